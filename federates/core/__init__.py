@@ -1,0 +1,1 @@
+"""The vocabulary that every part of the federation shares: no engine, no file, no process."""

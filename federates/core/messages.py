@@ -1,0 +1,186 @@
+"""Every message of the federation, with its units and signs.
+
+Signs, stated once: interface demand positive = import into the LDA; generation positive = injection;
+storage positive = discharge; Q follows P (positive = drawn at the interface, injected by generators and
+DERs). Prices are $/MWh. ``interval_s`` is the study time at which the interval that a market message is
+about begins, so that a stale message is recognised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from federates.core.arrays import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundaryVoltage:
+    """Transmission to feeder: positive-sequence voltage of the LDA's bus."""
+
+    v_pu: float
+    """Magnitude. [pu of bus base]"""
+    angle_deg: float
+    """Angle against the transmission reference. [deg]"""
+    converged: bool
+    """Whether the fixed point of this physical step is reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundaryPower:
+    """Feeder to transmission: power drawn at the interface, ``multiplicity`` included."""
+
+    p_mw: FloatArray
+    """Per phase a, b, c, shape (3,); positive = import. [MW]"""
+    q_mvar: FloatArray
+    """Per phase a, b, c, shape (3,); positive = import. [Mvar]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitDispatch:
+    """ISO to transmission: set-points of all units of the case, in case order, for one interval."""
+
+    interval_s: int
+    """Beginning of the interval. [s]"""
+    set_point_mw: FloatArray
+    """Average output over the interval, shape (units,). [MW]"""
+    committed: FloatArray
+    """1 where the unit is on, shape (units,)."""
+    headroom_mw: FloatArray
+    """Committed room to move up, by which imbalance is shared, shape (units,). [MW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridState:
+    """Transmission to ISO: what the control room sees at the end of a physical step."""
+
+    unit_output_mw: FloatArray
+    """Actual output, participation included, shape (units,). [MW]"""
+    bus_load_mw: FloatArray
+    """Actual withdrawal, LDA interchange included, shape (buses,). [MW]"""
+    losses_mw: float
+    """AC losses of the last accepted solution. [MW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceBid:
+    """DSO to ISO: one net curve per interval at the T-D interface.
+
+    Curve ``k`` owns ``counts[k]`` entries of ``import_mw`` (ascending) and ``price_usd_per_mwh``. The
+    first entry is the least net import; its price is not used (NaN on the wire is refused, so it repeats
+    the next price). Entry ``j`` is the end of a block whose width is ``import_mw[j] - import_mw[j-1]`` and
+    whose value is ``price[j]``; prices do not rise along the curve. One entry is a fixed quantity.
+    """
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    counts: IntArray
+    """Entries of each curve, shape (intervals,)."""
+    import_mw: FloatArray
+    """Breakpoints of net import, all curves one after the other. [MW]"""
+    price_usd_per_mwh: FloatArray
+    """Value of the block that ends at the breakpoint, same shape. [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceAward:
+    """ISO to DSO: net interchange awarded per interval, and the price at the bus."""
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    award_mw: FloatArray
+    """Net import awarded, shape (intervals,). [MW]"""
+    lmp_usd_per_mwh: FloatArray
+    """LMP of the LDA's bus, shape (intervals,). [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerOffers:
+    """Aggregator to DSO (M5) or ISO (M1): what each of its DERs would do at which price.
+
+    Block ``b`` belongs to DER ``der[b]`` in interval ``interval[b]``: it moves the DER's injection up by
+    ``width_mw[b]`` from the interval's ``floor_mw`` at ``price_usd_per_mwh[b]``; a DER's blocks are sorted
+    by price.
+    """
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    intervals: int
+    """Number of intervals."""
+    floor_mw: FloatArray
+    """Least injection, shape (intervals * ders,), interval-major. [MW]"""
+    interval: IntArray
+    """Interval of each block, shape (blocks,)."""
+    der: IntArray
+    """DER of each block, by its place in the aggregator's portfolio, shape (blocks,)."""
+    width_mw: FloatArray
+    """Width of each block, shape (blocks,). [MW]"""
+    price_usd_per_mwh: FloatArray
+    """Price of each block, shape (blocks,). [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerAwards:
+    """ISO (M1) or DSO (M5) to aggregator: injection awarded to each of its DERs per interval."""
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    intervals: int
+    """Number of intervals."""
+    p_mw: FloatArray
+    """Injection, shape (intervals * ders,), interval-major, of one simulated feeder set. [MW]"""
+    q_mvar: FloatArray
+    """Reactive injection, same shape. [Mvar]"""
+    price_usd_per_mwh: FloatArray
+    """Price paid at the LDA's bus, shape (intervals,). [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPoints:
+    """Aggregator to feeder: injection asked of each of its DERs from now on."""
+
+    p_mw: FloatArray
+    """Injection, shape (ders,), in the portfolio's order. [MW]"""
+    q_mvar: FloatArray
+    """Reactive injection, shape (ders,). [Mvar]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerState:
+    """Feeder to aggregator: what its DERs did and can do."""
+
+    p_mw: FloatArray
+    """Actual injection, shape (ders,). [MW]"""
+    soc_mwh: FloatArray
+    """Energy stored; zero where there is no store, shape (ders,). [MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """Feeder to DSO: what the substation's and the DERs' meters show (one simulated set, unmultiplied)."""
+
+    head_p_mw: float
+    """Drawn at the interface; positive = import. [MW]"""
+    head_q_mvar: float
+    """Drawn at the interface; positive = import. [Mvar]"""
+    head_v_pu: float
+    """Voltage at the interface. [pu]"""
+    feeder_p_mw: FloatArray
+    """Drawn by each simulated feeder at its head, shape (feeders,). [MW]"""
+    feeder_q_mvar: FloatArray
+    """Drawn by each simulated feeder at its head, shape (feeders,). [Mvar]"""
+    taps: FloatArray
+    """Tap position of every regulated winding, in circuit order."""
+    der_p_mw: FloatArray
+    """Actual injection of every DER of the LDA, in fleet order. [MW]"""
+    der_q_mvar: FloatArray
+    """Actual reactive injection, in fleet order. [Mvar]"""
+    soc_mwh: FloatArray
+    """Energy stored, in fleet order. [MWh]"""
