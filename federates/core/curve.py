@@ -31,7 +31,9 @@ class NetCurve:
     def __post_init__(self) -> None:
         p, price = self.import_mw, self.price_usd_per_mwh
         if p.ndim != 1 or p.size == 0 or p.shape != price.shape:
-            raise CodecError(f"net curve: {p.shape} breakpoints and {price.shape} prices; send as many of each")
+            raise CodecError(
+                f"net curve: {p.shape} breakpoints and {price.shape} prices; send as many of each"
+            )
         if not (np.isfinite(p).all() and np.isfinite(price).all()):
             raise CodecError("net curve: a breakpoint or price is not finite")
         if (np.diff(p) < 0).any():

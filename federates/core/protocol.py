@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar, cast
 from federates.core.arrays import FloatArray
 from federates.core.time import PASS_STRIDE_S, Cadence, Clock, SimTime, Span
 
-M = TypeVar("M", covariant=True)
+M = TypeVar("M", covariant=True)  # noqa: PLC0105 - a message is a message
 Offset = int
 State = Mapping[str, FloatArray]
 """A federate's saved state: named arrays, with ``schema`` among them."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import pairwise
 
 SimTime = int
 """A study time. [s]"""
@@ -149,9 +150,7 @@ def market_day_spans(clock: Clock) -> tuple[Span, ...]:
     bounds = [-LEAD_IN_S]
     bounds += [clock.midnight(day) for day in clock.days if clock.midnight(day) > 0]
     bounds.append(clock.duration_s)
-    return tuple(
-        Span(index=k, begin_s=a, end_s=b) for k, (a, b) in enumerate(zip(bounds, bounds[1:], strict=False))
-    )
+    return tuple(Span(index=k, begin_s=a, end_s=b) for k, (a, b) in enumerate(pairwise(bounds)))
 
 
 def whole_span(clock: Clock) -> Span:

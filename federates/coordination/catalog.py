@@ -1,0 +1,11 @@
+"""THE list of coordination models."""
+
+from federates.coordination.grand_central_blind import GRAND_CENTRAL_BLIND
+from federates.coordination.layered_total_dso import LAYERED_TOTAL_DSO
+from federates.coordination.model import CoordinationModel
+from federates.coordination.uncoordinated import UNCOORDINATED
+
+MODELS: dict[str, CoordinationModel] = {
+    m.key: m for m in (UNCOORDINATED, GRAND_CENTRAL_BLIND, LAYERED_TOTAL_DSO)
+}
+"""Coordination models by key."""

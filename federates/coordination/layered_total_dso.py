@@ -1,0 +1,22 @@
+"""M5: the total DSO makes one bid at the T-D interface and turns the award into set-points."""
+
+from federates.coordination.model import DSO_INTERFACE, CoordinationModel, Tier
+from federates.core.wiring import Link
+
+LAYERED_TOTAL_DSO = CoordinationModel(
+    key="layered_total_dso",
+    code="M5",
+    title="Layered: a total DSO makes one bid at each T-D interface",
+    links=(
+        *DSO_INTERFACE,
+        Link("aggregator", "offers", "dso", "offers"),
+        Link("aggregator", "day_ahead_offers", "dso", "day_ahead_offers"),
+        Link("dso", "der_awards", "aggregator", "awards"),
+        Link("dso", "prices", "aggregator", "prices"),
+    ),
+    offers_to=Tier.DSO,
+    dso_role="total",
+    aggregator_role="offers",
+    products=("energy",),
+    arbitration="dso",
+)

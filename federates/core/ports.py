@@ -1,0 +1,109 @@
+"""The ports of every kind of federate: what it takes and what it gives.
+
+Engine-free, so that wiring is checked before any process starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from federates.core.messages import (
+    BoundaryPower,
+    BoundaryVoltage,
+    DerAwards,
+    DerOffers,
+    DerState,
+    GridState,
+    InterfaceAward,
+    InterfaceBid,
+    SetPoints,
+    Telemetry,
+    UnitDispatch,
+)
+from federates.core.protocol import In, Out
+
+AnyPort = In[object] | Out[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Base of every kind's port list."""
+
+    def all(self) -> dict[str, AnyPort]:
+        """Ports by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class IsoPorts(Ports):
+    """Ports of the ISO market."""
+
+    grid_state: In[GridState] = In("grid_state", GridState)
+    bids: In[InterfaceBid] = In("bids", InterfaceBid)
+    day_ahead_bids: In[InterfaceBid] = In("day_ahead_bids", InterfaceBid)
+    der_offers: In[DerOffers] = In("der_offers", DerOffers, required=False)
+    day_ahead_der_offers: In[DerOffers] = In("day_ahead_der_offers", DerOffers, required=False)
+    dispatch: Out[UnitDispatch] = Out("dispatch", UnitDispatch)
+    awards: Out[InterfaceAward] = Out("awards", InterfaceAward)
+    day_ahead_awards: Out[InterfaceAward] = Out("day_ahead_awards", InterfaceAward)
+    der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
+    day_ahead_der_awards: Out[DerAwards] = Out("day_ahead_der_awards", DerAwards)
+
+
+@dataclass(frozen=True, slots=True)
+class TransmissionPorts(Ports):
+    """Ports of the bulk grid."""
+
+    dispatch: In[UnitDispatch] = In("dispatch", UnitDispatch)
+    power: In[BoundaryPower] = In("power", BoundaryPower)
+    voltage: Out[BoundaryVoltage] = Out("voltage", BoundaryVoltage)
+    grid_state: Out[GridState] = Out("grid_state", GridState)
+
+
+@dataclass(frozen=True, slots=True)
+class FeederPorts(Ports):
+    """Ports of the physical LDA."""
+
+    voltage: In[BoundaryVoltage] = In("voltage", BoundaryVoltage)
+    set_points: In[SetPoints] = In("set_points", SetPoints)
+    power: Out[BoundaryPower] = Out("power", BoundaryPower)
+    telemetry: Out[Telemetry] = Out("telemetry", Telemetry)
+    der_state: Out[DerState] = Out("der_state", DerState)
+
+
+@dataclass(frozen=True, slots=True)
+class DsoPorts(Ports):
+    """Ports of the DSO."""
+
+    telemetry: In[Telemetry] = In("telemetry", Telemetry)
+    offers: In[DerOffers] = In("offers", DerOffers, required=False)
+    day_ahead_offers: In[DerOffers] = In("day_ahead_offers", DerOffers, required=False)
+    awards: In[InterfaceAward] = In("awards", InterfaceAward)
+    day_ahead_awards: In[InterfaceAward] = In("day_ahead_awards", InterfaceAward)
+    bids: Out[InterfaceBid] = Out("bids", InterfaceBid)
+    day_ahead_bids: Out[InterfaceBid] = Out("day_ahead_bids", InterfaceBid)
+    der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
+    prices: Out[InterfaceAward] = Out("prices", InterfaceAward)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatorPorts(Ports):
+    """Ports of an aggregator."""
+
+    der_state: In[DerState] = In("der_state", DerState)
+    awards: In[DerAwards] = In("awards", DerAwards, required=False)
+    day_ahead_awards: In[DerAwards] = In("day_ahead_awards", DerAwards, required=False)
+    prices: In[InterfaceAward] = In("prices", InterfaceAward, required=False)
+    offers: Out[DerOffers] = Out("offers", DerOffers)
+    day_ahead_offers: Out[DerOffers] = Out("day_ahead_offers", DerOffers)
+    set_points: Out[SetPoints] = Out("set_points", SetPoints)
+
+
+PORTS: dict[str, Ports] = {
+    "iso": IsoPorts(),
+    "transmission": TransmissionPorts(),
+    "feeder": FeederPorts(),
+    "dso": DsoPorts(),
+    "aggregator": AggregatorPorts(),
+}
+"""Ports of each kind of federate."""

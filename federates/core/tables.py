@@ -1,0 +1,249 @@
+"""Every table of results: its columns with unit and meaning, and the recorder's one interface.
+
+Each row has ``t`` (study time in s; the beginning of what the row is about) and ``id``. A recorder takes
+one batch of rows of one instant at a time, ids in a fixed order. Tables marked ``wall_clock`` hold times of
+the machine and are left out of table hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from federates.core.arrays import FloatArray
+from federates.core.time import SimTime
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: a row per instant and id."""
+
+    name: str
+    id_is: str
+    """What the id names."""
+    meaning: str
+    columns: tuple[Column, ...]
+    text: str | None = None
+    """Name of a text column, if the table has one."""
+    wall_clock: bool = False
+    """Whether the values are times of the machine."""
+
+
+class Recorder(Protocol):
+    """Where a federate puts its results."""
+
+    def add(
+        self,
+        table: Table,
+        t: SimTime,
+        ids: Sequence[str],
+        *columns: FloatArray | Sequence[float],
+        text: Sequence[str] | None = None,
+    ) -> None:
+        """Take rows of one instant: ``columns`` in the table's order, each of shape (ids,)."""
+
+    def close(self) -> None:
+        """Write what is buffered; nothing may be added afterwards."""
+
+
+def _table(
+    name: str, id_is: str, meaning: str, *columns: str, text: str | None = None, wall: bool = False
+) -> Table:
+    """Table from lines of ``name | unit | meaning``."""
+    parsed = (tuple(part.strip() for part in column.split("|")) for column in columns)
+    return Table(name, id_is, meaning, tuple(Column(*c) for c in parsed), text, wall)
+
+
+BUS = _table(
+    "bus", "transmission bus", "AC state of the bulk grid at the end of a physical step",
+    "v_pu | pu | voltage magnitude",
+    "angle_deg | deg | voltage angle",
+    "load_mw | MW | withdrawal, LDA interchange included",
+    "load_mvar | Mvar | reactive withdrawal, LDA interchange included",
+)  # fmt: skip
+BRANCH = _table(
+    "branch", "transmission branch", "AC flow at the end of a physical step",
+    "from_mw | MW | flow into the branch at its from side",
+    "to_mw | MW | flow into the branch at its to side",
+    "loading_pct | % | apparent power over rating, worse side",
+)  # fmt: skip
+UNIT = _table(
+    "unit", "generating unit", "output at the end of a physical step",
+    "set_point_mw | MW | set-point from the market",
+    "output_mw | MW | output, participation included",
+    "output_mvar | Mvar | reactive output",
+)  # fmt: skip
+SYSTEM = _table(
+    "system", "always 'system'", "bulk totals at the end of a physical step",
+    "load_mw | MW | total withdrawal",
+    "losses_mw | MW | AC losses",
+    "participation_mw | MW | imbalance shared by committed headroom",
+    "passes | - | passes of the T-D fixed point",
+    "residual_v_pu | pu | greatest change of an LDA bus voltage in the last pass",
+    "residual_s_pu | pu of 100 MVA | greatest difference between head power and carried power",
+    "accepted | - | 1 where the fixed point met its tolerance",
+)  # fmt: skip
+INTERFACE = _table(
+    "interface", "LDA", "what the transmission model carries at a T-D interface",
+    "p_mw | MW | net import, multiplicity included",
+    "q_mvar | Mvar | net reactive import, multiplicity included",
+    "v_pu | pu | bus voltage",
+    "angle_deg | deg | bus angle",
+)  # fmt: skip
+HEAD = _table(
+    "head", "LDA", "what OpenDSS has at the interface",
+    "p_mw | MW | net import, multiplicity included",
+    "q_mvar | Mvar | net reactive import, multiplicity included",
+    "v_pu | pu | source voltage solved with",
+    "i2_pct | % | negative-sequence over positive-sequence current",
+    "i0_pct | % | zero-sequence over positive-sequence current",
+    "losses_kw | kW | losses of one simulated set",
+    "substation_loading_pct | % | apparent power over rating of the substation transformer",
+)  # fmt: skip
+FEEDER = _table(
+    "feeder", "LDA/feeder", "state of one simulated feeder (unmultiplied) at the end of a physical step",
+    "p_kw | kW | drawn at its head",
+    "q_kvar | kvar | drawn at its head",
+    "v_min_pu | pu | least node voltage",
+    "v_p05_pu | pu | 5 % of nodes are below",
+    "v_median_pu | pu | median node voltage",
+    "v_p95_pu | pu | 95 % of nodes are below",
+    "v_max_pu | pu | greatest node voltage",
+    "nodes_outside_a_count | - | load nodes outside 0.95-1.05 pu",
+    "nodes_outside_b_count | - | load nodes outside 0.917-1.058 pu",
+    "line_loading_max_pct | % | greatest line current over ampacity",
+    "lines_over_count | - | lines above 100 %",
+    "head_over_kva | kVA | head apparent power above its import or export limit",
+    "tap_moves_count | - | tap steps in this physical step",
+)  # fmt: skip
+DER_TYPE = _table(
+    "der_type", "LDA/feeder/kind", "DERs of one kind on one simulated feeder (unmultiplied)",
+    "p_kw | kW | injection",
+    "q_kvar | kvar | reactive injection",
+    "available_kw | kW | greatest injection possible",
+    "soc_kwh | kWh | energy stored",
+    "curtailed_kw | kW | available but not injected (PV), or demand not served (flexible load)",
+)  # fmt: skip
+DER = _table(
+    "der", "LDA/feeder/DER", "one DER at the end of a market interval (unmultiplied)",
+    "p_kw | kW | injection",
+    "set_point_kw | kW | injection asked for",
+    "available_kw | kW | greatest injection possible",
+    "soc_kwh | kWh | energy stored",
+)  # fmt: skip
+NODE = _table(
+    "node", "LDA/node", "voltage of every distribution node; only where the study records it",
+    "v_pu | pu | voltage magnitude",
+)  # fmt: skip
+BID = _table(
+    "bid", "LDA/interval start/entry", "bid of an LDA as the ISO took it",
+    "import_mw | MW | end of the block, net import",
+    "price_usd_per_mwh | $/MWh | value of the block",
+)  # fmt: skip
+AWARD = _table(
+    "award", "LDA", "real-time award of an interval",
+    "award_mw | MW | net import awarded",
+    "lmp_usd_per_mwh | $/MWh | price at the LDA's bus",
+)  # fmt: skip
+DISPATCH = _table(
+    "dispatch", "LDA", "how a DSO met its award",
+    "award_mw | MW | net import awarded, one simulated set",
+    "planned_mw | MW | net import of the set-points on the twin, one simulated set",
+    "shortfall_mw | MW | award that no set-points can meet",
+    "relinearisations | - | passes after the stored curve points",
+    "limits_bound_count | - | voltage, thermal and head limits that bind in the program",
+    "map_error_pu | pu | greatest voltage error of the linear map at the set-points on the twin",
+)  # fmt: skip
+BINDING = _table(
+    "binding", "LDA/feeder", "limits that bind in the DSO's program at the award",
+    "voltage_count | - | voltage limits",
+    "thermal_count | - | line limits",
+    "head_count | - | import or export limits",
+)  # fmt: skip
+LMP = _table(
+    "lmp", "transmission bus", "real-time price of an interval",
+    "lmp_usd_per_mwh | $/MWh | locational marginal price",
+    "energy_usd_per_mwh | $/MWh | energy part",
+    "congestion_usd_per_mwh | $/MWh | congestion part",
+    "loss_usd_per_mwh | $/MWh | loss part",
+)  # fmt: skip
+DA_LMP = _table(
+    "da_lmp", "transmission bus", "day-ahead price of an hour",
+    *(f"{c.name} | {c.unit} | {c.meaning}" for c in LMP.columns),
+)  # fmt: skip
+CLEARING = _table(
+    "clearing", "always 'system'", "real-time clearing of an interval",
+    "cost_usd_per_h | $/h | objective: offers less bids, penalties included",
+    "true_cost_usd_per_h | $/h | resource cost of the units",
+    "co2_t_per_h | t/h | emissions of the units",
+    "demand_mw | MW | demand cleared, losses included",
+    "loss_mw | MW | losses put into the demand",
+    "shed_mw | MW | demand not served",
+    "surplus_mw | MW | energy with no taker",
+    "lines_bound_count | - | lines at their rating",
+    "lines_over_mw | MW | flow above ratings, penalised",
+    "penalty_set | - | 1 where a penalty set a price",
+)  # fmt: skip
+LINE_PRICE = _table(
+    "line_price", "transmission branch", "a line that binds in an interval",
+    "flow_mw | MW | market flow",
+    "rating_mw | MW | rating",
+    "shadow_price_usd_per_mwh | $/MWh | worth of one more MW of rating",
+)  # fmt: skip
+UNIT_AWARD = _table(
+    "unit_award", "generating unit", "real-time set-point of an interval",
+    "set_point_mw | MW | output awarded",
+    "committed | - | 1 where the unit is on",
+)  # fmt: skip
+DA_UNIT = _table(
+    "da_unit", "generating unit", "day-ahead schedule of an hour",
+    "schedule_mw | MW | output scheduled",
+    "committed | - | 1 where the unit is on",
+)  # fmt: skip
+DA_INTERFACE = _table(
+    "da_interface", "LDA", "day-ahead award of an hour",
+    "award_mw | MW | net import awarded",
+    "lmp_usd_per_mwh | $/MWh | price at the LDA's bus",
+)  # fmt: skip
+DAY_AHEAD = _table(
+    "day_ahead", "always 'system'", "one day-ahead clearing",
+    "cost_usd | $ | objective of the day",
+    "bound_usd | $ | certified lower bound",
+    "gap_pct | % | certified gap; 0 where the commitment was given",
+    "shed_mwh | MWh | demand not served",
+    "lines_bound_count | - | line-hours at rating",
+)  # fmt: skip
+EVENT = _table(
+    "event", "what it concerns", "events of the study and policies that took effect",
+    "value | - | amount, as the text says",
+    text="what",
+)  # fmt: skip
+MESSAGE = _table(
+    "message", "sender>receiver/port", "every message of the federation",
+    "size_bytes | B | size on the wire",
+)  # fmt: skip
+TIMING = _table(
+    "timing", "federate", "where the time of a market interval went",
+    "busy_s | s | computing",
+    "wait_s | s | waiting for a grant",
+    wall=True,
+)  # fmt: skip
+
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER, NODE, BID, AWARD, DISPATCH, BINDING,
+        LMP, DA_LMP, CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, DA_INTERFACE, DAY_AHEAD, EVENT, MESSAGE, TIMING,
+    )
+}  # fmt: skip
+"""Every table by name."""
