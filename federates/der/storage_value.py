@@ -191,7 +191,7 @@ def offer_blocks(
 
 
 def _mean_slopes(fleet: StorageFleet, mu: FloatArray, soc_kwh: FloatArray) -> FloatArray:
-    """Mean slope between neighbouring columns of ``soc_kwh``, descending; the slope itself where they meet."""
+    """Mean slope between neighbouring columns of ``soc_kwh``, descending, or the slope where they meet."""
     columns = soc_kwh.shape[1]
     value = np.stack([energy_value_usd(fleet, mu, soc_kwh[:, k]) for k in range(columns)], axis=1)
     step_mwh = -np.diff(soc_kwh, axis=1) / KWH_PER_MWH
