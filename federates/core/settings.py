@@ -319,8 +319,8 @@ class Lda(Settings):
                 group, _, kind = entry.partition("/")
                 if kind not in DER_KINDS or group not in [g.name for g in self.feeders]:
                     raise ValueError(
-                        f"aggregator {aggregator.name!r} serves {entry!r}, which is not '<feeder group>/<kind>' with "
-                        f"a group of {self.name} and a kind of {', '.join(DER_KINDS)}"
+                        f"aggregator {aggregator.name!r} serves {entry!r}, which is not '<feeder group>/<kind>' "
+                        f"with a group of {self.name} and a kind of {', '.join(DER_KINDS)}"
                     )
                 if (group, kind) in owner:
                     raise ValueError(
@@ -335,14 +335,14 @@ class Lda(Settings):
                     continue
                 if ders.aggregator not in known:
                     raise ValueError(
-                        f"unknown aggregator {ders.aggregator!r} of {group_settings.name}/{kind}; aggregators of "
-                        f"{self.name}: {', '.join(known) or 'none'}"
+                        f"unknown aggregator {ders.aggregator!r} of {group_settings.name}/{kind}; "
+                        f"aggregators of {self.name}: {', '.join(known) or 'none'}"
                     )
                 before = owner.setdefault((group_settings.name, kind), ders.aggregator)
                 if before != ders.aggregator:
                     raise ValueError(
-                        f"DERs '{group_settings.name}/{kind}' of {self.name} are in two aggregators, {before!r} and "
-                        f"{ders.aggregator!r}; take them out of one"
+                        f"DERs '{group_settings.name}/{kind}' of {self.name} are in two aggregators, "
+                        f"{before!r} and {ders.aggregator!r}; take them out of one"
                     )
         return owner
 
@@ -449,8 +449,8 @@ class FederationSettings(Settings):
     hosts: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     """Processes that the LDAs share; `auto`: one per core."""
     chain: Literal["auto", "day", "whole"] = "auto"
-    """`day`: one federation per market day, from saved state; `whole`: one for all (loopback only beyond a day);
-    `auto`: by day on HELICS, whole on loopback."""
+    """`day`: one federation per market day, from saved state; `whole`: one for all (beyond a day only on
+    loopback); `auto`: by day on HELICS, whole on loopback."""
     startup_limit_s: Seconds = 120
     """How long federates may take to join."""
     step_limit_s: Seconds = 120

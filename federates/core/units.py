@@ -35,7 +35,7 @@ def canonical(value: object, kind: str) -> float:
         If the text is no quantity, or its unit is of another kind; the text says which.
     """
     if isinstance(value, bool):
-        raise ValueError(f"a {kind} is expected, such as {_example(kind)}")
+        raise ValueError(f"a {kind} is expected, such as {_example(kind)}")  # noqa: TRY004 - pydantic's own
     if isinstance(value, int | float):
         return float(value)
     match = _TEXT.fullmatch(value) if isinstance(value, str) else None

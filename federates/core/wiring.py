@@ -13,7 +13,7 @@ from federates.core.protocol import In, Out
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A connection between kinds: ``from_kind.out`` feeds ``to_kind.into``; LDA by LDA where both have one."""
+    """``from_kind.out`` feeds ``to_kind.into``; LDA by LDA where both belong to one."""
 
     from_kind: str
     out: str
