@@ -7,6 +7,7 @@ parameters follow the MATPOWER convention: pi model on ``base_mva``, tap ratio a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import ConfigError
@@ -112,7 +113,7 @@ class Units:
     v_set_pu: FloatArray
     """Voltage set-point of the unit's bus. [pu]"""
     regulates: BoolArray
-    """Whether the unit holds its bus voltage while it is on."""
+    """Whether the unit holds its bus voltage while it is on; ``support`` only while no other such unit is."""
     ramp_mw_per_min: FloatArray
     """Ramp rate either way. [MW/min]"""
     min_up_h: FloatArray
@@ -188,6 +189,8 @@ class TransmissionCase:
     """Place of the bus whose angle is zero."""
     source: str
     """Where the data come from, with the credit that its licence asks for."""
+    series: Literal["rts_gmlc", "shaped"] = "shaped"
+    """Which series drive it: its own of RTS-GMLC, or base loads times the shape of an RTS-GMLC area."""
 
     def with_ratings(self, factors: dict[str, float]) -> TransmissionCase:
         """Case whose named branches have their rating multiplied.

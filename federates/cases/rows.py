@@ -49,19 +49,19 @@ class BranchRow:
 class UnitRow:
     """One unit; fields as in :class:`~federates.cases.case.Units`.
 
-    Silent fields mean: costs nothing, holds no voltage, may change its output freely, may start at once.
+    Silent fields mean: costs nothing, holds no voltage, may start and stop at once.
     """
 
     id: str
     bus: int
     kind: str
     p_max_mw: float
+    ramp_mw_per_min: float
     p_min_mw: float = 0.0
     q_min_mvar: float = 0.0
     q_max_mvar: float = 0.0
     v_set_pu: float = 1.0
     regulates: bool = False
-    ramp_mw_per_min: float = math.inf
     min_up_h: float = 0.0
     min_down_h: float = 0.0
     no_load_usd_per_h: float = 0.0

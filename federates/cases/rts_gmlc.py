@@ -109,6 +109,7 @@ def read_rts_gmlc(
         units=units_of(units),
         reference_bus=place[REFERENCE_BUS],
         source=CREDIT,
+        series="rts_gmlc",
     )
     return case.with_ratings(stress or {})
 
@@ -246,6 +247,7 @@ def _support_devices(place: Mapping[str, int]) -> list[UnitRow]:
             bus=k,
             kind="support",
             p_max_mw=0.0,
+            ramp_mw_per_min=0.0,
             q_min_mvar=SUPPORT_RANGE_MVAR[bus[1:]][0],
             q_max_mvar=SUPPORT_RANGE_MVAR[bus[1:]][1],
             v_set_pu=SUPPORT_V_PU,
