@@ -6,6 +6,7 @@ text with a unit. Every field's docstring becomes the editor's help and the manu
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -16,8 +17,8 @@ from federates.core.time import DAY_S, Clock
 from federates.core.units import (
     Factor,
     KilovoltAmperes,
-    Kilowatts,
     KilowattHours,
+    Kilowatts,
     Seconds,
     SecondsFromZero,
     Share,
@@ -25,12 +26,29 @@ from federates.core.units import (
 )
 
 _SUFFIXES = ("_usd_per_mwh", "_kwh", "_kva", "_kw", "_s")
+GATE_LEAD_MAX_S = 540
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
 
 def yaml_key(field: str) -> str:
     """Key in a study of a field: its name without the unit."""
     return next((field.removesuffix(s) for s in _SUFFIXES if field.endswith(s)), field)
+
+
+class MisfitError(ValueError):
+    """A rule between keys is broken; ``at`` leads from the settings to the key to blame."""
+
+    def __init__(self, what: str, *at: str | int) -> None:
+        super().__init__(what)
+        self.at = at
+
+
+class MisfitsError(ValueError):
+    """Every broken rule of one settings object."""
+
+    def __init__(self, found: Iterable[MisfitError]) -> None:
+        self.found = tuple(found)
+        super().__init__("; ".join(map(str, self.found)))
 
 
 class Settings(BaseModel):
@@ -46,15 +64,30 @@ class Settings(BaseModel):
         serialize_by_alias=True,
     )
 
+    def misfits(self) -> Iterator[MisfitError]:
+        """Broken rules between the keys; each key by itself is valid already."""
+        return iter(())
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if found := tuple(self.misfits()):
+            raise MisfitsError(found)
+        return self
+
 
 def _instant(value: object) -> object:
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):
         return datetime.combine(value, time())
-    if isinstance(value, str) and len(value) == len("2020-03-27"):
-        return f"{value}T00:00:00"
-    return value
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"{value!r} is no instant; write 2020-03-27 or 2020-03-27T18:00") from None
+
+
+def _multiple(value: int, of: int) -> int:
+    return max(1, round(value / of)) * of
 
 
 class Horizon(Settings):
@@ -71,29 +104,28 @@ class Horizon(Settings):
     gate_lead_s: Seconds = 120
     """How long before its interval a bid must be in; at most 540 s."""
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def misfits(self) -> Iterator[MisfitError]:
+        """Steps that do not divide each other, and a start or a gate that the clock cannot hold."""
+        step, market, duration = self.step_s, self.market_interval_s, self.duration_s
         if self.start.tzinfo is not None:
-            raise ValueError("start has a time zone; give local standard time without one")
-        if self.step_s < 60 or self.step_s % 60:
-            raise ValueError(
-                f"step {self.step_s} s: use a multiple of 60 s (a step holds 60 one-second phases)"
+            yield MisfitError("start has a time zone; give local standard time without one", "start")
+        if self.start.second or self.start.minute or self.start.microsecond:
+            yield MisfitError("start must be on the hour", "start")
+        if step % 60:
+            yield MisfitError(
+                f"step {step} s: use a multiple of 60 s (a step holds 60 one-second phases)", "step"
             )
-        if self.market_interval_s % self.step_s:
-            raise ValueError(
-                f"market_interval {self.market_interval_s} s is not a multiple of step {self.step_s} s"
-            )
-        if self.duration_s % self.market_interval_s:
-            raise ValueError(
-                f"duration {self.duration_s} s is not a multiple of market_interval {self.market_interval_s} s"
-            )
-        if self.start.second or self.start.minute:
-            raise ValueError("start must be on the hour")
-        if self.gate_lead_s > 540:
-            raise ValueError(f"gate_lead {self.gate_lead_s} s is too long: at most 540 s fit the lead-in")
-        if 3_600 % self.market_interval_s:
-            raise ValueError(f"market_interval {self.market_interval_s} s does not divide an hour")
-        return self
+        if market % step:
+            what = f"market_interval {market} s is not a multiple of step {step} s"
+            yield MisfitError(f"{what}; use {_multiple(market, step)} s", "market_interval")
+        if 3_600 % market:
+            yield MisfitError(f"market_interval {market} s does not divide an hour", "market_interval")
+        if duration % market:
+            what = f"duration {duration} s is not a multiple of market_interval {market} s"
+            yield MisfitError(f"{what}; use {_multiple(duration, market)} s", "duration")
+        if self.gate_lead_s > GATE_LEAD_MAX_S:
+            what = f"gate_lead {self.gate_lead_s} s is too long"
+            yield MisfitError(f"{what}: at most {GATE_LEAD_MAX_S} s fit the lead-in", "gate_lead")
 
 
 class RtsGmlc(Settings):
@@ -293,58 +325,66 @@ class Lda(Settings):
     aggregators: tuple[AggregatorSettings, ...] = ()
     """Third-party aggregators."""
 
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        names = [g.name for g in self.feeders]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(
-                    f"two feeder groups of {self.name} are named {name!r}; give each its own name"
-                )
-        self.aggregator_of()
-        return self
+    def misfits(self) -> Iterator[MisfitError]:
+        """Names given twice, and DERs in no or more than one aggregator."""
+        for key, items in (("feeders", self.feeders), ("aggregators", self.aggregators)):
+            names = [item.name for item in items]
+            for i, name in enumerate(names):
+                if name in names[:i]:
+                    what = f"{name!r} is named twice in {key} of {self.name}; give each its own name"
+                    yield MisfitError(what, key, i, "name")
+                if name == DEFAULT_SUPPLIER and key == "aggregators":
+                    yield MisfitError(
+                        f"{name!r} is the default supplier's name; choose another", key, i, "name"
+                    )
+        yield from self._ownership()[1]
 
     def aggregator_of(self) -> dict[tuple[str, str], str]:
-        """Aggregator by (feeder group, DER kind).
+        """Aggregator by (feeder group, DER kind)."""
+        return self._ownership()[0]
 
-        Raises
-        ------
-        ValueError
-            If a DER is in two aggregators, or one that does not exist.
-        """
-        known = [a.name for a in self.aggregators]
+    def _ownership(self) -> tuple[dict[tuple[str, str], str], list[MisfitError]]:
+        groups = [g.name for g in self.feeders]
         owner: dict[tuple[str, str], str] = {}
-        for aggregator in self.aggregators:
-            for entry in aggregator.serves:
+        found: list[MisfitError] = []
+        for i, aggregator in enumerate(self.aggregators):
+            for j, entry in enumerate(aggregator.serves):
+                at = ("aggregators", i, "serves", j)
                 group, _, kind = entry.partition("/")
-                if kind not in DER_KINDS or group not in [g.name for g in self.feeders]:
-                    raise ValueError(
-                        f"aggregator {aggregator.name!r} serves {entry!r}, which is not '<feeder group>/<kind>' "
-                        f"with a group of {self.name} and a kind of {', '.join(DER_KINDS)}"
-                    )
-                if (group, kind) in owner:
-                    raise ValueError(
-                        f"DERs {entry!r} of {self.name} are in two aggregators, {owner[group, kind]!r} and "
-                        f"{aggregator.name!r}; take them out of one"
-                    )
-                owner[group, kind] = aggregator.name
-        for group_settings in self.feeders:
-            for kind in DER_KINDS:
-                ders = getattr(group_settings.ders, kind)
-                if ders is None or ders.aggregator is None:
-                    continue
-                if ders.aggregator not in known:
-                    raise ValueError(
-                        f"unknown aggregator {ders.aggregator!r} of {group_settings.name}/{kind}; "
-                        f"aggregators of {self.name}: {', '.join(known) or 'none'}"
-                    )
-                before = owner.setdefault((group_settings.name, kind), ders.aggregator)
-                if before != ders.aggregator:
-                    raise ValueError(
-                        f"DERs '{group_settings.name}/{kind}' of {self.name} are in two aggregators, "
-                        f"{before!r} and {ders.aggregator!r}; take them out of one"
-                    )
-        return owner
+                if kind not in DER_KINDS or group not in groups:
+                    what = f"{entry!r} is not '<feeder group>/<kind>'"
+                    known = f"groups of {self.name}: {', '.join(groups)}; kinds: {', '.join(DER_KINDS)}"
+                    found.append(MisfitError(f"{what}; {known}", *at))
+                elif (group, kind) in owner:
+                    found.append(self._shared(group, kind, owner[group, kind], aggregator.name, at))
+                else:
+                    owner[group, kind] = aggregator.name
+        for i, settings in enumerate(self.feeders):
+            found += self._named_by(settings, i, owner)
+        return owner, found
+
+    def _named_by(
+        self, group: FeederGroup, place: int, owner: dict[tuple[str, str], str]
+    ) -> Iterator[MisfitError]:
+        known = [DEFAULT_SUPPLIER, *(a.name for a in self.aggregators)]
+        for kind in DER_KINDS:
+            ders = getattr(group.ders, kind)
+            if ders is None or ders.aggregator is None:
+                continue
+            at = ("feeders", place, "ders", kind, "aggregator")
+            if ders.aggregator not in known:
+                what = (
+                    f"unknown aggregator {ders.aggregator!r}; aggregators of {self.name}: {', '.join(known)}"
+                )
+                yield MisfitError(what, *at)
+                continue
+            before = owner.setdefault((group.name, kind), ders.aggregator)
+            if before != ders.aggregator:
+                yield self._shared(group.name, kind, before, ders.aggregator, at)
+
+    def _shared(self, group: str, kind: str, one: str, other: str, at: tuple[str | int, ...]) -> MisfitError:
+        what = f"DERs '{group}/{kind}' of {self.name} are in two aggregators, {one!r} and {other!r}"
+        return MisfitError(f"{what}; take them out of one", *at)
 
 
 DER_KINDS = ("pv", "battery", "flexible")
@@ -502,25 +542,29 @@ class Study(Settings):
     record: RecordSettings = RecordSettings()
     """What is recorded beyond the standard tables."""
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        buses = [lda.bus for lda in self.ldas]
-        names = [lda.name for lda in self.ldas]
-        for lda in self.ldas:
-            if names.count(lda.name) > 1:
-                raise ValueError(f"two LDAs are named {lda.name!r}; give each its own name")
-            if buses.count(lda.bus) > 1:
-                on_bus = ", ".join(other.name for other in self.ldas if other.bus == lda.bus)
-                raise ValueError(f"two LDAs are on bus {lda.bus!r} ({on_bus}); an LDA is one LMP node")
-        for event in self.events:
+    def misfits(self) -> Iterator[MisfitError]:
+        """LDAs that share a name or a bus, and events that name no federate of the study."""
+        for i, lda in enumerate(self.ldas):
+            for before in self.ldas[:i]:
+                if before.name == lda.name:
+                    yield MisfitError(
+                        f"two LDAs are named {lda.name!r}; give each its own name", "ldas", i, "name"
+                    )
+                if before.bus == lda.bus:
+                    what = f"two LDAs are on bus {lda.bus!r} ({before.name}, {lda.name})"
+                    yield MisfitError(
+                        f"{what}; an LDA is one LMP node: put its feeders into one", "ldas", i, "bus"
+                    )
+        known = federate_names(self)
+        for i, event in enumerate(self.events):
+            if event.at_s >= self.horizon.duration_s:
+                what = f"the event comes after the study's end ({self.horizon.duration_s} s)"
+                yield MisfitError(what, "events", i, "at")
             if isinstance(event, LinkLoss):
-                known = federate_names(self)
-                for end in (event.sender, event.receiver):
-                    if end not in known:
-                        raise ValueError(
-                            f"unknown federate {end!r} in a link_loss; federates: {', '.join(known)}"
-                        )
-        return self
+                for key in ("sender", "receiver"):
+                    if getattr(event, key) not in known:
+                        what = f"unknown federate {getattr(event, key)!r}; federates: {', '.join(known)}"
+                        yield MisfitError(what, "events", i, key)
 
     @property
     def clock(self) -> Clock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated
@@ -37,7 +38,7 @@ def canonical(value: object, kind: str) -> float:
     if isinstance(value, bool):
         raise ValueError(f"a {kind} is expected, such as {_example(kind)}")  # noqa: TRY004 - pydantic's own
     if isinstance(value, int | float):
-        return float(value)
+        return _finite(float(value), kind)
     match = _TEXT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is no {kind}; write a number or {_example(kind)}")
@@ -47,7 +48,13 @@ def canonical(value: object, kind: str) -> float:
         other = _kind_of(unit)
         what = f"is a unit of {other}" if other else "is not known"
         raise ValueError(f"unit {unit!r} {what}; a {kind} is expected, such as {_example(kind)}")
-    return float(number) * factor
+    return _finite(float(number) * factor, kind)
+
+
+def _finite(number: float, kind: str) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"a finite {kind} is expected, such as {_example(kind)}")
+    return number
 
 
 def _example(kind: str) -> str:
