@@ -1,0 +1,213 @@
+"""A recorder that writes tidy Parquet parts, each of them complete from the moment it can be seen.
+
+A part is ``tables/<table>/<federate>.<span>.<part>.parquet`` in the run folder: ``t_s`` (i64, study time),
+``id`` (dictionary), the table's columns (f64) and its text. Unit and meaning stand in the fields' metadata. A
+part is written under a temporary name that no reader takes, synchronised to disk and then renamed; what was
+renamed survives the writer's death and the machine's.
+
+Parts end by study time (at every ``max_age_s``, an hour unless told otherwise) or by size, never by the clock
+on the wall, so that two runs of a study leave the same files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from federates.core.arrays import FloatArray
+from federates.core.rows import Rows
+from federates.core.tables import DA_INTERFACE, DA_LMP, DA_UNIT, DAY_AHEAD, Table
+from federates.core.time import SimTime
+from federates.recording.buffer import ColumnBuffer
+
+SCHEMA_VERSION = "1"
+_AHEAD = frozenset(table.name for table in (DA_LMP, DA_UNIT, DA_INTERFACE, DAY_AHEAD))
+"""Tables whose rows are about times to come: they do not tell how late it is."""
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_PART = re.compile(r"\.?(?P<federate>[A-Za-z0-9_-]+)\.(?P<span>\d+)\.\d+\.parquet(\.tmp)?")
+
+
+class ParquetRecorder:
+    """Recorder of one federate in one span."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        federate: str,
+        span_index: int,
+        *,
+        start: datetime | None = None,
+        rows_per_part: int = 200_000,
+        max_age_s: int = 3_600,
+    ) -> None:
+        """Begin a span: what the federate had left of this span or later ones is removed.
+
+        Parameters
+        ----------
+        run_dir
+            Folder of the run.
+        federate
+            Name of the federate that records.
+        span_index
+            Place of the span in the chain, from 0.
+        start
+            Local standard time of study second 0, kept in the files where it is given.
+        rows_per_part
+            Rows of a table after which its part is written.
+        max_age_s
+            Study time at whose multiples every part is written. [s]
+
+        Raises
+        ------
+        ValueError
+            If the federate's name cannot be part of a file name.
+        """
+        if not _NAME.fullmatch(federate):
+            raise ValueError(
+                f"the federate {federate!r} cannot name a file: letters, digits, _ and - are allowed"
+            )
+        self._tables_dir = run_dir / "tables"
+        self._stem = f"{federate}.{span_index:03d}"
+        self._metadata = {"schema_version": SCHEMA_VERSION}
+        if start is not None:
+            self._metadata["study_start"] = start.isoformat()
+        self._rows_per_part = rows_per_part
+        self._max_age_s = max_age_s
+        self._buffers: dict[str, ColumnBuffer] = {}
+        self._parts: dict[str, int] = {}
+        self._age: int | None = None
+        self._open = True
+        discard_span(run_dir, span_index, federate)
+
+    def add(
+        self,
+        table: Table,
+        t: SimTime,
+        ids: Sequence[str],
+        *columns: FloatArray | Sequence[float],
+        text: Sequence[str] | None = None,
+    ) -> None:
+        """Take rows of one instant: ``columns`` in the table's order, each of shape (ids,).
+
+        Raises
+        ------
+        ValueError
+            If columns or texts do not fit, or the recorder is closed.
+        """
+        if not self._open:
+            raise ValueError(f"table {table.name} at {t} s: the recorder is closed")
+        self._note_time(table, t)
+        buffer = self._buffers.get(table.name)
+        if buffer is None:
+            buffer = self._buffers[table.name] = ColumnBuffer(table)
+        buffer.append(t, ids, columns, text)
+        if buffer.count >= self._rows_per_part:
+            self._write(buffer)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        for buffer in self._buffers.values():
+            if buffer.count:
+                self._write(buffer)
+
+    def close(self) -> None:
+        """Write what is buffered; nothing may be added afterwards. A second call does nothing."""
+        if self._open:
+            self._open = False
+            self.flush()
+
+    def _note_time(self, table: Table, t: SimTime) -> None:
+        """Write all parts when study time passes a multiple of the greatest age."""
+        if table.name in _AHEAD:
+            return
+        age = t // self._max_age_s
+        if self._age is None or age > self._age:
+            if self._age is not None:
+                self.flush()
+            self._age = age
+
+    def _write(self, buffer: ColumnBuffer) -> None:
+        name = buffer.table.name
+        folder = self._tables_dir / name
+        if name not in self._parts:
+            folder.mkdir(parents=True, exist_ok=True)
+            _synchronise(self._tables_dir)
+        part = self._parts.get(name, 0)
+        write_part(folder / f"{self._stem}.{part:05d}.parquet", buffer.table, buffer.rows(), self._metadata)
+        self._parts[name] = part + 1
+        buffer.clear()
+
+
+def write_part(path: Path, table: Table, rows: Rows, metadata: dict[str, str]) -> None:
+    """Write one part such that it is seen whole or not at all."""
+    arrow = _arrow(table, rows, metadata)
+    encoding = {column.name: "BYTE_STREAM_SPLIT" for column in table.columns}
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        pq.write_table(
+            arrow,
+            file,
+            compression="zstd",
+            use_dictionary=[name for name in ("id", table.text) if name is not None],
+            column_encoding={"t_s": "DELTA_BINARY_PACKED", **encoding},
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _synchronise(path.parent)
+
+
+def discard_span(run_dir: Path, span_index: int, federate: str | None = None) -> None:
+    """Remove the parts of a span and of all later ones, of one federate or (None) of all."""
+    for path in list(_parts(run_dir)):
+        match = _PART.fullmatch(path.name)
+        if match is None or int(match["span"]) < span_index:
+            continue
+        if federate is None or match["federate"] == federate:
+            path.unlink(missing_ok=True)
+
+
+def schema(table: Table, metadata: dict[str, str]) -> pa.Schema:
+    """Arrow schema of a table, with unit and meaning of every field."""
+    text = pa.dictionary(pa.int32(), pa.string())
+    fields = [
+        pa.field("t_s", pa.int64(), False, {"unit": "s", "meaning": "study time"}),
+        pa.field("id", text, False, {"unit": "-", "meaning": table.id_is}),
+    ]
+    fields += [
+        pa.field(c.name, pa.float64(), False, {"unit": c.unit, "meaning": c.meaning}) for c in table.columns
+    ]
+    if table.text is not None:
+        fields.append(pa.field(table.text, text, False, {"unit": "-", "meaning": "text"}))
+    return pa.schema(fields, {"table": table.name, "meaning": table.meaning, **metadata})
+
+
+def _arrow(table: Table, rows: Rows, metadata: dict[str, str]) -> pa.Table:
+    arrays = [
+        pa.array(rows.t_s),
+        pa.DictionaryArray.from_arrays(pa.array(rows.codes), pa.array(rows.names, pa.string())),
+        *(pa.array(column) for column in rows.values),
+    ]
+    if table.text is not None:
+        arrays.append(pa.array(rows.text, pa.string()).dictionary_encode())
+    return pa.Table.from_arrays(arrays, schema=schema(table, metadata))
+
+
+def _parts(run_dir: Path) -> Iterator[Path]:
+    """Files in the table folders, temporary ones included."""
+    return (path for folder in (run_dir / "tables").glob("*") for path in folder.iterdir())
+
+
+def _synchronise(folder: Path) -> None:
+    """Bring the entries of a folder to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
