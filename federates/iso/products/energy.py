@@ -1,0 +1,100 @@
+"""Energy: what is injected and drawn at every bus in every interval adds up.
+
+One free column per bus and interval stands for the net injection; bids meet it in the nodal rows only, so
+that line rows never touch bids. Every load may be left unserved and every surplus dumped, at a price.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from federates.core.arrays import FloatArray, IntArray
+from federates.iso.network import MarketNetwork
+from federates.iso.penalties import Penalties
+from federates.lp.blueprint import Blueprint
+from federates.lp.program import Program
+from federates.lp.solution import Solution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """Columns and rows of the energy product over ``times`` intervals."""
+
+    net: IntArray
+    """Net injection, shape (times, buses)."""
+    short: IntArray
+    """Load not served by penalty step, shape (times, buses, steps)."""
+    surplus: IntArray
+    """Energy without a taker, shape (times, buses)."""
+    direct: IntArray
+    """Flow of direct-current lines, shape (times, dc lines)."""
+    nodal: IntArray
+    """Nodal rows, shape (times, buses); their price is the LMP."""
+    balance: IntArray
+    """System rows, shape (times,)."""
+    step_share: FloatArray
+    """Width of each shortage step as a share of the load, shape (steps,)."""
+
+    @classmethod
+    def add_to(
+        cls, blueprint: Blueprint, network: MarketNetwork, penalties: Penalties, times_count: int
+    ) -> Energy:
+        """Add the product's columns and rows; offers enter through :meth:`inject`."""
+        n, d = network.buses_count, network.dc_from.size
+        steps = np.array(penalties.short)
+        free = (times_count, n)
+        energy = cls(
+            net=blueprint.columns(free, -np.inf, np.inf, 0.0),
+            short=blueprint.columns((*free, len(steps)), 0.0, 0.0, steps[:, 1]),
+            surplus=blueprint.columns(free, 0.0, np.inf, penalties.surplus_usd_per_mwh),
+            direct=blueprint.columns((times_count, d), -network.dc_limit_mw, network.dc_limit_mw, 0.0),
+            nodal=blueprint.rows(free, 0.0, 0.0),
+            balance=blueprint.rows((times_count,), 0.0, 0.0),
+            step_share=steps[:, 0],
+        )
+        blueprint.entries(energy.nodal, energy.net, -1.0)
+        blueprint.entries(energy.nodal[..., None], energy.short, 1.0)
+        blueprint.entries(energy.nodal, energy.surplus, -1.0)
+        blueprint.entries(energy.balance[:, None], energy.net, 1.0)
+        energy.inject(blueprint, energy.direct, network.dc_from, -1.0)
+        energy.inject(blueprint, energy.direct, network.dc_to, 1.0)
+        return energy
+
+    def inject(
+        self, blueprint: Blueprint, columns: IntArray, bus: IntArray, sign: float | FloatArray
+    ) -> None:
+        """Let ``columns``, shape (times, k), inject ``sign`` MW each at ``bus``, shape (k,)."""
+        blueprint.entries(self.nodal[:, bus], columns, sign)
+
+    def set_demand(self, program: Program, demand_mw: FloatArray, load_mw: FloatArray) -> None:
+        """Set what has to be served.
+
+        Parameters
+        ----------
+        demand_mw
+            Withdrawal minus injections that are not offered, shape (times, buses). [MW]
+        load_mw
+            The part that can be left unserved, shape (times, buses). [MW]
+        """
+        program.set_row_bounds(self.nodal.ravel(), demand_mw.ravel(), demand_mw.ravel())
+        load = load_mw[..., None]
+        begins = np.concatenate(([0.0], np.cumsum(self.step_share[:-1])))
+        left = np.maximum(load - begins * load, 0.0)
+        width = np.minimum(left, np.where(np.isfinite(self.step_share), self.step_share, 1.0) * load)
+        program.set_column_bounds(self.short.ravel(), 0.0, width.ravel())
+
+    def raise_demand(self, program: Program, demand_mw: FloatArray, more_mw: FloatArray) -> None:
+        """Ask for a little more everywhere: its dual is the price of the next MW."""
+        rows = (demand_mw + more_mw).ravel()
+        program.set_row_bounds(self.nodal.ravel(), rows, rows)
+
+    def price_usd_per_mwh(self, solution: Solution) -> FloatArray:
+        """Locational marginal prices, shape (times, buses). [$/MWh]"""
+        return solution.row_dual[self.nodal]
+
+    def shed_mw(self, x: FloatArray) -> FloatArray:
+        """Load not served, shape (times, buses). [MW]"""
+        shed: FloatArray = x[self.short].sum(axis=2)
+        return shed
