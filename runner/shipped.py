@@ -1,0 +1,19 @@
+"""Where the studies, feeders and the schema that come with Tandem are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SCHEMA_NAME = "study.schema.json"
+
+
+def shipped_configs() -> Path:
+    """Folder of the shipped configuration: in an installed package beside this file, else in the checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "shipped_configs"
+    return installed if installed.is_dir() else here.parent / "configs"
+
+
+def shipped_studies() -> dict[str, Path]:
+    """Shipped studies by name."""
+    return {path.stem: path for path in sorted((shipped_configs() / "studies").glob("*.yaml"))}
