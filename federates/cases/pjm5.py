@@ -84,4 +84,3 @@ def read_pjm5() -> TransmissionCase:
         reference_bus=_BUSES.index(_REFERENCE),
         source=SOURCE,
     )
-
