@@ -79,6 +79,8 @@ class Regulator:
     """Line-drop compensation per phase; zeros switch it off. [V]"""
     ldc_x_v: tuple[float, ...]
     delay_s: float = 30.0
+    ganged: bool = False
+    """All phases step together on the first phase's relay; the settings per phase then hold one entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

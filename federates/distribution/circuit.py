@@ -1,0 +1,577 @@
+"""OpenDSS behind the project's verbs: the only file that imports it.
+
+One :class:`Circuit` is one isolated engine context. Powers are in kVA, voltages in volts line-to-neutral.
+Engine facts this file rests on (DSS C-API 0.14.5): divergence raises nothing, so ``Converged`` is read after
+every solve; a load's kW is set before its kvar, because kW keeps the power factor; batch setters rebuild the
+admittance matrix unless they carry ``AvoidFullRecalc``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import altdss.enums
+import dss
+import numpy as np
+
+from federates.core.arrays import ComplexArray, FloatArray, IntArray
+from federates.core.errors import ConfigError, DivergedError, ModelError
+from federates.distribution.regulation import RelaySettings, relay_directions, within_limits
+
+_KEEP_Y = altdss.enums.SetterFlags.AvoidFullRecalc
+_MAX_ITERATIONS = 200
+_MAX_TAP_EVENTS = 2000
+_OFF, _STATIC = -1, 0
+
+
+class Control(enum.Enum):
+    """What the regulators do in a solve."""
+
+    OFF = "off"
+    """Taps stay."""
+    STATIC = "static"
+    """Taps move as far as they need to."""
+    TIME = "time"
+    """The solve advances ``step_s``; each regulator takes one step per delay that passes out of band."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """One end of an element."""
+
+    element: str
+    """Class and name, as in ``Line.l1``."""
+    number: int
+    """1 or 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitLayout:
+    """The project's order of what it sets and reads in a circuit, by element name without the class."""
+
+    name: str
+    loads: tuple[str, ...]
+    ders: tuple[str, ...]
+    regulators: tuple[str, ...]
+    """Regulator controls, the substation's tap changer included."""
+    interface: tuple[Terminal, ...]
+    """Terminals at the source's bus whose powers add up to the power drawn there."""
+    feeder_heads: tuple[tuple[Terminal, ...], ...]
+    """Per feeder, the terminals at the medium-voltage bus."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveReport:
+    """How a solve went."""
+
+    iterations: int
+    """Power-flow iterations of the last solution."""
+    control_iterations: int
+    """Rounds of control actions."""
+    tap_moves: int
+    """Steps moved, summed over the regulators."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A series element between two buses."""
+
+    name: str
+    """Class and name, as in ``Line.l1``."""
+    kind: Literal["line", "transformer", "regulator"]
+    nodes1: tuple[int, ...]
+    """Places in ``node_names`` of the first end; grounded conductors are left out."""
+    nodes2: tuple[int, ...]
+    ampacity_a: float
+    """Per phase; infinite for transformers and regulators. [A]"""
+    kva: float
+    """Rating of all phases together; infinite for lines. [kVA]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shunt:
+    """A capacitor."""
+
+    name: str
+    nodes: tuple[int, ...]
+    """Places in ``node_names``."""
+
+
+class Circuit:
+    """A circuit in an engine context of its own.
+
+    Parameters
+    ----------
+    script
+        Commands that define the circuit, in order, with neither ``solve`` nor options.
+    tolerance
+        Power-flow tolerance. [pu]
+    layout
+        Names and order of what is set and read.
+
+    Raises
+    ------
+    ConfigError
+        If the engine refuses a command, or the layout names what the script does not define.
+    """
+
+    def __init__(self, script: Sequence[str], *, tolerance: float = 1e-8, layout: CircuitLayout) -> None:
+        self.layout = layout
+        context = dss.DSS.NewContext()
+        context.AllowEditor = False
+        context.AllowChangeDir = False
+        context.AllowDOScmd = False
+        self._context = context
+        options = (
+            f"set tolerance={tolerance!r} maxiterations={_MAX_ITERATIONS} maxcontroliter={_MAX_ITERATIONS}",
+            "set mode=snapshot controlmode=off",
+        )
+        for command in ("clear", *script, *options):
+            self._command(command)
+        self._circuit = context.ActiveCircuit
+        self._solution = self._circuit.Solution
+        self._batches = context.to_altdss()
+        self._control_mode = _OFF
+        self._solve_engine()
+
+        self.node_names: tuple[str, ...] = tuple(self._circuit.AllNodeNames)
+        self._places = {name: place for place, name in enumerate(self.node_names)}
+        self.node_base_v: FloatArray = np.array(
+            [
+                1e3 * self._bus_base_kv(name)
+                for name in self._circuit.AllBusNames
+                for _ in self._bus_nodes(name)
+            ]
+        )
+        self._timers_s: FloatArray = np.zeros(len(layout.regulators))
+        self._directions: FloatArray = np.zeros(len(layout.regulators))
+        self._index_elements()
+        self._index_setters()
+        self._index_regulators()
+        self._voltages: ComplexArray | None = None
+        self._powers: ComplexArray | None = None
+
+    # -- what is set ------------------------------------------------------------------------------------
+
+    def set_source(self, v_pu: float, angle_deg: float) -> None:
+        """Set the balanced positive-sequence voltage at the source's bus."""
+        source = self._circuit.Vsources
+        source.pu = v_pu
+        source.AngleDeg = angle_deg
+
+    def set_loads(self, p_kw: FloatArray, q_kvar: FloatArray) -> None:
+        """Set what the loads draw at rated voltage, shapes (loads,), in the layout's order. [kW, kvar]"""
+        if self._load_order.size:
+            loads = self._batches.Load
+            loads._set_kW(p_kw[self._load_order], flags=_KEEP_Y)  # noqa: SLF001
+            loads._set_kvar(q_kvar[self._load_order], flags=_KEEP_Y)  # noqa: SLF001
+
+    def set_ders(self, p_kw: FloatArray, q_kvar: FloatArray) -> None:
+        """Set what the DERs inject, shapes (ders,), in the layout's order. [kW, kvar]"""
+        if self._der_order.size:
+            ders = self._batches.Generator
+            ders._set_kW(p_kw[self._der_order], flags=_KEEP_Y)  # noqa: SLF001
+            ders._set_kvar(q_kvar[self._der_order], flags=_KEEP_Y)  # noqa: SLF001
+
+    def set_taps(self, taps: FloatArray) -> None:
+        """Set the tap positions, shape (regulators,), whole steps from -16 to 16."""
+        positions = np.round(taps).astype(np.int32)[self._regulator_order]
+        if positions.size:
+            self._batches.RegControl._set_batch_int32_array(self._tap_property, positions)  # noqa: SLF001
+        self._forget()
+
+    # -- solving ----------------------------------------------------------------------------------------
+
+    def solve(self, control: Control, step_s: int = 60) -> SolveReport:
+        """Solve the power flow and report how it went.
+
+        Parameters
+        ----------
+        control
+            What the regulators do.
+        step_s
+            Time that passes under ``Control.TIME``. [s]
+
+        Raises
+        ------
+        DivergedError
+            If the power flow or the controls do not settle.
+        """
+        if control is Control.TIME:
+            return self._solve_time(step_s)
+        if control is Control.STATIC:
+            before = self.taps()
+            self._set_control_mode(_STATIC)
+            self._solve_engine()
+            self._timers_s[:] = 0.0
+            return self._report(self._solution.ControlIterations, np.abs(self.taps() - before).sum())
+        self._set_control_mode(_OFF)
+        self._solve_engine()
+        return self._report(0, 0)
+
+    def _solve_time(self, step_s: int) -> SolveReport:
+        """Play the regulators' events of the step in their order, solving after each."""
+        self._set_control_mode(_OFF)
+        self._solve_engine()
+        left_s, moves = float(step_s), 0
+        for events in range(_MAX_TAP_EVENTS):
+            directions = self._tap_directions()
+            active = directions != 0
+            self._timers_s = np.where(active & (directions == self._directions), self._timers_s, 0.0)
+            self._directions = directions
+            wait_s = np.where(active, self._relays.delay_s - self._timers_s, np.inf)
+            first_s = float(wait_s.min(initial=np.inf))
+            if first_s > left_s:
+                self._timers_s += np.where(active, left_s, 0.0)
+                return self._report(events, moves)
+            left_s -= first_s
+            due = wait_s <= first_s
+            self._timers_s = np.where(active & ~due, self._timers_s + first_s, 0.0)
+            self.set_taps(self.taps() + np.where(due, directions, 0.0))
+            moves += int(due.sum())
+            self._solve_engine()
+        raise DivergedError(
+            f"circuit {self.layout.name!r}: regulators moved {_MAX_TAP_EVENTS} times in {step_s} s; "
+            "check their delays and bandwidths"
+        )
+
+    def reseat(self) -> None:
+        """Put the voltages where a direct solution puts them, forgetting the path that led here.
+
+        A run that goes on and a run that restarts from a saved state take the same bits if both call this.
+        """
+        self._set_control_mode(_OFF)
+        self._guard(self._solution.SolveDirect)
+        self._forget()
+
+    # -- what is read -----------------------------------------------------------------------------------
+
+    def node_voltages_v(self) -> ComplexArray:
+        """Return the voltages to ground, shape (nodes,). [V]"""
+        if self._voltages is None:
+            self._voltages = np.array(self._circuit.AllBusVolts).view(np.complex128)
+        return self._voltages
+
+    def node_v_pu(self) -> FloatArray:
+        """Return the voltage magnitudes on each node's base, shape (nodes,). [pu]"""
+        return np.abs(self.node_voltages_v()) / self.node_base_v
+
+    def head_power_kva(self) -> ComplexArray:
+        """Return what is drawn from the source per phase, shape (3,), import positive. [kVA]"""
+        return np.bincount(self._interface_phase, self._terminal_kva()[self._interface].real, 3) + 1j * (
+            np.bincount(self._interface_phase, self._terminal_kva()[self._interface].imag, 3)
+        )
+
+    def feeder_power_kva(self) -> ComplexArray:
+        """Return what each feeder draws at its head, shape (feeders, 3), import positive. [kVA]"""
+        power = self._terminal_kva()[self._heads]
+        size = 3 * len(self.layout.feeder_heads)
+        real = np.bincount(self._head_slot, power.real, size)
+        return (real + 1j * np.bincount(self._head_slot, power.imag, size)).reshape(-1, 3)
+
+    def head_sequence_a(self) -> FloatArray:
+        """Return zero-, positive- and negative-sequence current at the interface, shape (3,). [A]"""
+        voltage = np.zeros(3, dtype=np.complex128)
+        voltage[self._interface_phase] = self.node_voltages_v()[self._conductor_node[self._interface]]
+        current = np.conj(1e3 * self.head_power_kva() / voltage)
+        a = np.exp(2j * np.pi / 3)
+        to_sequence = np.array([[1, 1, 1], [1, a, a**2], [1, a**2, a]]) / 3
+        return np.abs(to_sequence @ current)
+
+    def line_loading_pu(self) -> FloatArray:
+        """Return the largest phase current over the ampacity, shape (lines,), ordered as ``line_ids``."""
+        slots = self._line_conductors
+        nodes = self._conductor_node[slots]
+        current_a = 1e3 * np.abs(self._terminal_kva()[slots]) / np.abs(self.node_voltages_v()[nodes])
+        largest: FloatArray = np.zeros(len(self.line_ids))
+        np.maximum.at(largest, self._line_of_conductor, current_a)
+        loading: FloatArray = largest / self._line_ampacity_a
+        return loading
+
+    def transformer_loading_pu(self) -> FloatArray:
+        """Return the larger end's apparent power over the rating, shape (transformers,).
+
+        Ordered as ``transformer_ids``; the engine's own percentage is not used, as it misses ratings.
+        """
+        power = self._terminal_kva()[self._transformer_conductors]
+        size = 2 * len(self.transformer_ids)
+        real = np.bincount(self._transformer_end, power.real, size)
+        ends = np.abs(real + 1j * np.bincount(self._transformer_end, power.imag, size)).reshape(-1, 2)
+        loading: FloatArray = ends.max(axis=1) / self._transformer_kva
+        return loading
+
+    def losses_kva(self) -> complex:
+        """Return the circuit's losses, series and shunt. [kVA]"""
+        loss = self._circuit.Losses
+        return complex(loss[0], loss[1]) / 1e3
+
+    def taps(self) -> FloatArray:
+        """Return the tap positions, shape (regulators,), whole steps."""
+        if not self._regulator_order.size:
+            return np.zeros(0)
+        positions = np.empty(self._regulator_order.size)
+        positions[self._regulator_order] = self._batches.RegControl.TapNum.to_array()
+        return positions
+
+    def branches(self) -> tuple[Branch, ...]:
+        """Return every series element."""
+        return self._branches
+
+    def shunts(self) -> tuple[Shunt, ...]:
+        """Return every capacitor."""
+        return self._shunts
+
+    def yprim(self, element: str) -> ComplexArray:
+        """Return an element's primitive admittance at its present tap, grounded conductors left out.
+
+        Rows and columns follow ``nodes1`` then ``nodes2`` (or a shunt's ``nodes``). [S]
+        """
+        self._activate(element)
+        active = self._circuit.ActiveCktElement
+        flat = np.array(active.Yprim).view(np.complex128)
+        side = round(np.sqrt(flat.size))
+        kept = np.flatnonzero(np.array(active.NodeOrder) > 0)
+        return flat.reshape(side, side).T[np.ix_(kept, kept)]
+
+    def element_powers_kva(self, element: str) -> ComplexArray:
+        """Return the powers into an element's ungrounded conductors, in the order of its nodes. [kVA]"""
+        self._activate(element)
+        active = self._circuit.ActiveCktElement
+        flat = np.array(active.Powers).view(np.complex128)
+        return flat[np.array(active.NodeOrder) > 0]
+
+    def save(self) -> dict[str, FloatArray]:
+        """Return the state that outlasts a step: taps, and how long each relay has been out of band."""
+        return {"taps": self.taps(), "timers_s": self._timers_s.copy(), "directions": self._directions.copy()}
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Take up a saved state."""
+        self.set_taps(state["taps"])
+        self._timers_s = np.array(state["timers_s"], dtype=np.float64)
+        self._directions = np.array(state["directions"], dtype=np.float64)
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _command(self, command: str) -> None:
+        try:
+            self._context.Text.Command = command
+        except dss.DSSException as error:
+            raise ConfigError(f"circuit {self.layout.name!r}: {command!r}: {error}") from error
+
+    def _guard(self, solve: object) -> None:
+        assert callable(solve)
+        try:
+            solve()
+        except dss.DSSException as error:
+            raise DivergedError(f"circuit {self.layout.name!r}: {error}") from error
+
+    def _solve_engine(self) -> None:
+        self._guard(self._solution.Solve)
+        self._forget()
+        if not self._solution.Converged:
+            raise DivergedError(
+                f"circuit {self.layout.name!r}: no convergence in {self._solution.Iterations} iterations; "
+                "the loading is beyond what the circuit can carry, or the tolerance is too tight"
+            )
+        if not self._solution.ControlActionsDone:
+            raise DivergedError(
+                f"circuit {self.layout.name!r}: control actions left undone; check the regulators"
+            )
+
+    def _set_control_mode(self, mode: int) -> None:
+        if mode != self._control_mode:
+            self._solution.ControlMode = mode
+            self._control_mode = mode
+
+    def _report(self, control_iterations: int, tap_moves: float) -> SolveReport:
+        return SolveReport(
+            iterations=self._solution.Iterations,
+            control_iterations=control_iterations,
+            tap_moves=round(tap_moves),
+        )
+
+    def _forget(self) -> None:
+        self._voltages = None
+        self._powers = None
+
+    def _terminal_kva(self) -> ComplexArray:
+        if self._powers is None:
+            self._powers = np.array(self._circuit.PDElements.AllPowers).view(np.complex128)
+        return self._powers
+
+    def _tap_directions(self) -> FloatArray:
+        voltage = self.node_voltages_v()[self._conductor_node[self._regulated]]
+        current = np.conj(-1e3 * self._terminal_kva()[self._regulated] / voltage)
+        return within_limits(relay_directions(self._relays, voltage, current), self.taps())
+
+    def _activate(self, element: str) -> None:
+        if self._circuit.SetActiveElement(element) < 0:
+            raise ModelError(f"circuit {self.layout.name!r} has no element {element!r}")
+
+    def _bus_base_kv(self, bus: str) -> float:
+        self._circuit.SetActiveBus(bus)
+        return float(self._circuit.ActiveBus.kVBase)
+
+    def _bus_nodes(self, bus: str) -> Sequence[int]:
+        self._circuit.SetActiveBus(bus)
+        nodes: Sequence[int] = self._circuit.ActiveBus.Nodes
+        return nodes
+
+    def _element_nodes(self, element: str) -> list[int]:
+        """Return the places of an element's conductors, -1 for ground."""
+        self._activate(element)
+        active = self._circuit.ActiveCktElement
+        conductors = active.NumConductors
+        places = []
+        for slot, phase in enumerate(active.NodeOrder):
+            bus = active.BusNames[slot // conductors].split(".")[0].lower()
+            places.append(self._places[f"{bus}.{phase}"] if phase else -1)
+        return places
+
+    def _index_elements(self) -> None:
+        """Find every conductor's place in the engine's array of all terminal powers."""
+        names = tuple(self._circuit.PDElements.AllNames)
+        offsets: dict[str, list[int]] = {}
+        conductor_node: list[int] = []
+        branches: list[Branch] = []
+        shunts: list[Shunt] = []
+        regulated = self._regulated_transformers()
+        for name in names:
+            places = self._element_nodes(name)
+            start = len(conductor_node)
+            offsets[name.lower()] = list(range(start, start + len(places)))
+            conductor_node += places
+            half = len(places) // 2
+            ends = tuple(tuple(p for p in part if p >= 0) for part in (places[:half], places[half:]))
+            if ends[1]:
+                branches.append(self._branch(name, ends[0], ends[1], regulated))
+            else:
+                shunts.append(Shunt(name=name, nodes=ends[0]))
+        self._offsets = offsets
+        self._conductor_node: IntArray = np.array(conductor_node, dtype=np.int64)
+        self._branches = tuple(branches)
+        self._shunts = tuple(shunts)
+        self._index_loadings()
+        self._interface, phases = self._conductors_of(self.layout.interface)
+        self._interface_phase = phases
+        heads = [self._conductors_of(head) for head in self.layout.feeder_heads]
+        self._heads: IntArray = np.concatenate([np.zeros(0, np.int64), *(slots for slots, _ in heads)])
+        self._head_slot: IntArray = np.concatenate(
+            [np.zeros(0, np.int64), *(3 * feeder + phase for feeder, (_, phase) in enumerate(heads))]
+        )
+
+    def _regulated_transformers(self) -> set[str]:
+        controls = self._circuit.RegControls
+        found = set()
+        for name in self.layout.regulators:
+            controls.Name = name
+            found.add(controls.Transformer.lower())
+        return found
+
+    def _branch(
+        self, name: str, nodes1: tuple[int, ...], nodes2: tuple[int, ...], regulated: set[str]
+    ) -> Branch:
+        kind, short = name.split(".", 1)
+        if kind.lower() == "line":
+            ampacity_a = float(self._circuit.ActiveCktElement.NormalAmps)
+            return Branch(
+                name=name, kind="line", nodes1=nodes1, nodes2=nodes2, ampacity_a=ampacity_a, kva=np.inf
+            )
+        transformers = self._circuit.Transformers
+        transformers.Name = short
+        transformers.Wdg = 1
+        kv1, kva = transformers.kV, transformers.kVA
+        transformers.Wdg = 2
+        in_line = short.lower() in regulated and transformers.kV == kv1
+        return Branch(
+            name=name,
+            kind="regulator" if in_line else "transformer",
+            nodes1=nodes1,
+            nodes2=nodes2,
+            ampacity_a=np.inf,
+            kva=float(kva),
+        )
+
+    def _index_loadings(self) -> None:
+        lines = [b for b in self._branches if b.kind == "line"]
+        others = [b for b in self._branches if b.kind != "line"]
+        self.line_ids: tuple[str, ...] = tuple(b.name for b in lines)
+        self.transformer_ids: tuple[str, ...] = tuple(b.name for b in others)
+        self._line_ampacity_a = np.array([b.ampacity_a for b in lines])
+        self._transformer_kva = np.array([b.kva for b in others])
+        slots, owners = [], []
+        for place, branch in enumerate(lines):
+            for slot in self._offsets[branch.name.lower()]:
+                slots.append(slot)
+                owners.append(place)
+        self._line_conductors: IntArray = np.array(slots, dtype=np.int64)
+        self._line_of_conductor: IntArray = np.array(owners, dtype=np.int64)
+        slots, owners = [], []
+        for place, branch in enumerate(others):
+            conductors = self._offsets[branch.name.lower()]
+            for order, slot in enumerate(conductors):
+                slots.append(slot)
+                owners.append(2 * place + order // (len(conductors) // 2))
+        self._transformer_conductors: IntArray = np.array(slots, dtype=np.int64)
+        self._transformer_end: IntArray = np.array(owners, dtype=np.int64)
+
+    def _conductors_of(self, terminals: Sequence[Terminal]) -> tuple[IntArray, IntArray]:
+        """Return the ungrounded conductors of terminals in the array of all powers, and their phases."""
+        slots, phases = [], []
+        for terminal in terminals:
+            if terminal.element.lower() not in self._offsets:
+                raise ConfigError(f"circuit {self.layout.name!r} has no series element {terminal.element!r}")
+            conductors = self._offsets[terminal.element.lower()]
+            half = len(conductors) // 2
+            for slot in conductors[half * (terminal.number - 1) : half * terminal.number]:
+                place = self._conductor_node[slot]
+                if place >= 0:
+                    slots.append(slot)
+                    phases.append(int(self.node_names[place].rsplit(".", 1)[1]) - 1)
+        return np.array(slots, dtype=np.int64), np.array(phases, dtype=np.int64)
+
+    def _index_setters(self) -> None:
+        self._load_order = self._order("load", self._circuit.Loads.AllNames, self.layout.loads)
+        self._der_order = self._order("generator", self._circuit.Generators.AllNames, self.layout.ders)
+        self.load_nodes = tuple(self._ungrounded(f"load.{name}") for name in self.layout.loads)
+        self.der_nodes = tuple(self._ungrounded(f"generator.{name}") for name in self.layout.ders)
+
+    def _ungrounded(self, element: str) -> tuple[int, ...]:
+        return tuple(place for place in self._element_nodes(element) if place >= 0)
+
+    def _order(self, what: str, engine: Sequence[str], wanted: Sequence[str]) -> IntArray:
+        """Return for each of the engine's elements its place in the layout."""
+        names = [name for name in engine if name.lower() != "none"]
+        places = {name.lower(): place for place, name in enumerate(wanted)}
+        if len(places) != len(wanted) or {name.lower() for name in names} != set(places):
+            raise ConfigError(
+                f"circuit {self.layout.name!r}: the layout must name each {what} of the script exactly once"
+            )
+        return np.array([places[name.lower()] for name in names], dtype=np.int64)
+
+    def _index_regulators(self) -> None:
+        controls = self._circuit.RegControls
+        order = self._order("regcontrol", controls.AllNames, self.layout.regulators)
+        self._regulator_order = order
+        self._tap_property = 28  # TapNum in altdss 0.2's table of RegControl properties
+        count = len(self.layout.regulators)
+        columns = {
+            key: np.zeros(count) for key in ("v_set_v", "bandwidth_v", "pt_ratio", "ct_primary_a", "delay_s")
+        }
+        ldc_v = np.zeros(count, dtype=np.complex128)
+        regulated = np.zeros(count, dtype=np.int64)
+        for place, name in enumerate(self.layout.regulators):
+            controls.Name = name
+            columns["v_set_v"][place] = controls.ForwardVreg
+            columns["bandwidth_v"][place] = controls.ForwardBand
+            columns["pt_ratio"][place] = controls.PTratio
+            columns["ct_primary_a"][place] = controls.CTPrimary
+            columns["delay_s"][place] = controls.Delay
+            ldc_v[place] = complex(controls.ForwardR, controls.ForwardX)
+            end = Terminal(element=f"transformer.{controls.Transformer}", number=controls.TapWinding)
+            regulated[place] = self._conductors_of((end,))[0][0]
+        self._relays = RelaySettings(ldc_v=ldc_v, **columns)
+        self._regulated = regulated
