@@ -47,6 +47,8 @@ class UnitDispatch:
     """1 where the unit is on, shape (units,)."""
     headroom_mw: FloatArray
     """Committed room to move up, by which imbalance is shared, shape (units,). [MW]"""
+    dc_flow_mw: FloatArray
+    """Flow of each DC line from its from to its to bus, shape (dc lines,). [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,8 @@ class DerState:
     """Actual injection, shape (ders,). [MW]"""
     soc_mwh: FloatArray
     """Energy stored; zero where there is no store, shape (ders,). [MWh]"""
+    site_mw: FloatArray
+    """Demand less photovoltaics at the DER's own site, shape (ders,). [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,14 +145,17 @@ class Federate(Protocol):
 class Seat(Protocol):
     """One federate's seat at a transport."""
 
-    def begin(self, outbox: Outbox | None) -> Arrivals:
-        """Join and come to the span's first instant; ``outbox`` is readable there already.
+    def begin(self, outbox: Outbox | None) -> None:
+        """Join; ``outbox`` is readable at the span's first instant already.
 
-        In a continued chain ``outbox`` is None and what had arrived before the boundary is here again.
+        In a continued chain ``outbox`` is None and what had arrived before the boundary is there again.
         """
 
-    def advance(self, outbox: Outbox, until: SimTime) -> Arrivals:
-        """Send ``outbox`` stamped with the present instant and wait for the grant at ``until``."""
+    def send(self, outbox: Outbox) -> None:
+        """Send ``outbox`` stamped with the present instant; readable at later instants."""
+
+    def advance(self, until: SimTime) -> Arrivals:
+        """Wait for the grant at ``until``; the first call is for the span's first instant."""
 
 
 class Agenda:
@@ -222,16 +225,18 @@ class Driver:
         """
         agenda = Agenda(self._federate.phases, self._clock, self._span)
         now = self._span.begin_s
-        arrivals = self._seat.begin(self._federate.start() if self._span.index == 0 else None)
-        outbox = Outbox()
+        self._seat.begin(self._federate.start() if self._span.index == 0 else None)
+        yield now
+        arrivals = self._seat.advance(now)
         while (due := agenda.next()) is not None:
             instant, phase = due
             if instant != now:
                 yield instant
-                arrivals = self._seat.advance(outbox, instant)
+                arrivals = self._seat.advance(instant)
                 now = instant
             outbox = phase.handler(Grant(now, Inbox(arrivals, self.acted_s)))
             self.acted_s = now
+            self._seat.send(outbox)
             agenda.note(now, phase, again=outbox.again)
         yield self._span.end_s
-        self._seat.advance(outbox, self._span.end_s)
+        self._seat.advance(self._span.end_s)

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from federates.core.arrays import FloatArray
+from federates.core.arrays import ComplexArray, FloatArray
 from federates.core.context import Context
 from federates.core.errors import MissingInputError, NotConvergedError
-from federates.core.messages import BoundaryPower, BoundaryVoltage, GridState, UnitDispatch
+from federates.core.messages import BoundaryPower, BoundaryVoltage, GridState
 from federates.core.ports import TransmissionPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.tables import BRANCH, BUS, EVENT, INTERFACE, SYSTEM, UNIT
-from federates.core.time import LAST_PASS_OFFSET_S, Cadence, SimTime
+from federates.core.time import LAST_PASS_OFFSET_S, PASS_STRIDE_S, Cadence, SimTime
 from federates.scenario.system import SystemScenario
+from federates.transmission.carried import withdrawals_mva
 from federates.transmission.network import BulkNetwork, FlowSolution
 
 FIRST_PASS_OFFSET_S = 5
 RESIDUAL_BASE_MVA = 100.0
 SCHEMA = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solved:
+    """One pass: the AC state, and what was asked and is carried at the LDAs' buses."""
+
+    flow: FlowSolution
+    v_pu: FloatArray
+    angle_deg: FloatArray
+    load_mw: FloatArray
+    load_mvar: FloatArray
+    head_mva: ComplexArray
+    carried_mva: ComplexArray
 
 
 class Transmission:
@@ -32,15 +47,15 @@ class Transmission:
         self._clock = context.clock
         self._scenario = SystemScenario(context.study)
         self._case = self._scenario.case
-        self._network = BulkNetwork(self._case)
+        self._day = -1
         self._feeders = tuple(f"feeder_{lda.name}" for lda in context.study.ldas)
         self._lda_names = tuple(lda.name for lda in context.study.ldas)
         n_units = len(self._case.units.ids)
-        self._dispatch: UnitDispatch | None = None
-        self._dispatch_is_new = False
         self._set_point_mw = np.zeros(n_units)
-        self._published_pu = self._case.buses.v_start_pu[self._scenario.lda_bus]
-        self._pass = 0
+        self._dc_flow_mw = np.zeros(len(self._case.dc_lines.ids))
+        self._tripped = np.zeros(n_units, dtype=np.bool_)
+        self._taken: SimTime | None = None
+        self._published_pu: FloatArray = self._case.buses.v_start_pu[self._scenario.lda_bus]
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -58,153 +73,118 @@ class Transmission:
     def solve_pass(self, grant: Grant) -> Outbox:
         """Solve the grid at the feeders' latest power and say whether the step is settled."""
         step = grant.now // self._clock.step_s * self._clock.step_s
-        self._pass = (grant.now - step - FIRST_PASS_OFFSET_S) // 2 + 1
-        if self._pass == 1:
+        passes = (grant.now - step - FIRST_PASS_OFFSET_S) // PASS_STRIDE_S + 1
+        if passes == 1:
+            self._renew_engine(step)
             self._take_dispatch(grant, step)
-        powers = self._powers(grant, step)
-        load_mw, load_mvar = self._loads(step, powers)
-        solution = self._network.solve(load_mw, load_mvar)
-        v = solution.v_pu[self._scenario.lda_bus]
-        residual_v = float(np.abs(v - self._published_pu).max())
-        residual_s = self._power_residual(powers, load_mw, load_mvar, step)
-        settled = self._pass > 1 and max(residual_v, residual_s) <= self._study.coupling.tolerance_pu
-        self._published_pu = v
-        last = grant.now - step >= LAST_PASS_OFFSET_S
+        block = self._scenario.block(step)
+        outside_mw = block.residual_mw[block.place(step)]
+        state = self._solved(outside_mw, self._powers(grant))
+        residual_v = float(np.abs(state.v_pu - self._published_pu).max())
+        residual_s = float(np.abs(state.carried_mva - state.head_mva).max()) / RESIDUAL_BASE_MVA
+        settled = passes > 1 and max(residual_v, residual_s) <= self._study.coupling.tolerance_pu
+        last = grant.now - step + PASS_STRIDE_S > LAST_PASS_OFFSET_S
+        self._published_pu = state.v_pu
         if last and not settled:
-            self._miss(step, residual_v, residual_s)
+            self._miss(step, passes, residual_v, residual_s)
         outbox = Outbox(again=not (settled or last))
-        angle = solution.angle_deg[self._scenario.lda_bus]
         for k, feeder in enumerate(self._feeders):
-            message = BoundaryVoltage(v_pu=float(v[k]), angle_deg=float(angle[k]), converged=settled or last)
+            v, angle = float(state.v_pu[k]), float(state.angle_deg[k])
+            message = BoundaryVoltage(v_pu=v, angle_deg=angle, converged=settled or last)
             outbox.put(self.ports.voltage, message, to=feeder)
         if settled or last:
-            self._accept(outbox, step, solution, load_mw, load_mvar)
+            flow = state.flow
+            seen = GridState(unit_output_mw=flow.unit_mw, bus_load_mw=state.load_mw, losses_mw=flow.losses_mw)
+            outbox.put(self.ports.grid_state, seen)
             if step >= 0:
-                self._record(step, solution, powers, load_mw, load_mvar)
-                self._record_system(step, solution, load_mw, residual_v, residual_s, accepted=settled)
+                self._record(step, state)
+                system = (
+                    state.load_mw.sum(), flow.losses_mw, flow.participation_mw.sum(), passes,
+                    residual_v, residual_s, settled,
+                )  # fmt: skip
+                self._recorder.add(SYSTEM, step, ("system",), *([float(x)] for x in system))
         return outbox
+
+    def _renew_engine(self, step: SimTime) -> None:
+        """A new day starts on a new engine, so that a run continued there has the same numbers."""
+        day = max(self._clock.day_of(step), 0)
+        if day != self._day:
+            self._day, self._taken = day, None
+            self._network = BulkNetwork(self._case)
 
     def _take_dispatch(self, grant: Grant, step: SimTime) -> None:
         got = grant.inbox.only(self.ports.dispatch)
         if got is None:
             raise MissingInputError(f"transmission at {step} s: no dispatch from the ISO yet")
-        if got.message is not self._dispatch:
-            self._dispatch = got.message
-            self._dispatch_is_new = True
-        if self._clock.is_market(step) and got.message.interval_s != step:
+        dispatch = got.message
+        if self._clock.is_market(step) and dispatch.interval_s != step:
             raise MissingInputError(
-                f"transmission at {step} s: the ISO's dispatch is for {got.message.interval_s} s"
+                f"transmission at {step} s: the ISO's dispatch is for {dispatch.interval_s} s"
             )
         tripped = self._scenario.tripped(step)
-        available = self._available(step)
-        dispatch = self._dispatch
-        assert dispatch is not None
+        if self._taken == got.sent_s and (tripped == self._tripped).all():
+            return
+        self._taken, self._tripped = got.sent_s, tripped
+        block = self._scenario.block(step)
+        available = block.available_mw[block.place(step)]
         on = (dispatch.committed > 0.5) & ~tripped
         must_take = self._scenario.series("real_time", max(self._clock.day_of(step), 0)).must_take
-        set_point = np.where(must_take, available, np.minimum(dispatch.set_point_mw, available))
-        set_point = np.where(on, set_point, 0.0)
+        asked = np.where(must_take, available, np.minimum(dispatch.set_point_mw, available))
+        self._set_point_mw = np.where(on, asked, 0.0)
+        self._dc_flow_mw = dispatch.dc_flow_mw
         headroom = np.where(on, dispatch.headroom_mw, 0.0)
-        self._set_point_mw = set_point
-        self._network.begin_interval(on, set_point, headroom, dispatch.dc_flow_mw)
+        self._network.begin_interval(on, self._set_point_mw, headroom, dispatch.dc_flow_mw)
 
-    def _available(self, step: SimTime) -> FloatArray:
-        block = self._scenario.block(step)
-        available: FloatArray = block.available_mw[block.place(step)]
-        return available
-
-    def _powers(self, grant: Grant, step: SimTime) -> list[BoundaryPower]:
+    def _powers(self, grant: Grant) -> list[BoundaryPower]:
         new = grant.inbox.new(self.ports.power)
         missing = [f for f in self._feeders if f not in new]
         if missing:
             raise MissingInputError(f"transmission at {grant.now} s: no power from {', '.join(missing)}")
         return [new[f] for f in self._feeders]
 
-    def _loads(self, step: SimTime, powers: list[BoundaryPower]) -> tuple[FloatArray, FloatArray]:
-        block = self._scenario.block(step)
-        load_mw = block.residual_mw[block.place(step)].copy()
-        load_mvar = load_mw * self._scenario.mvar_per_mw
-        for bus, power in zip(self._scenario.lda_bus, powers, strict=True):
-            load_mw[bus] += power.p_mw.sum()
-            load_mvar[bus] += power.q_mvar.sum()
-        return load_mw, load_mvar
-
-    def _power_residual(
-        self, powers: list[BoundaryPower], load_mw: FloatArray, load_mvar: FloatArray, step: SimTime
-    ) -> float:
-        block = self._scenario.block(step)
-        outside_mw = block.residual_mw[block.place(step)]
+    def _solved(self, outside_mw: FloatArray, powers: list[BoundaryPower]) -> _Solved:
         bus = self._scenario.lda_bus
-        carried = (load_mw - outside_mw)[bus] + 1j * (load_mvar - outside_mw * self._scenario.mvar_per_mw)[bus]
-        head = np.array([p.p_mw.sum() + 1j * p.q_mvar.sum() for p in powers])
-        return float(np.abs(carried - head).max()) / RESIDUAL_BASE_MVA
+        head_mva = np.array([p.p_mw.sum() + 1j * p.q_mvar.sum() for p in powers])
+        outside_mva = outside_mw * (1.0 + 1j * self._scenario.mvar_per_mw)
+        load_mva = outside_mva.copy()
+        load_mva[bus] += head_mva
+        flow = self._network.solve(load_mva.real.copy(), load_mva.imag.copy())
+        carried = withdrawals_mva(self._case, flow, self._dc_flow_mw)[bus] - outside_mva[bus]
+        return _Solved(
+            flow=flow,
+            v_pu=flow.v_pu[bus],
+            angle_deg=flow.angle_deg[bus],
+            load_mw=load_mva.real.copy(),
+            load_mvar=load_mva.imag.copy(),
+            head_mva=head_mva,
+            carried_mva=carried,
+        )
 
-    def _miss(self, step: SimTime, residual_v: float, residual_s: float) -> None:
+    def _miss(self, step: SimTime, passes: int, residual_v: float, residual_s: float) -> None:
         text = (
             f"the T-D fixed point at {step} s stands at {residual_v:.1e} pu and {residual_s:.1e} of 100 MVA "
-            f"after {self._pass} passes; the tolerance is {self._study.coupling.tolerance_pu:.1e}"
+            f"after {passes} passes; the tolerance is {self._study.coupling.tolerance_pu:.1e}"
         )
         if self._study.coupling.on_miss == "stop":
-            raise NotConvergedError(f"transmission: {text}; loosen coupling.tolerance or record misses")
+            raise NotConvergedError(f"transmission: {text}; loosen coupling.tolerance_pu or record misses")
         self._recorder.add(EVENT, step, ("transmission",), [residual_v], text=[text])
 
-    def _accept(
-        self,
-        outbox: Outbox,
-        step: SimTime,
-        solution: FlowSolution,
-        load_mw: FloatArray,
-        load_mvar: FloatArray,
-    ) -> None:
-        state = GridState(
-            unit_output_mw=solution.unit_mw, bus_load_mw=load_mw, losses_mw=solution.losses_mw
+    def _record(self, step: SimTime, state: _Solved) -> None:
+        carried = state.carried_mva
+        self._recorder.add(
+            INTERFACE, step, self._lda_names, carried.real, carried.imag, state.v_pu, state.angle_deg
         )
-        outbox.put(self.ports.grid_state, state)
-
-    def _record(
-        self,
-        step: SimTime,
-        solution: FlowSolution,
-        powers: list[BoundaryPower],
-        load_mw: FloatArray,
-        load_mvar: FloatArray,
-    ) -> None:
-        bus = self._scenario.lda_bus
-        p = [float(power.p_mw.sum()) for power in powers]
-        q = [float(power.q_mvar.sum()) for power in powers]
-        v, angle = solution.v_pu[bus], solution.angle_deg[bus]
-        self._recorder.add(INTERFACE, step, self._lda_names, p, q, v, angle)
         if step % self._study.record.bulk_every_s:
             return
-        case = self._case
-        self._recorder.add(BUS, step, case.buses.ids, solution.v_pu, solution.angle_deg, load_mw, load_mvar)
-        loading = 100.0 * solution.loading
+        case, flow = self._case, state.flow
         self._recorder.add(
-            BRANCH, step, case.branches.ids, solution.branch_from_mw, solution.branch_to_mw, loading
+            BUS, step, case.buses.ids, flow.v_pu, flow.angle_deg, state.load_mw, state.load_mvar
         )
+        loading_pct = 100.0 * flow.loading
         self._recorder.add(
-            UNIT, step, case.units.ids, self._set_point_mw, solution.unit_mw, solution.unit_mvar
+            BRANCH, step, case.branches.ids, flow.branch_from_mw, flow.branch_to_mw, loading_pct
         )
-
-    def _record_system(
-        self,
-        step: SimTime,
-        solution: FlowSolution,
-        load_mw: FloatArray,
-        residual_v: float,
-        residual_s: float,
-        *,
-        accepted: bool,
-    ) -> None:
-        row = (
-            load_mw.sum(),
-            solution.losses_mw,
-            solution.participation_mw.sum(),
-            self._pass,
-            residual_v,
-            residual_s,
-            accepted,
-        )
-        self._recorder.add(SYSTEM, step, ("system",), *([float(x)] for x in row))
+        self._recorder.add(UNIT, step, case.units.ids, self._set_point_mw, flow.unit_mw, flow.unit_mvar)
 
     def save(self) -> State:
         """Voltages published last; the grid itself has no memory."""

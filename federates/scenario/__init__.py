@@ -1,0 +1,1 @@
+"""What a study describes, as arrays: the bulk system, the LDAs, their series and forecasts."""

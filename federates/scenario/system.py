@@ -1,0 +1,236 @@
+"""The bulk system of a study: its case, its series, what lies outside the LDAs, and what is forecast of it.
+
+The load of an LDA's bus has two parts: the LDA's own interchange, and a fixed residual that stays outside it:
+residual = bus series - gross base demand of the LDA's simulated feeders times multiplicity, never negative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from federates.cases.case import Series, TransmissionCase
+from federates.cases.reader import read_case, read_series
+from federates.core.arrays import BoolArray, FloatArray, IntArray
+from federates.core.errors import ConfigError
+from federates.core.forecast import ForecastModel
+from federates.core.settings import FeederGroup, Study, UnitTrip
+from federates.core.time import DAY_S, LEAD_IN_PHYSICS_S, SimTime
+from federates.distribution.model import Feeder
+from federates.distribution.generator import synthetic_feeder
+from federates.distribution.tables import read_feeder
+
+LOAD_STREAM, PRODUCTION_STREAM = 0, 1
+LDA_STREAMS = 16
+"""First forecast stream of the LDAs; each takes two, by its place in the study."""
+KW_PER_MW = 1_000.0
+
+
+def system_case(study: Study) -> TransmissionCase:
+    """The transmission case of a study, stress factors applied."""
+    t = study.transmission
+    return read_case(
+        t.kind,
+        path=getattr(t, "path", None),
+        stress=t.rating_factors,
+        voltage_support=getattr(t, "voltage_support", False),
+    )
+
+
+def forecast_model(study: Study) -> ForecastModel:
+    """How the forecasts of a study differ from what comes."""
+    f = study.forecast
+    return ForecastModel(kind=f.kind, sigma_short=f.sigma_5min, sigma_day=f.sigma_day, seed=study.seed)
+
+
+def feeder_tables(group: FeederGroup, place: int) -> Feeder:
+    """Tables of the ``place``-th simulated feeder of a group."""
+    model = group.model
+    if model.kind == "synthetic":
+        return _synthetic(model.nodes, group.seed_id + place)
+    return _tables(model.path)
+
+
+@cache
+def _tables(path: Path) -> Feeder:
+    return read_feeder(path)
+
+
+@cache
+def _synthetic(nodes: int, seed: int) -> Feeder:
+    return synthetic_feeder(nodes, seed)
+
+
+def load_area(study: Study, lda_place: int, case: TransmissionCase) -> int:
+    """Area of the case whose load shape an LDA's customers follow."""
+    lda = study.ldas[lda_place]
+    return lda.load_area if lda.load_area is not None else int(case.buses.area[case.buses.index(lda.bus)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBlock:
+    """Actual series of one market day and its margins, on the physical grid."""
+
+    t_s: IntArray
+    """Study time of each physical step, shape (steps,). [s]"""
+    residual_mw: FloatArray
+    """Load outside LDAs, shape (steps, buses). [MW]"""
+    available_mw: FloatArray
+    """Greatest output of each unit, shape (steps, units). [MW]"""
+
+    def place(self, t: SimTime) -> int:
+        """Row of a physical step."""
+        return int((t - self.t_s[0]) // (self.t_s[1] - self.t_s[0]))
+
+
+class SystemScenario:
+    """The bulk system of a study."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.case = system_case(study)
+        self.clock = study.clock
+        self.lda_bus: IntArray = np.array([self.case.buses.index(lda.bus) for lda in study.ldas])
+        base = self.case.buses
+        self.mvar_per_mw: FloatArray = np.divide(
+            base.load_mvar, base.load_mw, out=np.zeros_like(base.load_mw), where=base.load_mw > 0
+        )
+        """Reactive over active load of each bus in the base case, shape (buses,)."""
+        self._forecast = forecast_model(study)
+        self._series: dict[tuple[str, int], Series] = {}
+        self._blocks: dict[int, DayBlock] = {}
+
+    def series(self, resolution: Literal["day_ahead", "real_time"], day: int) -> Series:
+        """Series of one market day, with an hour of margin on both sides in real time."""
+        key = (resolution, day)
+        if key not in self._series:
+            margin = 3_600 if resolution == "real_time" else 0
+            begin = self.clock.midnight(day)
+            self._series = {k: s for k, s in self._series.items() if abs(k[1] - day) <= 1}
+            self._series[key] = read_series(
+                self.case, self.clock, resolution, begin - margin, begin + DAY_S + margin
+            )
+        return self._series[key]
+
+    @cached_property
+    def _gross_peak_mw(self) -> FloatArray:
+        """Gross base demand of each LDA at shape 1, multiplicity included, shape (ldas,). [MW]"""
+        peaks = np.zeros(len(self.study.ldas))
+        for place, lda in enumerate(self.study.ldas):
+            for group in lda.feeders:
+                for k in range(group.count):
+                    kw = sum(load.kw for load in feeder_tables(group, k).loads)
+                    peaks[place] += kw * group.load_scale * lda.multiplicity / KW_PER_MW
+        return peaks
+
+    def _residual_mw(self, series: Series) -> FloatArray:
+        """Load outside LDAs of each value of a series, shape (times, buses). [MW]"""
+        load = series.load_mw.copy()
+        areas = series.areas.tolist()
+        for place, bus in enumerate(self.lda_bus):
+            area = load_area(self.study, place, self.case)
+            if area not in areas:
+                raise ConfigError(
+                    f"{self.study.ldas[place].name}: no load series of area {area}; areas are {areas}"
+                )
+            load[:, bus] -= self._gross_peak_mw[place] * series.area_shape[:, areas.index(area)]
+            least = float(load[:, bus].min())
+            if least < 0.0:
+                lda = self.study.ldas[place]
+                raise ConfigError(
+                    f"{lda.name}: its feeders draw up to {-least:.1f} MW more than bus {lda.bus} has; lower "
+                    "multiplicity, count or load_scale, or choose another bus"
+                )
+        return load
+
+    def block(self, t: SimTime) -> DayBlock:
+        """Actual series of the market day that holds ``t`` (the lead-in belongs to the first day)."""
+        day = max(self.clock.day_of(t), 0)
+        if day not in self._blocks:
+            self._blocks = {day: self._build_block(day)}
+        return self._blocks[day]
+
+    def _build_block(self, day: int) -> DayBlock:
+        series = self.series("real_time", day)
+        begin = self.clock.midnight(day)
+        first = begin - LEAD_IN_PHYSICS_S if day == 0 else begin
+        t = np.arange(first, begin + DAY_S, self.clock.step_s)
+        middle: FloatArray = (t + self.clock.step_s / 2).astype(np.float64)
+        return DayBlock(
+            t_s=t,
+            residual_mw=interpolated(series, self._residual_mw(series), middle),
+            available_mw=interpolated(series, series.available_mw, middle),
+        )
+
+    def expected(self, t: SimTime, issue: SimTime) -> tuple[FloatArray, FloatArray]:
+        """Forecast for the market interval at ``t`` issued at ``issue``.
+
+        Returns
+        -------
+        tuple of ndarray
+            Load outside LDAs per bus, and greatest output per unit. [MW]
+        """
+        series = self.series("real_time", max(self.clock.day_of(t), 0))
+        row = int((t - series.t_s[0]) // series.length_s)
+        load = self._residual_mw(series)[row]
+        available = series.available_mw[row]
+        return self._with_error(load[None], available[None], np.array([t]), issue, 0)
+
+    def expected_day(self, day: int, issue: SimTime) -> tuple[FloatArray, FloatArray, Series]:
+        """Day-ahead forecast of a market day: 24 hours of load outside LDAs, unit availability, the series.
+
+        Where the case has day-ahead series of its own, its wind and sun are already forecasts.
+        """
+        series = self.series("day_ahead", day)
+        load = self._residual_mw(series)
+        if self.case.series == "rts_gmlc":
+            error = self._load_error(series.t_s, issue)
+            return load * (1.0 + error), series.available_mw, series
+        load, available = self._with_error(load, series.available_mw, series.t_s, issue, None)
+        return load, available, series
+
+    def _load_error(self, target_s: IntArray, issue: SimTime) -> FloatArray:
+        areas, column = np.unique(self.case.buses.area, return_inverse=True)
+        return self._forecast.error(target_s, issue, LOAD_STREAM, areas.size)[:, column]
+
+    def _with_error(
+        self, load: FloatArray, available: FloatArray, target_s: IntArray, issue: SimTime, row: int | None
+    ) -> tuple[FloatArray, FloatArray]:
+        load = load * np.maximum(0.0, 1.0 + self._load_error(target_s, issue))
+        error = self._forecast.error(target_s, issue, PRODUCTION_STREAM, available.shape[1])
+        p_max = self.case.units.p_max_mw
+        moves = self.case.units.of_kind("wind", "pv", "rtpv")
+        available = np.where(moves, np.clip(available * (1.0 + error), 0.0, p_max), available)
+        return (load, available) if row is None else (load[row], available[row])
+
+    def tripped(self, t: SimTime) -> BoolArray:
+        """Units that an event of the study holds off at ``t``, shape (units,)."""
+        off = np.zeros(len(self.case.units.ids), dtype=np.bool_)
+        for event in self.study.events:
+            if isinstance(event, UnitTrip) and event.at_s <= t < event.at_s + event.duration_s:
+                off[self.case.units.ids.index(event.unit)] = True
+        return off
+
+
+def interpolated(series: Series, values: FloatArray, t_s: FloatArray) -> FloatArray:
+    """Values of a series at instants, linear between the middles of its intervals, held at its ends.
+
+    Parameters
+    ----------
+    series
+        Whose grid the values have.
+    values
+        Shape (times, n).
+    t_s
+        Instants, shape (instants,). [s]
+    """
+    x = (t_s - series.t_s[0] - series.length_s / 2) / series.length_s
+    x = np.clip(x, 0.0, len(series.t_s) - 1)
+    low = np.minimum(np.floor(x).astype(np.int64), len(series.t_s) - 2)
+    weight = (x - low)[:, None]
+    result: FloatArray = values[low] * (1.0 - weight) + values[low + 1] * weight
+    return result
