@@ -113,13 +113,10 @@ def merged(ground: Node, over: Node) -> Node:
     return mapping(children, over.place, over.key_place)
 
 
-def with_sets(root: Node, options: Sequence[str]) -> Node:
-    """Tree with every ``a.0.b=value`` put in.
+def with_sets(root: Node, options: Sequence[str]) -> tuple[Node, tuple[Fault, ...]]:
+    """Tree with every ``a.0.b=value`` put in, and the faults of those that could not be.
 
-    Raises
-    ------
-    StudyError
-        With every option that has no ``=``, no YAML value, or a path that does not exist.
+    An option is at fault when it has no ``=``, no YAML value, or a path that leads nowhere.
     """
     faults: list[Fault] = []
     for option in options:
@@ -134,9 +131,7 @@ def with_sets(root: Node, options: Sequence[str]) -> Node:
             root = _put(root, path, parse_option(text, name), ())
         except StudyError as error:
             faults += error.faults
-    if faults:
-        raise StudyError(faults)
-    return root
+    return root, tuple(faults)
 
 
 def _path(key: str) -> KeyPath:

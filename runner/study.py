@@ -76,9 +76,9 @@ def load_study(path: Path, sets: Sequence[str] = ()) -> LoadedStudy:
         With every fault that can be seen without an engine.
     """
     tree, files = read_tree(path)
-    tree = with_sets(tree, sets)
+    tree, misset = with_sets(tree, sets)
     _refuse_newer(tree)
-    study = _validated(tree.plain(), tree)
+    study = _validated(tree.plain(), tree, misset)
     plain = cast("dict[str, Plain]", tree.plain())
     inputs = tuple(_inputs(tree, plain))
     if inputs:
@@ -102,11 +102,14 @@ def _refuse_newer(tree: Node) -> None:
         raise StudyError([fault_at(version.place, ("schema_version",), what, "update Tandem")])
 
 
-def _validated(plain: Plain, tree: Node) -> Study:
+def _validated(plain: Plain, tree: Node, known: Sequence[Fault] = ()) -> Study:
     try:
-        return Study.model_validate_json(json.dumps(plain), strict=True)
+        study = Study.model_validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
-        raise StudyError(faults_of(error, Study, tree)) from None
+        raise StudyError((*known, *faults_of(error, Study, tree))) from None
+    if known:
+        raise StudyError(known)
+    return study
 
 
 def _inputs(tree: Node, plain: dict[str, Plain]) -> Iterator[InputFile]:

@@ -13,16 +13,16 @@ from runner.fields import KIND, keys, kinds_of, settings_at, settings_in
 from runner.yaml_source import Node
 
 _EXPECTED = {
-    "bool_type": "true or false is expected",
-    "int_type": "a whole number is expected",
-    "int_from_float": "a whole number is expected",
-    "float_type": "a number is expected",
-    "string_type": "text is expected",
-    "path_type": "the name of a file or folder is expected",
-    "tuple_type": "a list is expected",
-    "dict_type": "a mapping of keys to values is expected",
-    "model_type": "a mapping of keys to values is expected",
-    "datetime_type": "an instant is expected, such as 2020-03-27T18:00",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "path_type": "the name of a file or folder",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "datetime_type": "an instant such as 2020-03-27T18:00",
 }
 _BOUND = {
     "greater_than": ("too small", "it must be more than {gt}"),
@@ -32,16 +32,29 @@ _BOUND = {
 }
 _TRAPS = {"yes": "true", "no": "false", "on": "true", "off": "false", "y": "true", "n": "false"}
 _DESCRIBED_CHARS = 100
+_NOT = " is expected, not "
 
 
 def faults_of(error: ValidationError, root: type[BaseModel], tree: Node) -> list[Fault]:
     """Every fault of a validation, at its place in the tree."""
-    found: dict[tuple[KeyPath, bool], list[Fault]] = {}
+    found: list[Fault] = []
+    tried: dict[KeyPath, list[Fault]] = {}
     for detail in error.errors(include_url=False):
         path = _settled(tree, detail["loc"])
-        for at, fault in _explained(detail, path, root, tree):
-            found.setdefault((at, detail["type"] in _EXPECTED), []).append(fault)
-    return [_joined(same) for same in found.values()]
+        if _follows_from_others(detail):
+            continue
+        if detail["type"] in _EXPECTED or detail["type"] == "literal_error":
+            tried.setdefault(path, []).extend(f for _, f in _explained(detail, path, root, tree))
+        else:
+            found += [fault for _, fault in _explained(detail, path, root, tree)]
+    return found + [_joined(same) for same in tried.values()]
+
+
+def _follows_from_others(detail: ErrorDetails) -> bool:
+    """Whether a list is called short only because its items are at fault."""
+    value = detail["input"]
+    context = detail.get("ctx", {})
+    return detail["type"] == "too_short" and isinstance(value, list) and len(value) >= context["min_length"]
 
 
 def _settled(tree: Node, loc: tuple[str | int, ...]) -> KeyPath:
@@ -62,7 +75,8 @@ def _joined(same: list[Fault]) -> Fault:
     if len(same) == 1:
         return same[0]
     first = same[0]
-    what = " or ".join(dict.fromkeys(f.what for f in same))
+    wanted = [f.what.partition(_NOT)[0] for f in same[:-1]]
+    what = " or ".join([*wanted, same[-1].what])
     remedy = next((f.remedy for f in same if f.remedy), "")
     return Fault(
         file=first.file, line=first.line, column=first.column, path=first.path, what=what, remedy=remedy
@@ -150,7 +164,7 @@ _SPECIAL: dict[str, Callable[[ErrorDetails, KeyPath, type[BaseModel], Node], tup
 def _plain_words(detail: ErrorDetails, context: Mapping[str, object]) -> tuple[str, str]:
     kind, value = detail["type"], detail["input"]
     if kind in _EXPECTED:
-        return f"{_EXPECTED[kind]}, not {_shown(value)}", _advice(kind, value)
+        return f"{_EXPECTED[kind]}{_NOT}{_shown(value)}", _advice(kind, value)
     if kind in _BOUND:
         what, remedy = _BOUND[kind]
         return f"{_shown(value)} is {what}", remedy.format_map(context)
@@ -158,7 +172,8 @@ def _plain_words(detail: ErrorDetails, context: Mapping[str, object]) -> tuple[s
         case "literal_error":
             words = str(context["expected"]).replace(" or ", ", ").split(", ")
             hint = did_you_mean(str(value), [w.strip("'") for w in words])
-            return f"{_shown(value)} is not one of {context['expected']}", hint
+            hint = hint if hint.startswith("did you mean") else ""
+            return f"{context['expected']}{_NOT}{_shown(value)}", hint
         case "string_pattern_mismatch":
             remedy = "use small letters, digits and '_', a letter first, at most 31"
             return f"{_shown(value)} is no name", remedy
