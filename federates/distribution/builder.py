@@ -1,8 +1,8 @@
 """Feeders' tables to one circuit per LDA.
 
 The feeders of an LDA hang on one medium-voltage bus behind one substation transformer; the source is stiff
-and balanced. Every name carries its feeder's prefix. A single-phase load or DER is wye to neutral; two phases are
-one delta load between them.
+and balanced. Every name carries its feeder's prefix. A single-phase load or DER is wye to neutral; two
+phases are one delta load between them.
 """
 
 from __future__ import annotations
@@ -183,7 +183,8 @@ def _source(lda: LdaModel) -> Iterator[str]:
     kva = 1e3 * (lda.substation_mva or SUBSTATION_MVA_PER_FEEDER * len(lda.feeders))
     yield (
         f"new transformer.{SUBSTATION} phases=3 windings=2 xhl={SUBSTATION_X_PCT} "
-        f"%loadloss={SUBSTATION_R_PCT} buses=({SOURCE_BUS} {MV_BUS}) conns=(delta wye) kvs=({lda.bus_kv} {lda.kv}) kvas=({kva} {kva}) "
+        f"%loadloss={SUBSTATION_R_PCT} buses=({SOURCE_BUS} {MV_BUS}) conns=(delta wye) "
+        f"kvs=({lda.bus_kv} {lda.kv}) kvas=({kva} {kva}) "
         "wdg=2 maxtap=1.1 mintap=0.9 numtaps=32"
     )
     ratio = 1e3 * lda.kv / math.sqrt(3) / RELAY_BASE_V
