@@ -1,0 +1,484 @@
+"""The DSO's linear program for one feeder, in the space of its DERs.
+
+Columns are the DERs' price blocks, their reactive injections where the DSO may set them, and the head's
+import; the feeder enters by rows of the linear map that are added only where a solution breaks them. Voltages
+are in squared pu, powers inside the program in MW. Signs: injection positive, head import positive.
+
+The limits are relaxed, one by one, to the base state (every DER at its base injection), so that a feeder that
+is overloaded by its inflexible load alone still has a feasible program in which nothing gets worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from federates.core.arrays import ComplexArray, FloatArray, IntArray
+from federates.core.errors import ConfigError, ModelError
+from federates.distribution.linear import FeederMap, OperatingPoint
+from federates.lp.program import Program
+
+KW_PER_MW = 1e3
+DIRECTIONS_COUNT = 8
+"""Sides of the polygon inside a branch's circle of power, where reactive injections are columns."""
+VOLTAGE_TOLERANCE_PU2 = 1e-6
+POWER_TOLERANCE_MW = 1e-6
+ROWS_PER_ROUND = 5
+ROUNDS_LIMIT = 200
+VOLTAGE_ROW_SCALE = 10.0
+RELAXATION_PU2 = 1e-9
+RELAXATION_MW = 1e-9
+TRACKING_USD_PER_MWH = 1e4
+"""Price of missing the import asked for, where that is allowed: far above any offer."""
+OVERLOAD_USD_PER_MWH = 1e5
+"""Price of exceeding a thermal limit, where that is allowed: far above tracking."""
+VOLTAGE_USD_PER_PU2_H = 1e6
+"""Price of exceeding a voltage limit, where that is allowed: above tracking at 0.01 pu^2 a MW."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerColumns:
+    """What a feeder's DERs offer in one interval; B blocks of D DERs.
+
+    DER d injects its floor plus its blocks. A DER's blocks stand one after the other, prices not falling.
+    """
+
+    der: IntArray
+    """DER of each block, shape (B,)."""
+    width_kw: FloatArray
+    """Width of each block, >= 0, shape (B,). [kW]"""
+    price_usd_per_mwh: FloatArray
+    """Price of each block, shape (B,). [$/MWh]"""
+    floor_kw: FloatArray
+    """Least injection, shape (D,). [kW]"""
+    base_kw: FloatArray
+    """Injection in the base state, to which limits are relaxed; cut to the offer's range, shape (D,). [kW]"""
+    q_kvar: FloatArray
+    """Reactive injection, held unless ``q_limit_kvar`` frees it, shape (D,). [kvar]"""
+    q_limit_kvar: FloatArray
+    """Greatest |Q| that the DSO may ask for; all zero where DERs keep their Q, shape (D,). [kvar]"""
+
+    def __post_init__(self) -> None:
+        if not (self.der.shape == self.width_kw.shape == self.price_usd_per_mwh.shape):
+            raise ConfigError("DER columns: blocks, widths and prices must be as many")
+        if (self.width_kw < 0).any():
+            raise ConfigError("DER columns: a block's width must not be negative")
+        same = np.diff(self.der) == 0
+        if (np.diff(self.der) < 0).any() or (np.diff(self.price_usd_per_mwh)[same] < 0).any():
+            raise ConfigError("DER columns: blocks must be sorted by DER, then by price")
+
+    @property
+    def ders_count(self) -> int:
+        """Number of DERs D."""
+        return self.floor_kw.size
+
+    @property
+    def top_kw(self) -> FloatArray:
+        """Greatest injection, shape (D,). [kW]"""
+        return self.floor_kw + np.bincount(self.der, self.width_kw, self.ders_count)
+
+    @property
+    def below_kw(self) -> FloatArray:
+        """Injection at which each block begins, shape (B,). [kW]"""
+        total = np.cumsum(self.width_kw) - self.width_kw
+        first = np.searchsorted(self.der, self.der)
+        return np.asarray(self.floor_kw[self.der] + total - total[first])
+
+    def injection_kw(self, filled_kw: FloatArray) -> FloatArray:
+        """Injection of each DER when its blocks are filled so far, shape (D,). [kW]"""
+        return np.asarray(self.floor_kw + np.bincount(self.der, filled_kw, self.ders_count))
+
+    def filled_kw(self, p_kw: FloatArray) -> FloatArray:
+        """Filling of each block at an injection of each DER, cheapest first, shape (B,). [kW]"""
+        return np.clip(p_kw[self.der] - self.below_kw, 0.0, self.width_kw)
+
+    def cost_usd_per_h(self, p_kw: FloatArray) -> float:
+        """Cost of an injection against the floors. [$/h]"""
+        return float(self.filled_kw(p_kw) @ self.price_usd_per_mwh) / KW_PER_MW
+
+    def ordered(self, order: IntArray) -> DerColumns:
+        """The same offers with DERs in another order: place k holds DER ``order[k]``."""
+        place = np.empty_like(order)
+        place[order] = np.arange(order.size)
+        blocks = np.argsort(place[self.der], kind="stable")
+        return DerColumns(
+            der=place[self.der][blocks],
+            width_kw=self.width_kw[blocks],
+            price_usd_per_mwh=self.price_usd_per_mwh[blocks],
+            floor_kw=self.floor_kw[order],
+            base_kw=self.base_kw[order],
+            q_kvar=self.q_kvar[order],
+            q_limit_kvar=self.q_limit_kvar[order],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeederLimits:
+    """What the DSO keeps on one feeder."""
+
+    v_min_pu: float = 0.95
+    v_max_pu: float = 1.05
+    import_mw: float = np.inf
+    """Greatest import at the head. [MW]"""
+    export_mw: float = np.inf
+    """Greatest export at the head. [MW]"""
+    loading_pu: float = 1.0
+    """Share of each rating that may be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeederCase:
+    """One interval of one feeder, ready for the program; K kinds of limit on each of m branch-phases.
+
+    Kind 0 is high voltage, kind 1 low voltage, the rest are directions of power.
+    """
+
+    point: OperatingPoint
+    columns: DerColumns
+    """In the map's order."""
+    voltage_at_floor_pu2: FloatArray
+    """w with every DER at its floor, shape (m,). [pu^2]"""
+    flow_at_floor_mva: ComplexArray
+    """Power through each branch-phase then, shape (m,). [MVA]"""
+    bound: FloatArray
+    """Right-hand sides, shape (K, m). [pu^2] or [MW]"""
+    normal: ComplexArray
+    """Unit vectors (cos + j sin) of the directions of power, shape (K - 2,)."""
+    import_at_floor_mw: float
+    """Head import with every DER at its floor. [MW]"""
+    least_import_mw: float
+    """Head limit, relaxed to the base state. [MW]"""
+    greatest_import_mw: float
+    """Head limit, relaxed to the base state. [MW]"""
+    relaxed_nodes_count: int
+    """Voltage limits relaxed to the base state."""
+    relaxed_branches_count: int
+    """Branch-phases whose limit is relaxed to the base state."""
+
+    @property
+    def q_free(self) -> bool:
+        """Whether reactive injections are columns."""
+        return bool((self.columns.q_limit_kvar > 0).any())
+
+    def excess(self, p_kw: FloatArray, q_kvar: FloatArray) -> FloatArray:
+        """How far each limit is exceeded (negative: room), shape (K, m) or (K, m, cases).
+
+        Parameters
+        ----------
+        p_kw, q_kvar
+            Injections, shape (D,) or (D, cases). [kW], [kvar]
+        """
+        cases = (...,) if p_kw.ndim == 1 else (..., None)
+
+        def lift(values: FloatArray) -> FloatArray:
+            return values[cases]
+
+        up, side = p_kw - lift(self.columns.floor_kw), q_kvar - lift(self.columns.q_kvar)
+        rise = self.point.dw_pu2(up, side) if self.q_free else self.point.dw_pu2(up)
+        w = lift(self.voltage_at_floor_pu2) + rise
+        drawn = (self.point.map.incidence @ up) / KW_PER_MW
+        power = lift(self.normal.real[:, None]) * (lift(self.flow_at_floor_mva.real) - drawn)
+        if self.q_free:
+            drawn = (self.point.map.incidence @ side) / KW_PER_MW
+            power += lift(self.normal.imag[:, None]) * (lift(self.flow_at_floor_mva.imag) - drawn)
+        return np.asarray(np.concatenate([np.stack([w, -w]), power]) - lift(self.bound))
+
+
+def feeder_case(point: OperatingPoint, columns: DerColumns, limits: FeederLimits) -> FeederCase:
+    """One interval's program data around an operating point.
+
+    Parameters
+    ----------
+    columns
+        Offers in the map's order.
+    """
+    floor, q = columns.floor_kw, columns.q_kvar
+    down, side = floor - point.p_kw, q - point.q_kvar
+    w = point.w_pu2 + point.dw_pu2(down, side)
+    flow = point.flows_kva(down, side) / KW_PER_MW
+    up = np.clip(columns.base_kw, floor, columns.top_kw) - floor
+    w_base = w + point.dw_pu2(up)
+    flow_base = flow - (point.map.incidence @ up) / KW_PER_MW
+    high = np.maximum(limits.v_max_pu**2, w_base + RELAXATION_PU2)
+    low = np.minimum(limits.v_min_pu**2, w_base - RELAXATION_PU2)
+    rating = point.limit_kva * limits.loading_pu / KW_PER_MW
+    q_free = bool((columns.q_limit_kvar > 0).any())
+    normal, power = _power_bounds(rating, flow_base, q_free=q_free)
+    import_at_floor = point.head_power_kw(floor) / KW_PER_MW
+    base_import = import_at_floor - float(np.sum(up)) / KW_PER_MW
+    return FeederCase(
+        point=point,
+        columns=columns,
+        voltage_at_floor_pu2=w,
+        flow_at_floor_mva=flow,
+        bound=np.concatenate([np.stack([high, -low]), power]),
+        normal=normal,
+        import_at_floor_mw=import_at_floor,
+        least_import_mw=min(-limits.export_mw, base_import - RELAXATION_MW),
+        greatest_import_mw=max(limits.import_mw, base_import + RELAXATION_MW),
+        relaxed_nodes_count=int(((high > limits.v_max_pu**2) | (low < limits.v_min_pu**2)).sum()),
+        relaxed_branches_count=int((np.abs(flow_base) > rating).sum()),
+    )
+
+
+def _power_bounds(
+    rating_mva: FloatArray, base_mva: ComplexArray, *, q_free: bool
+) -> tuple[ComplexArray, FloatArray]:
+    """Directions of power, shape (K,), and the bound of each branch-phase in each, shape (K, m). [MW]
+
+    With Q held the circle of power cuts out an interval of P, which is exact; with Q free it is replaced by
+    a polygon inside it.
+    """
+    if not q_free:
+        circle = np.maximum(rating_mva, np.abs(base_mva) + RELAXATION_MW)
+        return np.array([1.0 + 0j, -1.0 + 0j]), np.tile(np.sqrt(circle**2 - base_mva.imag**2), (2, 1))
+    inside = np.cos(np.pi / DIRECTIONS_COUNT)
+    bound = np.maximum(rating_mva * inside, np.abs(base_mva) + RELAXATION_MW)
+    angle = 2 * np.pi * np.arange(DIRECTIONS_COUNT) / DIRECTIONS_COUNT
+    return np.exp(1j * angle), np.tile(bound, (DIRECTIONS_COUNT, 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vertex:
+    """One optimum of a feeder's program; DER arrays in the map's order."""
+
+    p_kw: FloatArray
+    """Injections, shape (D,). [kW]"""
+    q_kvar: FloatArray
+    """Reactive injections, shape (D,). [kvar]"""
+    import_mw: float
+    """Head import. [MW]"""
+    cost_usd_per_h: float
+    """Cost of the DERs against their floors. [$/h]"""
+    price_usd_per_mwh: float
+    """What one more MW of import would save (the dual of the head's balance). [$/MWh]"""
+    voltage_slack_pu2: float
+    """Excess of voltage that had to be allowed; zero but in tracking. [pu^2]"""
+    overload_mw: float
+    """Excess of power that had to be allowed; zero but in tracking. [MW]"""
+    binding_rows: tuple[tuple[int, int], ...]
+    """(kind, branch-phase) of every limit that has a price."""
+
+
+class ReducedProgram:
+    """One feeder's program, kept warm from price to price and from interval to interval.
+
+    It belongs to one set of map coefficients and one list of blocks; new ones need a new program.
+    """
+
+    def __init__(self, case: FeederCase, name: str) -> None:
+        self.name = name
+        self._case = case
+        self._program = Program(name, look_at="the DERs' offers and the base state", simplex_scale=False)
+        blocks, q_count = case.columns.der.size, case.columns.ders_count if case.q_free else 0
+        add = self._program.add_columns
+        self._x = add(np.zeros(blocks), np.zeros(blocks), np.zeros(blocks))
+        self._q = add(np.zeros(q_count), np.zeros(q_count), np.zeros(q_count)) if q_count else self._x[:0]
+        self._head = add(np.zeros(1), np.zeros(1), np.zeros(1))
+        self._miss = add(np.zeros(2), np.zeros(2), np.full(2, TRACKING_USD_PER_MWH))
+        self._slack = add(np.zeros(2), np.zeros(2), np.array([VOLTAGE_USD_PER_PU2_H, OVERLOAD_USD_PER_MWH]))
+        balance = np.concatenate([self._x, self._head, self._miss])
+        entries = np.concatenate([np.ones(blocks + 1), [1.0, -1.0]])
+        self._balance = self._program.add_row(0.0, 0.0, balance, entries)
+        self._gather = csr_array(
+            (np.ones(blocks), (case.columns.der, np.arange(blocks))), shape=(case.columns.ders_count, blocks)
+        )
+        self._kind = np.zeros(0, dtype=np.int64)
+        self._place = np.zeros(0, dtype=np.int64)
+        self._present = np.zeros(case.bound.shape, dtype=np.bool_)
+        self.set_case(case)
+
+    @property
+    def solves_count(self) -> int:
+        """Linear programs solved so far."""
+        return self._program.solves_count
+
+    @property
+    def lazy_rows_count(self) -> int:
+        """Voltage and thermal rows added so far."""
+        return self._kind.size
+
+    def fits(self, case: FeederCase) -> bool:
+        """Whether ``case`` needs only new bounds and costs."""
+        mine = self._case
+        return (
+            case.point.coefficients is mine.point.coefficients
+            and case.q_free == mine.q_free
+            and np.array_equal(case.columns.der, mine.columns.der)
+        )
+
+    def set_case(self, case: FeederCase) -> None:
+        """Take up a new interval.
+
+        Raises
+        ------
+        ModelError
+            If the case has other coefficients or blocks than the program.
+        """
+        if not self.fits(case):
+            raise ModelError(f"{self.name}: another map or list of blocks; build a new program")
+        self._case = case
+        columns = case.columns
+        zero, width = np.zeros(columns.der.size), columns.width_kw / KW_PER_MW
+        self._program.set_column_bounds(self._x, zero, width)
+        self._program.set_costs(self._x, columns.price_usd_per_mwh)
+        if case.q_free:
+            low = (-columns.q_limit_kvar - columns.q_kvar) / KW_PER_MW
+            self._program.set_column_bounds(self._q, low, low + 2 * columns.q_limit_kvar / KW_PER_MW)
+        self._program.set_row_bounds(
+            np.array([self._balance]), case.import_at_floor_mw, case.import_at_floor_mw
+        )
+        self._free_head()
+        self._at_floor = case.excess(columns.floor_kw, columns.q_kvar)
+        if self._kind.size:
+            rows = np.arange(self._kind.size) + self._balance + 1
+            self._program.set_row_bounds(rows, -np.inf, self._room(self._kind, self._place))
+
+    def at_price(self, price_usd_per_mwh: float) -> Vertex:
+        """Least cost when the head's import is paid at a price."""
+        self._program.set_costs(self._head, price_usd_per_mwh)
+        return self._solve()
+
+    def at_import(self, import_mw: float) -> Vertex:
+        """Least cost at a given import.
+
+        Raises
+        ------
+        InfeasibleError
+            If the feeder cannot draw that much or little.
+        """
+        self._program.set_costs(self._head, 0.0)
+        self._program.set_column_bounds(self._head, import_mw, import_mw)
+        vertex = self._solve()
+        self._free_head()
+        return vertex
+
+    def at_range_end(self, *, greatest: bool) -> Vertex:
+        """Cheapest of the states with the greatest, or least, feasible import."""
+        self._program.set_costs(self._x, 0.0)
+        self._program.set_costs(self._head, -1.0 if greatest else 1.0)
+        extreme = self._solve().import_mw
+        self._program.set_costs(self._x, self._case.columns.price_usd_per_mwh)
+        self._program.set_costs(self._head, 0.0)
+        low, high = (extreme - POWER_TOLERANCE_MW, extreme + POWER_TOLERANCE_MW)
+        self._program.set_column_bounds(
+            self._head, low if greatest else -np.inf, np.inf if greatest else high
+        )
+        vertex = self._solve()
+        self._free_head()
+        return vertex
+
+    def track(self, import_mw: float, p_low_kw: FloatArray, p_high_kw: FloatArray) -> Vertex:
+        """Cheapest state that comes nearest to an import, each DER inside its own range.
+
+        Limits that cannot be kept are exceeded by as little as possible, ahead of the import.
+
+        Parameters
+        ----------
+        p_low_kw, p_high_kw
+            Ranges in the map's order, cut to the offers, shape (D,). [kW]
+        """
+        columns = self._case.columns
+        self._program.set_costs(self._head, 0.0)
+        self._program.set_column_bounds(self._head, import_mw, import_mw)
+        self._program.set_column_bounds(np.concatenate([self._miss, self._slack]), 0.0, np.inf)
+        low, high = (columns.filled_kw(p) / KW_PER_MW for p in (p_low_kw, p_high_kw))
+        self._program.set_column_bounds(self._x, low, high)
+        vertex = self._solve()
+        self._program.set_column_bounds(self._x, 0.0, columns.width_kw / KW_PER_MW)
+        self._program.set_column_bounds(np.concatenate([self._miss, self._slack]), 0.0, 0.0)
+        self._free_head()
+        return vertex
+
+    def _free_head(self) -> None:
+        case = self._case
+        self._program.set_column_bounds(self._head, case.least_import_mw, case.greatest_import_mw)
+
+    def _solve(self) -> Vertex:
+        """Solve, adding the worst broken limits, until none is broken."""
+        case, columns = self._case, self._case.columns
+        for _ in range(ROUNDS_LIMIT):
+            solution = self._program.solve()
+            filled = solution.x[self._x] * KW_PER_MW
+            p_kw = columns.floor_kw + self._gather @ filled
+            q_kvar = columns.q_kvar.copy()
+            if case.q_free:
+                q_kvar = q_kvar + solution.x[self._q] * KW_PER_MW
+            slack = solution.x[self._slack]
+            if self._add_broken(case.excess(p_kw, q_kvar), slack):
+                continue
+            priced = np.flatnonzero(solution.row_dual[self._balance + 1 :])
+            return Vertex(
+                p_kw=p_kw,
+                q_kvar=q_kvar,
+                import_mw=case.import_at_floor_mw - float(np.sum(p_kw - columns.floor_kw)) / KW_PER_MW,
+                cost_usd_per_h=float(filled @ columns.price_usd_per_mwh) / KW_PER_MW,
+                price_usd_per_mwh=float(solution.row_dual[self._balance]),
+                voltage_slack_pu2=float(slack[0]),
+                overload_mw=float(slack[1]),
+                binding_rows=tuple((int(self._kind[r]), int(self._place[r])) for r in priced),
+            )
+        raise ModelError(f"{self.name}: limits still broken after {ROUNDS_LIMIT} rounds; check the map")
+
+    def _add_broken(self, excess: FloatArray, slack: FloatArray) -> bool:
+        """Add rows for the worst broken limits; say whether there were any."""
+        broken = np.where(self._present, -np.inf, excess)
+        broken[:2] -= slack[0] + VOLTAGE_TOLERANCE_PU2
+        broken[2:] -= slack[1] + POWER_TOLERANCE_MW
+        if broken.max() <= 0:
+            return False
+        m = excess.shape[1]
+        worst = np.concatenate([_worst(broken[:2]), _worst(broken[2:]) + 2 * m])
+        self._add_rows(worst // m, worst % m)
+        return True
+
+    def _room(self, kind: IntArray, place: IntArray) -> FloatArray:
+        """Right-hand sides of lazy rows: the room that is left with every DER at its floor."""
+        return np.where(kind < 2, VOLTAGE_ROW_SCALE, 1.0) * -self._at_floor[kind, place]
+
+    def _add_rows(self, kind: IntArray, place: IntArray) -> None:
+        entries = np.zeros((kind.size, self._slack[-1] + 1))
+        voltage = np.flatnonzero(kind < 2)
+        power = np.flatnonzero(kind >= 2)
+        if voltage.size:
+            real, imag = self._case.point.voltage_rows(place[voltage])
+            sign = np.where(kind[voltage] == 0, 1.0, -1.0)[:, None] * VOLTAGE_ROW_SCALE
+            entries[np.ix_(voltage, self._x)] = sign * KW_PER_MW * real[:, self._case.columns.der]
+            if self._q.size:
+                entries[np.ix_(voltage, self._q)] = sign * KW_PER_MW * imag
+            entries[voltage, self._slack[0]] = -VOLTAGE_ROW_SCALE
+        if power.size:
+            share = self._case.point.map.incidence[place[power]].toarray()
+            normal = self._case.normal[kind[power] - 2][:, None]
+            entries[np.ix_(power, self._x)] = -normal.real * share[:, self._case.columns.der]
+            if self._q.size:
+                entries[np.ix_(power, self._q)] = -normal.imag * share
+            entries[power, self._slack[1]] = -1.0
+        row, column = np.nonzero(entries)
+        starts = np.searchsorted(row, np.arange(kind.size))
+        room = self._room(kind, place)
+        self._program.add_rows(-np.inf, room, starts, column, entries[row, column])
+        self._kind = np.concatenate([self._kind, kind])
+        self._place = np.concatenate([self._place, place])
+        self._present[kind, place] = True
+
+
+def _worst(broken: FloatArray) -> IntArray:
+    """Flat places of the worst positive entries, at most ``ROWS_PER_ROUND``."""
+    flat = broken.ravel()
+    count = min(int((flat > 0).sum()), ROWS_PER_ROUND)
+    return np.argsort(-flat, kind="stable")[:count]
+
+
+def reduced_program(
+    feeder_map: FeederMap, case: FeederCase, kept: ReducedProgram | None, name: str
+) -> ReducedProgram:
+    """Program for ``case``: ``kept`` with new bounds where it fits, else a new one."""
+    if case.point.map is not feeder_map:
+        raise ModelError(f"{name}: the operating point belongs to another feeder")
+    if kept is not None and kept.fits(case):
+        kept.set_case(case)
+        return kept
+    return ReducedProgram(case, name)
