@@ -304,7 +304,7 @@ class Circuit:
         return loading
 
     def losses_kva(self) -> complex:
-        """Return the circuit's losses, series and shunt. [kVA]"""
+        """Return the losses in lines and transformers; capacitors are none. [kVA]"""
         loss = self._circuit.Losses
         return complex(loss[0], loss[1]) / 1e3
 
