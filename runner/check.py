@@ -1,0 +1,102 @@
+"""Everything about a study that can be known before it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from federates.coordination.catalog import MODELS
+from federates.core.context import seatings
+from federates.core.errors import WiringError
+from federates.core.settings import LinkLoss, federate_names
+from federates.core.wiring import Wire, expand
+from runner.faults import Fault, KeyPath, StudyError
+from runner.study import LoadedStudy, load_study
+from runner.tool import call_tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A study with nothing wrong in it."""
+
+    loaded: LoadedStudy
+    """The study."""
+    federates: tuple[str, ...]
+    """Who takes part."""
+    wires: tuple[Wire, ...]
+    """Who sends what to whom."""
+    counts: Mapping[str, int]
+    """Buses, units, LDAs, simulated feeders; empty where the data were not read."""
+
+
+def check(path: Path, sets: Sequence[str] = (), *, deep: bool = True) -> Checked:
+    """The study of a file, checked: form, wiring, and (``deep``) what only data and engines can tell.
+
+    Raises
+    ------
+    StudyError
+        With every fault; faults of the data are looked for only in a study whose form is right.
+    """
+    loaded = load_study(path, sets)
+    wires = wired(loaded)
+    counts = read_data(loaded) if deep else {}
+    return Checked(loaded=loaded, federates=federate_names(loaded.study), wires=wires, counts=counts)
+
+
+def wired(loaded: LoadedStudy) -> tuple[Wire, ...]:
+    """Wires of a study's federation.
+
+    Raises
+    ------
+    StudyError
+        If the wiring does not fit, or an event is about a link that the coordination model lacks.
+    """
+    study = loaded.study
+    try:
+        wires = expand(MODELS[study.coordination].all_links, seatings(study))
+    except WiringError as error:
+        raise StudyError([loaded.fault(("coordination",), str(error))]) from None
+    faults = list(_unwired_events(loaded, wires))
+    if faults:
+        raise StudyError(faults)
+    return wires
+
+
+def _unwired_events(loaded: LoadedStudy, wires: Sequence[Wire]) -> Iterable[Fault]:
+    for i, event in enumerate(loaded.study.events):
+        if not isinstance(event, LinkLoss):
+            continue
+        reached = sorted({w.receiver for w in wires if w.sender == event.sender})
+        if event.receiver not in reached:
+            what = f"nothing is wired from {event.sender} to {event.receiver}"
+            known = ", ".join(reached) or "nobody"
+            remedy = f"under {loaded.study.coordination!r} {event.sender} sends to {known}"
+            yield loaded.fault(("events", i, "receiver"), what, remedy)
+
+
+def read_data(loaded: LoadedStudy) -> dict[str, int]:
+    """Counts of what the study's data hold, read by an engine in a child process.
+
+    Raises
+    ------
+    StudyError
+        If a bus, unit, feeder table, regulator or series is not what the study says.
+    """
+    found = call_tool("check", {"study": loaded.resolved})
+    faults = [_fault(loaded, item) for item in cast("list[dict[str, str]]", found["faults"])]
+    if faults:
+        raise StudyError(faults)
+    return cast("dict[str, int]", found["counts"])
+
+
+def _fault(loaded: LoadedStudy, found: Mapping[str, str]) -> Fault:
+    what, _, remedy = found["what"].partition("; ")
+    return loaded.fault(_key_path(found["path"]), what, remedy)
+
+
+def _key_path(text: str) -> KeyPath:
+    parts = [part for part in re.split(r"[.\[\]]", text) if part]
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
