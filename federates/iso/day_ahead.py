@@ -1,0 +1,85 @@
+"""What goes into a day-ahead clearing and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from federates.core.arrays import BoolArray, FloatArray
+from federates.core.curve import NetCurve
+from federates.iso.pricing import Prices
+from federates.iso.unit_state import UnitState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBids:
+    """Everything that a day-ahead clearing serves and may use, hour by hour."""
+
+    demand_mw: FloatArray
+    """Fixed withdrawal, losses and floors of offered resources included, shape (hours, buses). [MW]"""
+    available_mw: FloatArray
+    """Greatest output, shape (hours, units). [MW]"""
+    must_take: BoolArray
+    """Whether the output must equal what is available, shape (units,)."""
+    inflow_mw: FloatArray
+    """Natural inflow of solar-thermal stores, shape (hours, units). [MW]"""
+    curves: tuple[tuple[NetCurve, ...], ...] = ()
+    """Net curves: one tuple per curve, one entry per hour."""
+    block_mw: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    """Width of offered blocks at the fixed slots, shape (hours, slots). [MW]"""
+    block_usd_per_mwh: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    """Their price, shape (hours, slots). [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How a commitment was found, and how good it is proven to be."""
+
+    bound_usd: float
+    """No commitment costs less. [$]"""
+    gap: float
+    """(objective - bound) / objective; NaN where the commitment was given."""
+    nodes_count: int
+    """Nodes of the search trees."""
+    iterations_count: int
+    """Simplex iterations."""
+    time_limited: bool
+    """Whether the clock ended it: then it cannot be repeated exactly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayAhead:
+    """Day-ahead schedules and prices; time is the first axis."""
+
+    commitment: BoolArray
+    """Whether a fuelled unit is on; true for units without fuel, shape (hours, units)."""
+    unit_mw: FloatArray
+    """Schedule, negative = charging, shape (hours, units). [MW]"""
+    energy_mwh: FloatArray
+    """Energy in stores at the end of the hour, shape (hours, units). [MWh]"""
+    prices: Prices
+    """LMPs and their parts, shape (hours, buses)."""
+    curve_mw: FloatArray
+    """Net import awarded, shape (hours, curves). [MW]"""
+    block_mw: FloatArray
+    """Part of each offered block that is taken, shape (hours, slots). [MW]"""
+    flow_mw: FloatArray
+    """Branch flows, shape (hours, branches). [MW]"""
+    line_price_usd_per_mwh: FloatArray
+    """Signed price of each rating, shape (hours, branches). [$/MWh]"""
+    dc_mw: FloatArray
+    """Flow of direct-current lines, shape (hours, dc lines). [MW]"""
+    shed_mw: FloatArray
+    """Load not served, shape (hours, buses). [MW]"""
+    surplus_mw: FloatArray
+    """Energy without a taker, shape (hours, buses). [MW]"""
+    overload_mwh: float
+    """Flow beyond ratings, all lines and hours together. [MWh]"""
+    objective_usd: float
+    """Cost: no-load, starts and blocks of units, offered blocks, minus the worth of net imports against
+    none, plus penalties. [$]"""
+    search: Search
+    """Where the commitment comes from."""
+    state: UnitState
+    """Where the units stand after the last hour."""
