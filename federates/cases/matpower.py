@@ -63,12 +63,11 @@ def read_matpower(path: Path) -> TransmissionCase:
     statements = {s.name: s for s in _statements(path, path.read_text(encoding="utf-8", errors="replace"))}
     _check_version(path, statements)
     tables = {name: _matrix(path, statements, name) for name in ("bus", "gen", "branch", "gencost")}
-    dc_table = _matrix(path, statements, "dcline") if "dcline" in statements else None
     lines = {name: numbers for name, (_, numbers) in tables.items()}
+    dc_lines, lines["dcline"] = _dc_lines(path, statements)
 
     def where(matrix: str, row: int) -> str:
-        numbers = dc_table[1] if matrix == "dcline" and dc_table else lines[matrix]
-        return f"{path}:{numbers[row]}"
+        return f"{path}:{lines[matrix][row]}"
 
     return case_of(
         Matrices(
@@ -81,7 +80,7 @@ def read_matpower(path: Path) -> TransmissionCase:
             gencost=tables["gencost"][0],
             bus_names=_bus_names(statements, len(lines["bus"])),
             where=where,
-            dc_lines=_dc_lines(path, dc_table) if dc_table else (),
+            dc_lines=dc_lines,
         )
     )
 
@@ -197,10 +196,14 @@ def _bus_names(statements: dict[str, Statement], buses: int) -> tuple[str, ...]:
     return names if usable else ()
 
 
-def _dc_lines(path: Path, table: tuple[FloatArray, list[int]]) -> tuple[tuple[int, int, float], ...]:
-    values, lines = table
-    rows = []
-    for row, line in zip(values, lines, strict=True):
+def _dc_lines(
+    path: Path, statements: dict[str, Statement]
+) -> tuple[tuple[tuple[int, int, float], ...], list[int]]:
+    """Direct-current lines in service as from bus, to bus, limit [MW]; and their lines of text."""
+    if "dcline" not in statements:
+        return (), []
+    rows, lines = [], []
+    for row, line in zip(*_matrix(path, statements, "dcline"), strict=True):
         p_min, p_max = float(row[9]), float(row[10])
         if row[2] <= 0.0:
             continue
@@ -210,4 +213,5 @@ def _dc_lines(path: Path, table: tuple[FloatArray, list[int]]) -> tuple[tuple[in
                 "only lossless lines with the same limit either way can be read"
             )
         rows.append((int(row[0]), int(row[1]), p_max))
-    return tuple(rows)
+        lines.append(line)
+    return tuple(rows), lines

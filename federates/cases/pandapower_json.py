@@ -3,10 +3,13 @@
 pandapower itself converts lines, transformers and costs into MATPOWER's layout (its optimal power flow
 model: ``poly_cost`` and ``pwl_cost`` count, a unit without cost is free). Iron losses of transformers are
 left out there. Loads and static generators that are not controllable become fixed demand.
+
+pandapower imports the classes that such a file names: read files from sources you trust.
 """
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from federates.cases.case import TransmissionCase
@@ -15,6 +18,8 @@ from federates.core.errors import ConfigError, MissingInputError
 
 UNLIMITED_MW = 1e6
 """Ratings and capacities from here on mean that there is none."""
+_HEAD_CHARACTERS = 200
+_LIMIT_DECIMALS = 6  # pandapower widens the limits of units by 1e-10 MW
 
 
 def read_pandapower(path: Path) -> TransmissionCase:
@@ -39,20 +44,24 @@ def read_pandapower(path: Path) -> TransmissionCase:
     """
     if not path.is_file():
         raise MissingInputError(f"no pandapower network {path}")
+    text = path.read_text(encoding="utf-8")
+    if '"pandapowerNet"' not in text[:_HEAD_CHARACTERS]:
+        raise ConfigError(f"{path}: not a pandapower network; save it with pandapower.to_json")
     import pandapower
     from pandapower.converter.pypower.to_ppc import to_ppc
 
-    net = pandapower.from_json(str(path))
-    if not isinstance(net, pandapower.pandapowerNet):
-        raise ConfigError(f"{path}: not a pandapower network; save it with pandapower.to_json")
+    net = pandapower.from_json_string(text)
     _check_tables(path, net)
     try:
-        ppc = to_ppc(net, init="flat", mode="opf", trafo_model="pi")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of tables written by older pandapower
+            ppc = to_ppc(net, init="flat", mode="opf", trafo_model="pi")
     except (KeyError, UserWarning, ValueError, NotImplementedError) as error:
         raise ConfigError(f"{path}: pandapower cannot convert the network: {error}") from error
     bus, branch = ppc["bus"].real.copy(), ppc["branch"].real[:, :11].copy()
     branch[branch[:, 5] >= UNLIMITED_MW, 5] = 0.0
-    gen = ppc["gen"].real
+    gen = ppc["gen"].real.copy()
+    gen[:, 8:10] = gen[:, 8:10].round(_LIMIT_DECIMALS)
     if (gen[:, 8] >= UNLIMITED_MW).any():
         raise ConfigError(f"{path}: a unit in service has no max_p_mw; give every ext_grid, gen and sgen one")
     return case_of(

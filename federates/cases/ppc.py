@@ -25,7 +25,7 @@ from federates.core.errors import ConfigError
 
 BLOCKS = 10
 """Blocks into which a polynomial cost of degree two or more is cut."""
-_CONVEX_TOLERANCE_USD_PER_MWH = 1e-6
+_CONVEX_TOLERANCE_USD_PER_MWH = 1e-3  # what breakpoints printed with five decimals may lose
 _POLYNOMIAL, _PIECEWISE = 2, 1
 _REFERENCE, _ISOLATED = 3, 4
 _VOLTAGE_CONTROLLED = (2, 3)
