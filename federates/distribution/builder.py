@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from federates.core.arrays import FloatArray
+from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import ConfigError
 from federates.distribution.circuit import Circuit, CircuitLayout, Terminal
 from federates.distribution.model import Capacitor, Feeder, Line, LineConfig, Load, Regulator, Transformer
@@ -54,7 +54,7 @@ class RegulatorOverride:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DerAttachment:
-    """Where a DER is connected, wye."""
+    """Where a DER is connected: to neutral on one or three phases, or between two."""
 
     id: str
     bus: str
@@ -157,6 +157,39 @@ def build_circuit(lda: LdaModel, tolerance: float = 1e-8) -> Circuit:
         feeder_heads=tuple(heads),
     )
     return Circuit(script, tolerance=tolerance, layout=layout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeederZones:
+    """The feeder of every node and element of an LDA's circuit, -1 for the substation."""
+
+    count: int
+    """Feeders."""
+    node: IntArray
+    """Shape (nodes,)."""
+    line: IntArray
+    """Ordered as ``line_ids``."""
+    transformer: IntArray
+    """Ordered as ``transformer_ids``."""
+
+
+def feeder_zones(lda: LdaModel, circuit: Circuit) -> FeederZones:
+    """Return which of the LDA's feeders each node and element belongs to."""
+    prefixes = sorted(((f"{f.prefix.lower()}_", place) for place, f in enumerate(lda.feeders)), reverse=True)
+
+    def places(names: Sequence[str]) -> IntArray:
+        found = (
+            next((place for prefix, place in prefixes if name.lower().startswith(prefix)), -1)
+            for name in names
+        )
+        return np.fromiter(found, dtype=np.int64, count=len(names))
+
+    return FeederZones(
+        count=len(lda.feeders),
+        node=places(circuit.node_names),
+        line=places([name.split(".", 1)[1] for name in circuit.line_ids]),
+        transformer=places([name.split(".", 1)[1] for name in circuit.transformer_ids]),
+    )
 
 
 def _check(lda: LdaModel) -> None:
@@ -336,15 +369,17 @@ class _FeederWriter:
 
     def _der(self, place: int, der: DerAttachment) -> str:
         level = self._level(der.bus)
-        if not set(der.phases) <= set(level.phases) or len(der.phases) not in {1, 3}:
+        if not set(der.phases) <= set(level.phases):
             raise ConfigError(
                 f"feeder {self._feeder.name!r}: DER {der.id!r} asks for phases {der.phases} of bus "
-                f"{der.bus!r}, which has {level.phases}; give it one or three of them"
+                f"{der.bus!r}, which has {level.phases}"
             )
-        kv = connection_kv(level, der.phases)
+        between_two = len(der.phases) == 2
         return (
-            f"new generator.der{place} phases={len(der.phases)} bus1={self._bus(der.bus, der.phases)} "
-            f"conn=wye kv={kv!r} kw=0 kvar=0 model=1 vminpu={DER_V_MIN_PU} vmaxpu={DER_V_MAX_PU}"
+            f"new generator.der{place} phases={1 if between_two else len(der.phases)} "
+            f"bus1={self._bus(der.bus, der.phases)} conn={'delta' if between_two else 'wye'} "
+            f"kv={connection_kv(level, der.phases)!r} kw=0 kvar=0 model=1 "
+            f"vminpu={DER_V_MIN_PU} vmaxpu={DER_V_MAX_PU}"
         )
 
 

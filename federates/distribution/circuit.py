@@ -239,10 +239,14 @@ class Circuit:
         )
 
     def reseat(self) -> None:
-        """Put the voltages where a direct solution puts them, forgetting the path that led here.
+        """Forget the path that led here: loads and DERs at zero, the source at 1 pu, a direct solution.
 
-        A run that goes on and a run that restarts from a saved state take the same bits if both call this.
+        Taps and relay timers stay. A run that goes on and one that restarts from a saved state take the same
+        bits if both call this before the next step sets its powers.
         """
+        self.set_loads(np.zeros(len(self.layout.loads)), np.zeros(len(self.layout.loads)))
+        self.set_ders(np.zeros(len(self.layout.ders)), np.zeros(len(self.layout.ders)))
+        self.set_source(1.0, 0.0)
         self._set_control_mode(_OFF)
         self._guard(self._solution.SolveDirect)
         self._forget()

@@ -86,7 +86,7 @@ def bus_levels(feeder: Feeder) -> Mapping[str, BusLevel]:
 
 
 def connection_kv(level: BusLevel, phases: Phases) -> float:
-    """Return the rating of a wye connection at a bus: to neutral for one phase, else line-to-line. [kV]"""
+    """Return the rating of a connection at a bus: to neutral for one phase, else line-to-line. [kV]"""
     return level.kv / math.sqrt(3) if len(phases) == 1 else level.kv
 
 

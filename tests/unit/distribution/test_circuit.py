@@ -174,6 +174,10 @@ def test_taps_stay_when_control_is_off() -> None:
 
 def test_a_restored_circuit_goes_on_with_the_same_bits() -> None:
     first, second = _circuit(), _circuit()
+    loads = len(first.layout.loads)
+    first.set_loads(np.full(loads, 90.0), np.full(loads, 20.0))
+    first.set_ders(np.array([100.0, 20.0]), np.array([10.0, 0.0]))
+    first.set_source(0.98, 2.0)
     first.solve(Control.TIME, 100)
     state = first.save()
     assert state["timers_s"].any()
@@ -181,6 +185,8 @@ def test_a_restored_circuit_goes_on_with_the_same_bits() -> None:
     second.restore(state)
     second.reseat()
     for circuit in (first, second):
+        circuit.set_loads(np.full(loads, 80.0), np.full(loads, 30.0))
+        circuit.set_ders(np.array([150.0, -20.0]), np.array([0.0, 5.0]))
         circuit.set_source(1.01, 3.0)
         circuit.solve(Control.TIME, 60)
     assert list(first.taps()) == list(second.taps())

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from federates.core.errors import ConfigError, ModelError
+from federates.der.parameters import DerParameters
+from federates.distribution.builder import (
+    DerAttachment,
+    FeederInstance,
+    LdaModel,
+    build_circuit,
+    feeder_zones,
+)
+from federates.distribution.circuit import Control
+from federates.distribution.tables import read_feeder
+from federates.feeder.plant import Plant, feasible_power_kw, feasible_reactive_kvar, stored_energy_kwh
+from federates.feeder.statistics import node_statistics, overloaded_count
+
+IEEE13 = read_feeder(Path(__file__).parents[3] / "configs" / "feeders" / "ieee13")
+ATTACHMENTS = (("pv", "675", (1, 2, 3)), ("battery", "611", (3,)), ("delta", "671", (1, 2)))
+UNLIMITED = np.full(3, np.inf)
+
+
+def _parameters(soc_kwh: float = 100.0, feeders: int = 1) -> DerParameters:
+    """PV of 400 kW, a battery of 100 kW and 200 kWh at 0.9 each way, a small generator, per feeder."""
+
+    def each(*values: float) -> np.ndarray:
+        return np.tile(np.array(values, dtype=np.float64), feeders)
+
+    return DerParameters(
+        ids=tuple(f"{name}{place}" for place in range(feeders) for name, _, _ in ATTACHMENTS),
+        kind=("pv", "battery", "generator") * feeders,
+        p_min_kw=each(0, -100, 0),
+        p_max_kw=each(400, 100, 50),
+        s_kva=each(440, 125, 50),
+        energy_kwh=each(0, 200, 0),
+        eta_charge=each(1, 0.9, 1),
+        eta_discharge=each(1, 0.9, 1),
+        soc_initial_kwh=each(0, soc_kwh, 0),
+    )
+
+
+def _plant(soc_kwh: float = 100.0, feeders: int = 1) -> Plant:
+    instances = tuple(
+        FeederInstance(
+            prefix=f"f{place}",
+            feeder=IEEE13,
+            ders=tuple(DerAttachment(id=f"{n}{place}", bus=bus, phases=ph) for n, bus, ph in ATTACHMENTS),
+        )
+        for place in range(feeders)
+    )
+    lda = LdaModel(name="lda", bus_kv=138.0, feeders=instances)
+    circuit = build_circuit(lda)
+    return Plant(circuit, _parameters(soc_kwh, feeders), feeder_zones(lda, circuit))
+
+
+def _begin(plant: Plant, set_point_kw: tuple[float, ...], dt_s: int = 60, sun_kw: float = 400.0) -> None:
+    feeders = len(set_point_kw) // 3
+    loads = len(plant.circuit.layout.loads)
+    plant.begin_step(
+        demand_p_kw=np.full(loads, 60.0),
+        demand_q_kvar=np.full(loads, 25.0),
+        available_p_kw=np.tile([sun_kw, np.inf, 50.0], feeders),
+        set_point_kw=np.array(set_point_kw),
+        set_point_kvar=np.zeros(len(set_point_kw)),
+        dt_s=dt_s,
+    )
+
+
+@pytest.mark.parametrize("passes", [1, 2, 7])
+def test_stepping_twice_equals_stepping_once(passes: int) -> None:
+    once, often = _plant(), _plant()
+    for plant, count in ((once, 1), (often, passes)):
+        for _ in range(3):
+            _begin(plant, (300.0, -80.0, 10.0))
+            plant.solve(0.99, 0.0, Control.TIME)
+            for _ in range(count - 1):
+                plant.solve(0.99, 0.0, Control.OFF)
+            plant.accept()
+    assert once.soc_kwh[1] == pytest.approx(100 + 3 * 80 * 0.9 / 60, rel=1e-12)
+    assert list(often.soc_kwh) == list(once.soc_kwh)
+    assert np.abs(once.circuit.taps()).sum() > 0
+    assert list(often.circuit.taps()) == list(once.circuit.taps())
+
+
+def test_energy_is_committed_only_by_accept_and_only_once() -> None:
+    plant = _plant()
+    _begin(plant, (0.0, 100.0, 0.0))
+    with pytest.raises(ModelError, match="nothing solved"):
+        plant.accept()
+    plant.solve(1.0, 0.0, Control.OFF)
+    assert plant.soc_kwh[1] == 100.0
+    plant.accept()
+    assert plant.soc_kwh[1] == pytest.approx(100 - 100 / 0.9 / 60, rel=1e-12)
+    with pytest.raises(ModelError, match="nothing solved"):
+        plant.accept()
+    with pytest.raises(ModelError, match="without a step"):
+        plant.solve(1.0, 0.0, Control.OFF)
+
+
+@pytest.mark.parametrize("control", [Control.TIME, Control.STATIC])
+def test_regulators_act_in_the_first_pass_only(control: Control) -> None:
+    plant = _plant()
+    _begin(plant, (0.0, 0.0, 0.0))
+    plant.solve(1.0, 0.0, control)
+    with pytest.raises(ModelError, match="first pass"):
+        plant.solve(1.0, 0.0, control)
+
+
+def test_injection_is_what_the_head_sees() -> None:
+    plant = _plant()
+    _begin(plant, (0.0, 0.0, 0.0))
+    idle = plant.solve(1.0, 0.0, Control.OFF)
+    losses = plant.circuit.losses_kva().real
+    _begin(plant, (300.0, 60.0, 40.0))
+    busy = plant.solve(1.0, 0.0, Control.OFF)
+    saved = idle.p_kw.sum() - busy.p_kw.sum() - (losses - plant.circuit.losses_kva().real)
+    # The constant-impedance and constant-current loads, 120 kW here, follow the voltage: a few per cent.
+    assert saved == pytest.approx(400.0, abs=5.0)
+
+
+def test_pv_follows_the_lower_of_set_point_and_sun() -> None:
+    plant = _plant()
+    _begin(plant, (350.0, 0.0, 0.0), sun_kw=120.0)
+    assert plant.p_kw[0] == 120.0
+    _begin(plant, (90.0, 0.0, 0.0), sun_kw=120.0)
+    assert plant.p_kw[0] == 90.0
+    _begin(plant, (900.0, 0.0, 0.0), sun_kw=1000.0)
+    assert plant.p_kw[0] == 400.0
+
+
+@pytest.mark.parametrize(
+    ("soc_kwh", "asked_kw", "held_kw"),
+    [
+        (100.0, 150.0, 100.0),  # power limit
+        (100.0, -150.0, -100.0),
+        (5.0, 100.0, 5.0 * 0.9 * 12),  # 300 s: the store runs dry
+        (198.0, -100.0, -2.0 / 0.9 * 12),  # ... or full
+        (0.0, 50.0, 0.0),
+        (200.0, -50.0, 0.0),
+    ],
+)
+def test_a_store_holds_what_power_and_energy_allow(soc_kwh: float, asked_kw: float, held_kw: float) -> None:
+    ders = _parameters(soc_kwh)
+    power = feasible_power_kw(ders, ders.soc_initial_kwh, np.array([0.0, asked_kw, 0.0]), UNLIMITED, 300)
+    assert power[1] == pytest.approx(held_kw, abs=1e-9)
+    after = stored_energy_kwh(ders, ders.soc_initial_kwh, power, 300)
+    assert 0.0 <= after[1] <= 200.0
+
+
+def test_a_round_trip_loses_both_efficiencies() -> None:
+    ders = _parameters(0.0)
+    charged = stored_energy_kwh(ders, ders.soc_initial_kwh, np.array([0.0, -100.0, 0.0]), 3600)
+    out_kw = feasible_power_kw(ders, charged, np.array([0.0, 100.0, 0.0]), UNLIMITED, 3600)
+    assert out_kw[1] == pytest.approx(100 * 0.9 * 0.9, rel=1e-12)
+
+
+def test_reactive_power_stays_in_the_inverters_circle() -> None:
+    ders = _parameters()
+    p_kw = np.array([400.0, 75.0, 50.0])
+    q_kvar = feasible_reactive_kvar(ders, p_kw, np.array([500.0, -200.0, 10.0]))
+    assert q_kvar == pytest.approx([np.sqrt(440**2 - 400**2), -100.0, 0.0])
+
+
+def test_a_restored_plant_goes_on_alike() -> None:
+    first, second = _plant(), _plant()
+    for _ in range(3):
+        _begin(first, (100.0, 50.0, 10.0))
+        first.solve(0.97, 0.0, Control.TIME)
+        first.accept()
+    state = first.save()
+    second.restore(state)
+    for plant in (first, second):
+        plant.circuit.reseat()
+        _begin(plant, (200.0, -30.0, 20.0))
+        plant.solve(1.0, 0.0, Control.TIME)
+        plant.accept()
+    assert first.soc_kwh.tobytes() == second.soc_kwh.tobytes()
+    assert first.circuit.node_voltages_v().tobytes() == second.circuit.node_voltages_v().tobytes()
+    assert np.abs(first.circuit.taps()).sum() > 0
+
+
+def test_feeder_states_are_told_apart() -> None:
+    plant = _plant(feeders=2)
+    _begin(plant, (400.0, 100.0, 50.0, 0.0, -100.0, 0.0))
+    plant.solve(1.0, 0.0, Control.OFF)
+    one, two = plant.feeder_states()
+    assert two.p_kw - one.p_kw == pytest.approx(650.0, abs=30.0)
+    assert one.voltages.max_pu > two.voltages.max_pu
+    assert one.max_loading_pu < two.max_loading_pu
+    total = plant.circuit.head_power_kva().sum().real
+    assert one.p_kw + two.p_kw == pytest.approx(total, rel=0.01)
+
+
+def test_node_statistics_count_only_the_masked_nodes() -> None:
+    v_pu = np.array([0.90, 0.94, 0.95, 1.0, 1.05, 1.055, 1.07, 5.0])
+    statistics = node_statistics(v_pu, v_pu < 2)
+    assert (statistics.min_pu, statistics.median_pu, statistics.max_pu) == (0.90, 1.0, 1.07)
+    assert (statistics.below_a_count, statistics.above_a_count, statistics.outside_b_count) == (2, 2, 2)
+    assert statistics.outside_a_count == 4
+
+
+def test_an_element_at_its_rating_is_not_overloaded() -> None:
+    assert overloaded_count(np.array([0.5, 1.0, 1.01, 3.0])) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "problem"),
+    [
+        ("s_kva", [399.0, 125.0, 50.0], "'pv0': s_kva"),
+        ("soc_initial_kwh", [0.0, 201.0, 0.0], "'battery0': soc_initial_kwh"),
+        ("eta_charge", [1.0, 0.0, 1.0], "'battery0': eta_charge"),
+        ("p_min_kw", [0.0, -100.0, 60.0], "'delta0': p_min_kw"),
+        ("p_max_kw", [0.0, 100.0], "shape"),
+    ],
+)
+def test_contradicting_ratings_are_refused(field: str, values: list[float], problem: str) -> None:
+    good = _parameters()
+    fields = {name: getattr(good, name) for name in DerParameters.__slots__}
+    with pytest.raises(ConfigError, match=problem):
+        DerParameters(**{**fields, field: np.array(values)})
+
+
+def test_a_fleet_of_another_size_is_refused() -> None:
+    plant = _plant()
+    with pytest.raises(ConfigError, match="has 3 DERs, the fleet 6"):
+        Plant(plant.circuit, _parameters(feeders=2), None)  # type: ignore[arg-type]
