@@ -31,6 +31,13 @@ from federates.lp.solution import Solution
 BINDS_USD_PER_MWH = 1e-6
 """A line binds where one more MW of rating would save more than this."""
 PENALTY_TOLERANCE_MW = 1e-5
+TIE_BREAK_USD_PER_MWH = 1e-6
+"""Spread of the bus-wise price differences that decide which of two equal offers at different buses is taken.
+
+They order the dispatch, never the prices: without them an award would hang on the solver's path."""
+GOLDEN = 0.6180339887498949
+TOLERANCE = 1e-9
+"""Of the solver: finer than the differences between neighbouring tie breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,15 +119,21 @@ class Sced:
         self._bus = np.concatenate(
             (np.repeat(units.bus, per_unit), np.repeat(self._curve_bus, per_curve), block_bus)
         )
+        self._tie_break = TIE_BREAK_USD_PER_MWH * np.modf((self._bus + 1) * GOLDEN)[0]
         sizes = (units.bus.size * per_unit, self._curve_bus.size * per_curve)
         self._ends = np.cumsum(sizes)
-        self._program = Program("sced", look_at="unit windows: a least output above the greatest")
+        self._start()
+
+    def _start(self) -> None:
+        self._program = Program(
+            "sced", look_at="unit windows: a least output above the greatest", tolerance=TOLERANCE
+        )
         blueprint = Blueprint(self._program)
-        self._energy = Energy.add_to(blueprint, network, self._penalties, 1)
+        self._energy = Energy.add_to(blueprint, self._network, self._penalties, 1)
         self._blocks = blueprint.columns((1, self._bus.size), 0.0, 0.0, 0.0)
         self._energy.inject(blueprint, self._blocks, self._bus, 1.0)
         blueprint.pour()
-        self._lines = LineLimits(self._program, network, self._energy, self._penalties)
+        self._lines = LineLimits(self._program, self._network, self._energy, self._penalties)
 
     def clear(
         self,
@@ -156,16 +169,21 @@ class Sced:
         fixed_mw = self._at_bus(fixed_mw, self._units.bus, -base_mw)
         load_mw = self._at_bus(np.maximum(demand_mw, 0.0), self._curve_bus, np.maximum(bids.fixed_mw, 0.0))
         load_mw = self._at_bus(load_mw, self._units.bus, np.maximum(-base_mw, 0.0))
-        self._program.set_column_bounds(self._blocks.ravel(), lower, upper)
-        self._program.set_costs(self._blocks.ravel(), price)
+        self._program.set_column_bounds(self._blocks[0], lower, upper)
         self._energy.set_demand(self._program, fixed_mw[None], load_mw[None])
+        self._program.set_costs(self._blocks[0], price + self._tie_break)
         dispatch = self._lines.solve()
+        self._program.set_costs(self._blocks[0], price)
         self._energy.raise_demand(self._program, fixed_mw[None], next_mw(load_mw)[None])
         marginal = self._lines.solve()
         taken = share_ties(dispatch.x[self._blocks[0]], lower, upper, price, self._bus)
         constant = float(self._units.no_load_usd_per_h @ (self._fuelled & window.committed))
-        constant -= float(bids.full_value_usd_per_h.sum())
+        constant -= float(bids.full_value_usd_per_h.sum() + self._tie_break @ dispatch.x[self._blocks[0]])
         return self._clearing(dispatch, marginal, taken, base_mw, bids, constant)
+
+    def forget(self) -> None:
+        """Drop the warm start: the next clearing does not hang on those before, to the last bit."""
+        self._start()
 
     def _base_mw(self, window: UnitWindow) -> FloatArray:
         """Output below the first block: least output of fuelled units that are on, else the window's foot."""
@@ -218,7 +236,7 @@ class Sced:
             prices=split_prices(raw, self._network.reference_weight, self._penalties),
             flow_mw=self._lines.flow_mw(dispatch.x)[0],
             line_price_usd_per_mwh=self._lines.price_usd_per_mwh(marginal)[0],
-            dc_mw=dispatch.x[self._energy.direct[0]],
+            dc_mw=self._energy.direct_mw(dispatch.x)[0],
             shed_mw=shed,
             surplus_mw=surplus,
             overload_mw=overload,

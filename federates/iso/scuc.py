@@ -49,7 +49,9 @@ class _Day:
 
 
 class Scuc:
-    """The day-ahead market of one system; built once, then :meth:`commit` or :meth:`clear` day by day.
+    """The day-ahead market of one system: :meth:`commit` or :meth:`clear` day by day.
+
+    Every call builds its program anew, which takes a tenth of its solve: no day hangs on those before.
 
     Parameters
     ----------
@@ -89,11 +91,15 @@ class Scuc:
         self._curve_shape = (self._curve_bus.size, per_curve)
         self._curve_end = self._curve_bus.size * per_curve
         self._bus = np.concatenate((np.repeat(self._curve_bus, per_curve), block_bus))
+        self._start()
+
+    def _start(self) -> None:
+        units, hours = self._units, self._hours
         self._program = Program(
             "scuc", look_at="the commitment against minimum times, ramps and the state before the day"
         )
         blueprint = Blueprint(self._program)
-        self._energy = Energy.add_to(blueprint, network, self._penalties, hours)
+        self._energy = Energy.add_to(blueprint, self._network, self._penalties, hours)
         self._commitment = Commitment(blueprint, self._energy, units, hours)
         self._stores = Stores(blueprint, self._energy, units, hours)
         self._renewable = blueprint.columns((hours, self._free.size), 0.0, 0.0, 0.0)
@@ -101,7 +107,7 @@ class Scuc:
         self._offers = blueprint.columns((hours, self._bus.size), 0.0, 0.0, 0.0)
         self._energy.inject(blueprint, self._offers, self._bus, 1.0)
         blueprint.pour()
-        self._lines = LineLimits(self._program, network, self._energy, self._penalties)
+        self._lines = LineLimits(self._program, self._network, self._energy, self._penalties)
 
     def commit(self, bids: DayBids, state: UnitState, budget: SearchBudget | None = None) -> DayAhead:
         """Cheapest commitment found within ``budget``, and the day cleared with it.
@@ -115,20 +121,28 @@ class Scuc:
         day = self._load(bids, state)
         low, high = self._commitment.allowed(bids.available_mw, state)
         self._commitment.free(self._program, low, high)
+        spent = self._program.iterations_count
         relaxed = self._lines.solve()
-        on = relaxed.x[self._commitment.on]
-        near_low, near_high = _neighbourhood(on, low, high)
+        near_low, near_high = _neighbourhood(relaxed.x[self._commitment.on], low, high)
         self._commitment.free(self._program, near_low, near_high)
         near = self._program.solve_integer(replace(budget, gap=0.5 * budget.gap))
-        best, best_on = self._priced(self._whole(near), state)
-        search = _search(best.objective, relaxed.objective, near, relaxed)
-        if search.gap > budget.gap:
+        best, best_on = self._priced(near, state)
+        searches, bound = [near], relaxed.objective
+        if best.objective - bound > budget.gap * abs(best.objective):
             self._commitment.free(self._program, low, high)
             full = self._program.solve_integer(budget, start=best.x)
-            found, found_on = self._priced(self._whole(full), state)
+            searches.append(full)
+            bound = max(bound, full.bound)
+            found, found_on = self._priced(full, state)
             if found.objective < best.objective:
                 best, best_on = found, found_on
-            search = _search(best.objective, full.bound, full, near, relaxed)
+        search = Search(
+            bound_usd=bound,
+            gap=(best.objective - bound) / max(abs(best.objective), 1e-9),
+            nodes_count=sum(search.nodes_count for search in searches),
+            iterations_count=self._program.iterations_count - spent,
+            time_limited=any(search.time_limited for search in searches),
+        )
         return self._day_ahead(day, best_on, search)
 
     def clear(self, bids: DayBids, state: UnitState, commitment: BoolArray) -> DayAhead:
@@ -171,6 +185,7 @@ class Scuc:
 
     def _load(self, bids: DayBids, state: UnitState | None) -> _Day:
         """Give the program a day's bounds, costs and right-hand sides."""
+        self._start()
         hours, n = self._hours, self._network.buses_count
         flat = [curve[t] for t in range(hours) for curve in bids.curves]
         curves = curve_blocks(flat, np.tile(self._curve_slots, hours))
@@ -196,12 +211,9 @@ class Scuc:
         self._stores.set_day(program, bids.inflow_mw, state)
         return _Day(bids=bids, state=state, curves=curves, base_mw=base, demand_mw=demand, load_mw=load)
 
-    def _whole(self, found: IntegerSolution) -> BoolArray:
+    def _priced(self, found: IntegerSolution, state: UnitState) -> tuple[Solution, BoolArray]:
+        """Cheapest dispatch of a commitment found, with every line in view."""
         on: BoolArray = found.x[self._commitment.on] > 0.5
-        return on
-
-    def _priced(self, on: BoolArray, state: UnitState) -> tuple[Solution, BoolArray]:
-        """Cheapest dispatch with every line in view and the commitment held."""
         self._commitment.fix(self._program, on, state)
         return self._lines.solve(), on
 
@@ -232,7 +244,7 @@ class Scuc:
             block_mw=taken[:, self._curve_end :],
             flow_mw=self._lines.flow_mw(x),
             line_price_usd_per_mwh=self._lines.price_usd_per_mwh(marginal),
-            dc_mw=x[self._energy.direct],
+            dc_mw=self._energy.direct_mw(x),
             shed_mw=self._energy.shed_mw(x),
             surplus_mw=x[self._energy.surplus],
             overload_mwh=float(self._lines.excess_mw(x).sum()),
@@ -270,14 +282,3 @@ def _neighbourhood(on: FloatArray, low: FloatArray, high: FloatArray) -> tuple[F
         free[:-lag] |= fractional[lag:]
     held = np.round(on)
     return np.where(free, low, held), np.where(free, high, held)
-
-
-def _search(objective_usd: float, bound_usd: float, *steps: IntegerSolution | Solution) -> Search:
-    whole = [step for step in steps if isinstance(step, IntegerSolution)]
-    return Search(
-        bound_usd=bound_usd,
-        gap=(objective_usd - bound_usd) / max(abs(objective_usd), 1e-9),
-        nodes_count=sum(step.nodes_count for step in whole),
-        iterations_count=sum(step.iterations_count for step in steps),
-        time_limited=any(step.time_limited for step in whole),
-    )

@@ -55,6 +55,8 @@ class Program:
         Which simplex re-solves: ``dual`` after new bounds, ``primal`` may win after new costs.
     presolve
         Whether cold solves are presolved; off keeps a basis for small warm programs from the start.
+    tolerance
+        Feasibility tolerance of rows, bounds and reduced costs of linear solves.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Program:
         simplex_scale: bool = True,
         strategy: Strategy = "dual",
         presolve: bool = True,
+        tolerance: float = 1e-7,
     ) -> None:
         self.name = name
         self._look_at = look_at
@@ -73,13 +76,16 @@ class Program:
         self._columns_count = 0
         self._rows_count = 0
         self._solves_count = 0
-        fixed: dict[str, str | int | bool] = {
+        self._iterations_count = 0
+        fixed: dict[str, str | float | bool] = {
             "output_flag": False,
             "threads": 1,
             "parallel": "off",
             "random_seed": 0,
             "solve_relaxation": True,
             "presolve": "choose" if presolve else "off",
+            "primal_feasibility_tolerance": tolerance,
+            "dual_feasibility_tolerance": tolerance,
         }
         for option, value in fixed.items():
             self._option(option, value)
@@ -101,6 +107,11 @@ class Program:
     def solves_count(self) -> int:
         """Number of linear solves so far."""
         return self._solves_count
+
+    @property
+    def iterations_count(self) -> int:
+        """Number of simplex iterations so far, those of integer searches included."""
+        return self._iterations_count
 
     def add_columns(
         self, lower: Values, upper: Values, cost: Values, *, integer: bool = False, count: int | None = None
@@ -250,13 +261,15 @@ class Program:
             raise InfeasibleError(self._failure(status, "after a cold solve"))
         point = self._highs.getSolution()
         info = self._highs.getInfo()
+        iterations = max(int(info.simplex_iteration_count), 0)
+        self._iterations_count += iterations
         return Solution(
             objective=float(info.objective_function_value),
             x=np.array(point.col_value),
             row_dual=np.array(point.row_dual),
             reduced_cost=np.array(point.col_dual),
             row_activity=np.array(point.row_value),
-            iterations_count=max(int(info.simplex_iteration_count), 0),
+            iterations_count=iterations,
             cold=cold,
         )
 
@@ -296,6 +309,8 @@ class Program:
         info = self._highs.getInfo()
         if status not in _SEARCH_ENDS or int(info.primal_solution_status) != _FEASIBLE_POINT:
             raise InfeasibleError(self._failure(status, "and no integer point was found"))
+        iterations = max(int(info.simplex_iteration_count), spent.count)
+        self._iterations_count += iterations
         objective, bound = float(info.objective_function_value), float(info.mip_dual_bound)
         return IntegerSolution(
             objective=objective,
@@ -303,7 +318,7 @@ class Program:
             bound=bound,
             gap=(objective - bound) / max(abs(objective), 1e-9),
             nodes_count=int(info.mip_node_count),
-            iterations_count=max(int(info.simplex_iteration_count), spent.count),
+            iterations_count=iterations,
             time_limited=status == highspy.HighsModelStatus.kTimeLimit,
         )
 

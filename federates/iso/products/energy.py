@@ -17,6 +17,9 @@ from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
 from federates.lp.solution import Solution
 
+DIRECT_USD_PER_MWH = 1e-6
+"""Price of using a direct-current line: too little to matter, enough to leave it idle where it is no use."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
@@ -29,7 +32,7 @@ class Energy:
     surplus: IntArray
     """Energy without a taker, shape (times, buses)."""
     direct: IntArray
-    """Flow of direct-current lines, shape (times, dc lines)."""
+    """Flow of direct-current lines forwards and backwards, shape (times, dc lines, 2)."""
     nodal: IntArray
     """Nodal rows, shape (times, buses); their price is the LMP."""
     balance: IntArray
@@ -49,7 +52,9 @@ class Energy:
             net=blueprint.columns(free, -np.inf, np.inf, 0.0),
             short=blueprint.columns((*free, len(steps)), 0.0, 0.0, steps[:, 1]),
             surplus=blueprint.columns(free, 0.0, np.inf, penalties.surplus_usd_per_mwh),
-            direct=blueprint.columns((times_count, d), -network.dc_limit_mw, network.dc_limit_mw, 0.0),
+            direct=blueprint.columns(
+                (times_count, d, 2), 0.0, network.dc_limit_mw[:, None], DIRECT_USD_PER_MWH
+            ),
             nodal=blueprint.rows(free, 0.0, 0.0),
             balance=blueprint.rows((times_count,), 0.0, 0.0),
             step_share=steps[:, 0],
@@ -58,8 +63,9 @@ class Energy:
         blueprint.entries(energy.nodal[..., None], energy.short, 1.0)
         blueprint.entries(energy.nodal, energy.surplus, -1.0)
         blueprint.entries(energy.balance[:, None], energy.net, 1.0)
-        energy.inject(blueprint, energy.direct, network.dc_from, -1.0)
-        energy.inject(blueprint, energy.direct, network.dc_to, 1.0)
+        for way, sign in enumerate((1.0, -1.0)):
+            energy.inject(blueprint, energy.direct[..., way], network.dc_from, -sign)
+            energy.inject(blueprint, energy.direct[..., way], network.dc_to, sign)
         return energy
 
     def inject(
@@ -93,6 +99,11 @@ class Energy:
     def price_usd_per_mwh(self, solution: Solution) -> FloatArray:
         """Locational marginal prices, shape (times, buses). [$/MWh]"""
         return solution.row_dual[self.nodal]
+
+    def direct_mw(self, x: FloatArray) -> FloatArray:
+        """Flow of direct-current lines, shape (times, dc lines). [MW]"""
+        flow: FloatArray = x[self.direct[..., 0]] - x[self.direct[..., 1]]
+        return flow
 
     def shed_mw(self, x: FloatArray) -> FloatArray:
         """Load not served, shape (times, buses). [MW]"""

@@ -42,7 +42,6 @@ class LineLimits:
         self._time = np.zeros(0, dtype=np.int64)
         self._branch = np.zeros(0, dtype=np.int64)
         self._row = np.zeros(0, dtype=np.int64)
-        self._excess = np.zeros((0, 2, len(penalties.line)), dtype=np.int64)
 
     @property
     def rows_count(self) -> int:
@@ -54,8 +53,9 @@ class LineLimits:
         return self._network.flow_mw(x[self._energy.net])
 
     def excess_mw(self, x: FloatArray) -> FloatArray:
-        """Flow beyond the rating in the rows added so far, shape (rows,). [MW]"""
-        excess: FloatArray = x[self._excess].sum(axis=(1, 2))
+        """Flow beyond ratings, all lines together, shape (times,). [MW]"""
+        over = np.abs(self.flow_mw(x)) - self._network.limit_mw
+        excess: FloatArray = np.where(over > FLOW_TOLERANCE_MW, over, 0.0).sum(axis=1)
         return excess
 
     def solve(self) -> Solution:
@@ -98,7 +98,6 @@ class LineLimits:
         self._time = np.concatenate((self._time, times))
         self._branch = np.concatenate((self._branch, branches))
         self._row = np.concatenate((self._row, rows))
-        self._excess = np.concatenate((self._excess, excess))
 
     def price_usd_per_mwh(self, solution: Solution) -> FloatArray:
         """Cost of one more MW of flow limit each way, signed by the flow's direction, (times, branches).
