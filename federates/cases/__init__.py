@@ -1,1 +1,1 @@
-"""Tandem."""
+"""Transmission cases and their series, whatever file or package they come from."""

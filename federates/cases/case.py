@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import ConfigError
 
@@ -145,8 +147,6 @@ class Units:
 
     def of_kind(self, *kinds: str) -> BoolArray:
         """Mask of the units of the given kinds, shape (units,)."""
-        import numpy as np
-
         return np.array([k in kinds for k in self.kind], dtype=np.bool_)
 
 

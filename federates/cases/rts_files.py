@@ -53,7 +53,21 @@ def source_rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def day_rows(name: str, first: date, days: int, per_day: int) -> tuple[list[str], FloatArray]:
+def series_path(name: str) -> Path:
+    """Path of a file of ``timeseries_data_files``, for example ``PV/REAL_TIME_pv.csv``.
+
+    Raises
+    ------
+    MissingInputError
+        If the package or the file is missing.
+    """
+    path = data_folder() / "timeseries_data_files" / name
+    if not path.is_file():
+        raise MissingInputError(f"{path} is missing; reinstall {DISTRIBUTION}")
+    return path
+
+
+def day_rows(path: Path, first: date, days: int, per_day: int) -> tuple[list[str], FloatArray]:
     """Columns and values of one series file for whole days.
 
     Only the bytes of those days are read: the rows are in order of time, so their beginning is found by
@@ -61,8 +75,8 @@ def day_rows(name: str, first: date, days: int, per_day: int) -> tuple[list[str]
 
     Parameters
     ----------
-    name : str
-        File under ``timeseries_data_files``, for example ``PV/REAL_TIME_pv.csv``.
+    path : Path
+        File with columns Year, Month, Day, Period (from 1) and values.
     first : date
         First day.
     days : int
@@ -80,11 +94,8 @@ def day_rows(name: str, first: date, days: int, per_day: int) -> tuple[list[str]
     Raises
     ------
     MissingInputError
-        If the file is missing or does not hold every period of those days.
+        If the days lie outside the year of the data, or the file does not hold every period of them.
     """
-    path = data_folder() / "timeseries_data_files" / name
-    if not path.is_file():
-        raise MissingInputError(f"{path} is missing; reinstall {DISTRIBUTION}")
     last = date.fromordinal(first.toordinal() + days - 1)
     if first.year != YEAR or last.year != YEAR:
         raise MissingInputError(
@@ -99,8 +110,7 @@ def day_rows(name: str, first: date, days: int, per_day: int) -> tuple[list[str]
     values = _table(body, len(header))
     if values is None or values.shape[0] != days * per_day or not _in_order(values, first, per_day):
         raise MissingInputError(
-            f"{path.name} does not hold {per_day} values a day for {first} ... {last}; "
-            f"reinstall {DISTRIBUTION}"
+            f"{path} does not hold {per_day} values a day for {first} ... {last}; reinstall {DISTRIBUTION}"
         )
     return header[_KEY_COLUMNS:], values[:, _KEY_COLUMNS:]
 
@@ -124,10 +134,14 @@ def _line_of(text: mmap.mmap, day: tuple[int, int, int]) -> int:
 
 
 def _table(body: bytes, width: int) -> FloatArray | None:
-    numbers = np.array(body.replace(b"\r", b"").replace(b"\n", b",").rstrip(b",").split(b","), dtype="S24")
-    if numbers.size % width:
+    """Numbers of the lines, or None where they are not numbers or not as many as the header has."""
+    words = body.replace(b"\r", b"").replace(b"\n", b",").rstrip(b",").split(b",")
+    if len(words) % width:
         return None
-    return numbers.reshape(-1, width).astype(np.float64)
+    try:
+        return np.array(words).reshape(-1, width).astype(np.float64)
+    except ValueError:
+        return None
 
 
 def _in_order(values: FloatArray, first: date, per_day: int) -> bool:

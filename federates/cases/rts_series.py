@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from federates.cases.case import Series, TransmissionCase
-from federates.cases.rts_files import day_rows
+from federates.cases.rts_files import day_rows, series_path
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import ConfigError
 from federates.core.time import DAY_S, Clock
@@ -84,7 +84,7 @@ class Window:
     def rows(self, name: str) -> tuple[list[str], FloatArray]:
         """Columns and values of a series file over the whole days; ``name`` has ``{}`` for the resolution."""
         first = self.clock.at(self.clock.midnight(self.first_day)).date()
-        return day_rows(name.format(_PREFIX[self.resolution]), first, self.days, self.per_day)
+        return day_rows(series_path(name.format(_PREFIX[self.resolution])), first, self.days, self.per_day)
 
 
 def read_rts_series(

@@ -12,7 +12,9 @@ to ``sigma_day`` at twelve hours and stays there; waiting one bucket removes the
 told, which makes later forecasts consistent updates of earlier ones (martingale model of forecast
 evolution: D. Heath and P. Jackson, IIE Transactions 26(3), 1994).
 
-``z`` depends on nothing but (seed, stream, column, bucket): Philox counters, no state. It is rounded to
+Columns of one quantity may share part of their innovations (``correlation``), as the loads of one region
+do; streams share nothing. ``z`` depends on nothing but (seed, stream, column, bucket): Philox counters, no
+state. It is rounded to
 2**-20, so that sums are exact integers and a forecast does not depend, by a single bit, on which other
 targets were asked for with it.
 """
@@ -33,6 +35,7 @@ BUCKET_S = 300
 SATURATION_BUCKETS = 144
 _COLUMNS_PER_BLOCK = 16
 _COUNTERS_PER_BUCKET = _COLUMNS_PER_BLOCK // 8  # four words a counter, two normals a word
+_COMMON_BLOCK = 1 << 32
 _BUCKET_ORIGIN = 1 << 40  # buckets before the study's start keep a positive counter
 _QUANTUM = 2.0**-20
 _LOW_WORD = np.uint64(0xFFFFFFFF)
@@ -46,7 +49,8 @@ class ForecastModel:
     Raises
     ------
     ConfigError
-        If the standard deviations are not 0 <= sigma_short <= sigma_day, or the seed is negative.
+        If the standard deviations are not 0 <= sigma_short <= sigma_day, the correlation is not in [0, 1],
+        or the seed is not an unsigned 64-bit number.
     """
 
     kind: Literal["martingale", "perfect"] = "martingale"
@@ -55,6 +59,8 @@ class ForecastModel:
     """Relative standard deviation five minutes ahead."""
     sigma_day: float = 0.03
     """Relative standard deviation twelve hours ahead and more."""
+    correlation: float = 0.0
+    """Share of the variance that all columns of a stream have in common, 0 to 1."""
     seed: int = 0
     """Seed of the study."""
 
@@ -64,6 +70,8 @@ class ForecastModel:
                 f"forecast error: need 0 <= sigma_short <= sigma_day, "
                 f"got {self.sigma_short} and {self.sigma_day}"
             )
+        if not 0.0 <= self.correlation <= 1.0:
+            raise ConfigError(f"forecast error: correlation {self.correlation} is not between 0 and 1")
         if not 0 <= self.seed < 1 << 64:
             raise ConfigError(f"forecast error: seed {self.seed} is not an unsigned 64-bit number")
 
@@ -86,7 +94,7 @@ class ForecastModel:
         stream : int
             Which quantity; streams are independent. Not negative.
         columns : int
-            Number of independent columns; the first columns are the same whatever their number.
+            Number of columns; the first columns are the same whatever their number.
 
         Returns
         -------
@@ -98,7 +106,7 @@ class ForecastModel:
         issue = issue_s // BUCKET_S
         target = np.maximum(target_s // BUCKET_S, issue)
         first = max(issue, int(target.min()) - SATURATION_BUCKETS)
-        z = _innovations(self.seed, stream, first, int(target.max()) - first, columns)
+        z = self._innovations(stream, first, int(target.max()) - first, columns)
         told = np.zeros((z.shape[0] + 1, columns), dtype=np.int64)
         np.cumsum(z, axis=0, out=told[1:])
         begin = np.maximum(issue, target - SATURATION_BUCKETS) - first
@@ -134,22 +142,38 @@ class ForecastModel:
         forecast: FloatArray = actual * np.maximum(0.0, 1.0 + error)
         return forecast
 
+    def _innovations(self, stream: int, first: int, buckets: int, columns: int) -> IntArray:
+        """Standard normals of consecutive buckets in units of 2**-20, shape (buckets, columns)."""
+        own = _columns(self.seed, stream, first, buckets, columns)
+        if self.correlation == 0.0:
+            return own
+        common = _block(self.seed, stream, _COMMON_BLOCK, first, buckets, 1)
+        mixed: IntArray = np.rint(
+            math.sqrt(self.correlation) * common + math.sqrt(1.0 - self.correlation) * own
+        ).astype(np.int64)
+        return mixed
+
     @property
     def _weight(self) -> float:
         """Weight of a bucket's innovation on all but the next bucket."""
         return math.sqrt((self.sigma_day**2 - self.sigma_short**2) / (SATURATION_BUCKETS - 1))
 
 
-def _innovations(seed: int, stream: int, first: int, buckets: int, columns: int) -> IntArray:
-    """Standard normals of consecutive buckets in units of 2**-20, shape (buckets, columns)."""
+def _columns(seed: int, stream: int, first: int, buckets: int, columns: int) -> IntArray:
+    """Independent normals of consecutive buckets in units of 2**-20, shape (buckets, columns)."""
     z = np.empty((buckets, columns), dtype=np.int64)
     for block, begin in enumerate(range(0, columns, _COLUMNS_PER_BLOCK)):
         width = min(_COLUMNS_PER_BLOCK, columns - begin)
-        counter = np.array([(first + _BUCKET_ORIGIN) * _COUNTERS_PER_BUCKET, block, 0, 0], dtype=np.uint64)
-        generator = np.random.Philox(key=np.array([seed, stream], dtype=np.uint64), counter=counter)
-        words = generator.random_raw(buckets * _COLUMNS_PER_BLOCK // 2).reshape(buckets, -1)
-        z[:, begin : begin + width] = _normals(words[:, : (width + 1) // 2], width)
+        z[:, begin : begin + width] = _block(seed, stream, block, first, buckets, width)
     return z
+
+
+def _block(seed: int, stream: int, block: int, first: int, buckets: int, width: int) -> IntArray:
+    """Normals of one block of columns, shape (buckets, width)."""
+    counter = np.array([(first + _BUCKET_ORIGIN) * _COUNTERS_PER_BUCKET, block, 0, 0], dtype=np.uint64)
+    generator = np.random.Philox(key=np.array([seed, stream], dtype=np.uint64), counter=counter)
+    words = generator.random_raw(buckets * _COLUMNS_PER_BLOCK // 2).reshape(buckets, -1)
+    return _normals(words[:, : (width + 1) // 2], width)
 
 
 def _normals(words: np.typing.NDArray[np.uint64], width: int) -> IntArray:

@@ -26,11 +26,15 @@ def sample(model: ForecastModel, horizon_s: int, stream: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("first", [0, 1, 17, 200])
 @pytest.mark.parametrize("issue_s", [-30_000, -7, 4_000])
-def test_a_forecast_does_not_depend_on_the_window_asked_for(first: int, issue_s: int) -> None:
-    whole = MODEL.error(TARGETS, issue_s, 3, 40)
-    part = MODEL.error(TARGETS[first : first + 60], issue_s, 3, 40)
+@pytest.mark.parametrize("correlation", [0.0, 0.3])
+def test_a_forecast_does_not_depend_on_the_window_asked_for(
+    first: int, issue_s: int, correlation: float
+) -> None:
+    model = ForecastModel(correlation=correlation, seed=7)
+    whole = model.error(TARGETS, issue_s, 3, 40)
+    part = model.error(TARGETS[first : first + 60], issue_s, 3, 40)
     np.testing.assert_array_equal(part, whole[first : first + 60])
-    one = MODEL.error(TARGETS[[-1]], issue_s, 3, 40)
+    one = model.error(TARGETS[[-1]], issue_s, 3, 40)
     np.testing.assert_array_equal(one[0], whole[-1])
 
 
@@ -103,12 +107,15 @@ def test_other_seeds_and_streams_are_independent(other: ForecastModel, stream: i
     assert abs(np.corrcoef(a, b)[0, 1]) < 4.0 / math.sqrt(SAMPLES)
 
 
-def test_columns_are_independent() -> None:
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
+def test_columns_share_the_stated_part_of_their_variance(correlation: float) -> None:
+    model = ForecastModel(sigma_short=0.01, sigma_day=0.05, correlation=correlation, seed=7)
     error = np.concatenate(
-        [MODEL.error(np.array([k * DAY_S]), k * DAY_S - 3_600, 0, 20) for k in range(2_000)]
+        [model.error(np.array([k * DAY_S]), k * DAY_S - 3_600, 0, 20) for k in range(2_000)]
     )
-    correlation = np.corrcoef(error.T) - np.eye(20)
-    assert np.abs(correlation).max() < 5.0 / math.sqrt(2_000)
+    pairs = np.corrcoef(error.T)[np.triu_indices(20, k=1)]
+    assert pairs.mean() == pytest.approx(correlation, abs=0.05)
+    assert error.std() == pytest.approx(model.standard_deviation(3_600), rel=0.05)
 
 
 def test_no_value_changes_its_sign_even_with_absurd_errors() -> None:
@@ -132,3 +139,8 @@ def test_forecasts_keep_the_shape_of_the_series() -> None:
 def test_impossible_settings_are_refused(sigma_short: float, sigma_day: float, seed: int) -> None:
     with pytest.raises(ConfigError, match="forecast error"):
         ForecastModel(sigma_short=sigma_short, sigma_day=sigma_day, seed=seed)
+
+
+def test_an_impossible_correlation_is_refused() -> None:
+    with pytest.raises(ConfigError, match="correlation"):
+        ForecastModel(correlation=1.1)
