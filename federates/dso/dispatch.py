@@ -1,0 +1,309 @@
+"""From an award at the interface to set-points that the feeders can bear.
+
+First the stored vertices of the bid are interpolated. The twin solves that dispatch; where the interface
+misses the award or a limit is broken, each feeder's program is built around the twin's state and tracks its
+share of the award inside a trust region that shrinks from pass to pass. A proportional trim removes what is
+left. The best state seen is the dispatch; what it misses is reported, never hidden.
+
+Between dispatches :func:`hold_interchange` moves set-points along the merit order, by what the meter misses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+
+from federates.core.arrays import FloatArray
+from federates.core.errors import ConfigError
+from federates.distribution.linear import FeederMap, OperatingPoint
+from federates.dso.bid import LdaCurve
+from federates.dso.program import (
+    KW_PER_MW,
+    DerColumns,
+    FeederCase,
+    FeederLimits,
+    ReducedProgram,
+    feeder_case,
+)
+
+TRUST_SHRINK = 0.6
+PASSES_LIMIT = 4
+VOLTAGE_MARGIN_PU = 5e-4
+"""How far inside the limits the passes aim, for the map's error."""
+ERROR_SHARE = 0.005
+"""Miss of the interface that is accepted, as a share of the award."""
+ERROR_LEAST_MW = 0.002
+"""Miss that is accepted at any award. [MW]"""
+BROKEN_VOLTAGE_PU2 = 2e-4
+"""Excess of w that counts as broken: 1e-4 pu of voltage."""
+BROKEN_POWER_SHARE = 0.01
+"""Excess of a rating that counts as broken."""
+
+
+class LimitKind(Enum):
+    """What binds."""
+
+    HIGH_VOLTAGE = "high_voltage"
+    LOW_VOLTAGE = "low_voltage"
+    THERMAL = "thermal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingLimit:
+    """A limit that the state reaches or breaks."""
+
+    feeder: int
+    """Place of the feeder in the area."""
+    kind: LimitKind
+    node: int
+    """Place of the node that the branch-phase feeds, in the circuit's node vector."""
+    excess: float
+    """How far the limit is exceeded; zero or less where it is kept. [pu^2] or share of the bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinState:
+    """What the twin shows at some set-points."""
+
+    interface_mw: float
+    """Drawn at the interface. [MW]"""
+    points: tuple[OperatingPoint, ...]
+    """The map of every feeder around this state, coefficients taken anew."""
+
+
+Twin = Callable[[Sequence[FloatArray], Sequence[FloatArray]], TwinState]
+"""Solves the area at set-points per feeder, in fleet order, taps held. [kW], [kvar]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeederOffer:
+    """What the dispatch needs of each feeder."""
+
+    map: FeederMap
+    columns: DerColumns
+    """In fleet order."""
+    limits: FeederLimits
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """Set-points for one award, and what they achieve on the twin."""
+
+    p_kw: tuple[FloatArray, ...]
+    """Per feeder, injections in fleet order. [kW]"""
+    q_kvar: tuple[FloatArray, ...]
+    """Per feeder, reactive injections in fleet order. [kvar]"""
+    interface_mw: float
+    """Drawn at the interface, by the twin. [MW]"""
+    shortfall_mw: float
+    """Award minus what is drawn. [MW]"""
+    passes_count: int
+    """Re-linearised passes taken; zero where interpolation was good enough."""
+    limits: tuple[BindingLimit, ...]
+    """Limits reached or broken, feeder by feeder."""
+
+    @property
+    def broken_count(self) -> int:
+        """Limits that the dispatch breaks."""
+        return sum(limit.excess > _tolerance(limit.kind) for limit in self.limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """Set-points and the twin's answer to them."""
+
+    p_kw: tuple[FloatArray, ...]
+    q_kvar: tuple[FloatArray, ...]
+    state: TwinState
+    limits: tuple[BindingLimit, ...]
+
+    @property
+    def broken_count(self) -> int:
+        return sum(limit.excess > _tolerance(limit.kind) for limit in self.limits)
+
+
+def dispatch(award_mw: float, curve: LdaCurve, feeders: Sequence[FeederOffer], twin: Twin) -> Dispatch:
+    """Set-points that bring the interface to an award, or as near as the feeders can come.
+
+    Parameters
+    ----------
+    award_mw
+        Net import awarded. [MW]
+    curve
+        The bid that the award was given to, with its vertices.
+    feeders
+        The area's feeders, in the curve's order.
+    twin
+        Solves the area at set-points.
+    """
+    if len(feeders) != len(curve.p_kw):
+        raise ConfigError(f"dispatch: {len(feeders)} feeders for a curve of {len(curve.p_kw)}")
+    p_kw, q_kvar, _ = curve.at(award_mw)
+    best = trial = _try(p_kw, q_kvar, feeders, twin)
+    accepted_mw = max(ERROR_SHARE * abs(award_mw), ERROR_LEAST_MW)
+    passes = 0
+    while passes < PASSES_LIMIT and not _is_good(best, award_mw, accepted_mw):
+        trial = _relinearise(trial, award_mw, feeders, TRUST_SHRINK**passes, twin)
+        best = min(best, trial, key=lambda t: _merit(t, award_mw, accepted_mw))
+        passes += 1
+    if not _is_good(best, award_mw, accepted_mw):
+        trimmed = _trim(best, award_mw, feeders, twin)
+        best = min(best, trimmed, key=lambda t: _merit(t, award_mw, accepted_mw))
+    return Dispatch(
+        p_kw=best.p_kw,
+        q_kvar=best.q_kvar,
+        interface_mw=best.state.interface_mw,
+        shortfall_mw=award_mw - best.state.interface_mw,
+        passes_count=passes,
+        limits=best.limits,
+    )
+
+
+def _merit(trial: _Trial, award_mw: float, accepted_mw: float) -> tuple[int, float]:
+    """Fewest broken limits first, then the smaller miss; misses that are accepted are alike."""
+    return trial.broken_count, max(abs(trial.state.interface_mw - award_mw), accepted_mw)
+
+
+def _is_good(trial: _Trial, award_mw: float, accepted_mw: float) -> bool:
+    return trial.broken_count == 0 and abs(trial.state.interface_mw - award_mw) <= accepted_mw
+
+
+def _try(
+    p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray], feeders: Sequence[FeederOffer], twin: Twin
+) -> _Trial:
+    state = twin(p_kw, q_kvar)
+    limits = tuple(
+        limit
+        for k, (offer, point) in enumerate(zip(feeders, state.points, strict=True))
+        for limit in binding_limits(k, _case(offer, point, 0.0))
+    )
+    return _Trial(p_kw=tuple(p_kw), q_kvar=tuple(q_kvar), state=state, limits=limits)
+
+
+def _case(offer: FeederOffer, point: OperatingPoint, margin_pu: float) -> FeederCase:
+    limits = replace(
+        offer.limits, v_min_pu=offer.limits.v_min_pu + margin_pu, v_max_pu=offer.limits.v_max_pu - margin_pu
+    )
+    return feeder_case(point, offer.columns.ordered(offer.map.order), limits)
+
+
+def binding_limits(feeder: int, case: FeederCase) -> tuple[BindingLimit, ...]:
+    """Limits that the case's operating point reaches or breaks; the map is exact there."""
+    excess = case.excess(case.point.p_kw, case.point.q_kvar)
+    excess[2:] /= np.maximum(case.bound[2:], 1e-9)
+    found = []
+    for k, place in zip(*np.nonzero(excess >= -1e-6), strict=True):
+        kind = (LimitKind.HIGH_VOLTAGE, LimitKind.LOW_VOLTAGE)[k] if k < 2 else LimitKind.THERMAL
+        node = int(case.point.map.tree.far[place])
+        found.append(BindingLimit(feeder=feeder, kind=kind, node=node, excess=float(excess[k, place])))
+    return tuple(found)
+
+
+def _tolerance(kind: LimitKind) -> float:
+    return BROKEN_POWER_SHARE if kind is LimitKind.THERMAL else BROKEN_VOLTAGE_PU2
+
+
+def _relinearise(
+    trial: _Trial, award_mw: float, feeders: Sequence[FeederOffer], trust: float, twin: Twin
+) -> _Trial:
+    """One pass: every feeder's program around the twin's state, tracking its share of the miss."""
+    change_mw = _shares_mw(award_mw - trial.state.interface_mw, trial, feeders)
+    p_kw, q_kvar = [], []
+    for offer, point, change in zip(feeders, trial.state.points, change_mw, strict=True):
+        case = _case(offer, point, VOLTAGE_MARGIN_PU)
+        floor, top = case.columns.floor_kw, case.columns.top_kw
+        reach = trust * (top - floor)
+        low, high = (np.clip(point.p_kw + sign * reach, floor, top) for sign in (-1, 1))
+        vertex = ReducedProgram(case, offer.name).track(point.p_head_kw / KW_PER_MW + change, low, high)
+        p_kw.append(offer.map.to_fleet_order(vertex.p_kw))
+        q_kvar.append(offer.map.to_fleet_order(vertex.q_kvar))
+    return _try(p_kw, q_kvar, feeders, twin)
+
+
+def _shares_mw(change_mw: float, trial: _Trial, feeders: Sequence[FeederOffer]) -> FloatArray:
+    """Change of import asked of each feeder: in proportion to the room of its DERs, shape (feeders,). [MW]"""
+    room = np.array(
+        [_room_kw(o.columns, p, change_mw).sum() for o, p in zip(feeders, trial.p_kw, strict=True)]
+    )
+    total = room.sum()
+    return np.zeros(room.size) if total <= 0 else change_mw * room / total
+
+
+def _room_kw(columns: DerColumns, p_kw: FloatArray, change_mw: float) -> FloatArray:
+    """Room of each DER in the direction of a change of import, shape (ders,). [kW]"""
+    return np.maximum(p_kw - columns.floor_kw if change_mw > 0 else columns.top_kw - p_kw, 0.0)
+
+
+def _trim(trial: _Trial, award_mw: float, feeders: Sequence[FeederOffer], twin: Twin) -> _Trial:
+    """Spread what is missed over all DERs with room, in proportion to it."""
+    miss_mw = award_mw - trial.state.interface_mw
+    shares = _shares_mw(miss_mw, trial, feeders)
+    p_kw = []
+    for offer, p, share in zip(feeders, trial.p_kw, shares, strict=True):
+        room = _room_kw(offer.columns, p, miss_mw)
+        part = min(abs(share) * KW_PER_MW / max(float(room.sum()), 1e-9), 1.0)
+        p_kw.append(p - np.sign(miss_mw) * part * room)
+    return _try(p_kw, trial.q_kvar, feeders, twin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """Set-points moved by the fast loop."""
+
+    p_kw: FloatArray
+    """Injections, shape (ders,). [kW]"""
+    unmet_kw: float
+    """What the DERs had no room for; positive = import stays above schedule. [kW]"""
+
+
+def hold_interchange(
+    p_kw: FloatArray,
+    columns: DerColumns,
+    measured_mw: float,
+    schedule_mw: float,
+    price_usd_per_mwh: float,
+    *,
+    gain: float = 1.0,
+    step_limit_kw: float = np.inf,
+) -> Correction:
+    """Set-points moved so that the metered interchange follows its schedule.
+
+    The miss is taken from the cheapest room first, pro rata between blocks of one price. A DER that stands
+    below the dispatch price without running, or above it running, is held there by the network: raising the
+    one or lowering the other could break a limit, so neither is touched.
+
+    Parameters
+    ----------
+    p_kw
+        Set-points now, shape (ders,). [kW]
+    columns
+        Offers of the same DERs.
+    measured_mw, schedule_mw
+        Import by the meter, and as awarded. [MW]
+    price_usd_per_mwh
+        Price at which the set-points were dispatched. [$/MWh]
+    gain
+        Share of the miss corrected at once, in (0, 1].
+    step_limit_kw
+        Most that is moved at once, all DERs together. [kW]
+    """
+    need_kw = gain * (measured_mw - schedule_mw) * KW_PER_MW
+    asked_kw = float(np.clip(need_kw, -step_limit_kw, step_limit_kw))
+    filled = columns.filled_kw(p_kw)
+    price = columns.price_usd_per_mwh
+    if asked_kw >= 0:
+        room, rank = np.where(price >= price_usd_per_mwh, columns.width_kw - filled, 0.0), price
+    else:
+        room, rank = np.where(price <= price_usd_per_mwh, filled, 0.0), -price
+    levels, level = np.unique(rank, return_inverse=True)
+    by_level = np.bincount(level, room, levels.size)
+    before = np.cumsum(by_level) - by_level
+    taken = np.clip(abs(asked_kw) - before, 0.0, by_level)
+    part = np.divide(taken, by_level, out=np.zeros_like(taken), where=by_level > 0)
+    move = np.bincount(columns.der, room * part[level], columns.ders_count)
+    moved_kw = float(np.copysign(taken.sum(), asked_kw))
+    return Correction(p_kw=p_kw + np.copysign(move, asked_kw), unmet_kw=need_kw - moved_kw)
