@@ -88,7 +88,14 @@ def _host(spec: HostSpec) -> None:
 
             assert spec.broker is not None
             (span,) = spec.spans
-            run_on_helics(shop, spec.federates, span, host=spec.host, broker=spec.broker)
+            run_on_helics(
+                shop,
+                spec.federates,
+                span,
+                host=spec.host,
+                broker=spec.broker,
+                report=lambda failure: _report(failure, spec, folder),
+            )
 
 
 def _workshop(spec: HostSpec, folder: RunFolder, heartbeat: Heartbeat) -> Workshop:
@@ -121,11 +128,13 @@ def _workshop(spec: HostSpec, folder: RunFolder, heartbeat: Heartbeat) -> Worksh
 
 
 def _report(error: BaseException, spec: HostSpec, folder: RunFolder) -> int:
-    """Write the error in one line for the runner and whole for the log; exit code of the process."""
+    """Write the host's first error in one line for the runner and whole for the log; its exit code."""
     from federates.core.exit_codes import exit_code_of
     from federates.core.run_folder import HostError
     from federates.transport.seating import FederateFailure
 
+    if folder.error(spec.host).exists():
+        return HostError.read(folder.error(spec.host)).exit_code
     logging.getLogger("federates").error("the host %s ends", spec.host, exc_info=error)
     federate, t, cause = spec.host, None, error
     if isinstance(error, FederateFailure) and error.__cause__ is not None:

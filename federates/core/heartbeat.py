@@ -23,14 +23,16 @@ class Activity(IntEnum):
     """What a federate is doing."""
 
     ABSENT = 0
-    """Not built yet."""
-    JOINING = 1
+    """Not there yet."""
+    BUILDING = 1
+    """Being built, restored or started."""
+    JOINING = 2
     """Built; waits for the others."""
-    WAITING = 2
+    WAITING = 3
     """Waits for a grant."""
-    COMPUTING = 3
+    COMPUTING = 4
     """Acts at its granted instant."""
-    DONE = 4
+    DONE = 5
     """Came to the span's end and left."""
 
 

@@ -29,7 +29,7 @@ class HelicsCarrier:
         *,
         name: str,
         core: str,
-        hosted_count: int,
+        hosted: int,
         wires: Sequence[Wire],
         span: Span,
         broker: BrokerAddress,
@@ -38,9 +38,7 @@ class HelicsCarrier:
         self._begin_s = span.begin_s
         self._executing = False
         try:
-            self._federate = helics.helicsCreateValueFederate(
-                name, _federate_info(core, hosted_count, broker)
-            )
+            self._federate = helics.helicsCreateValueFederate(name, _federate_info(core, hosted, broker))
             self._outs = {w: self._publication(w) for w in wires if w.sender == name}
             self._ins = {w: self._input(w) for w in wires if w.receiver == name}
         except helics.HelicsException as error:
@@ -126,13 +124,13 @@ def close_library() -> None:
     helics.helicsCloseLibrary()
 
 
-def _federate_info(core: str, hosted_count: int, broker: BrokerAddress) -> helics.HelicsFederateInfo:
+def _federate_info(core: str, hosted: int, broker: BrokerAddress) -> helics.HelicsFederateInfo:
     info = helics.helicsCreateFederateInfo()
     helics.helicsFederateInfoSetCoreTypeFromString(info, "zmq")
     helics.helicsFederateInfoSetCoreName(info, core)
     helics.helicsFederateInfoSetCoreInitString(
         info,
-        f"--federates={hosted_count} {_CORE_OPTIONS} --brokerport={broker.port} --brokerkey={broker.key}",
+        f"--federates={hosted} {_CORE_OPTIONS} --brokerport={broker.port} --brokerkey={broker.key}",
     )
     for flag in (helics.HELICS_FLAG_UNINTERRUPTIBLE, helics.HELICS_FLAG_TERMINATE_ON_ERROR):
         helics.helicsFederateInfoSetFlagOption(info, flag, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from federates.core.errors import PeerLostError
@@ -15,17 +15,18 @@ from federates.core.time import Span
 from federates.transport.helics_bus import HelicsCarrier, close_library
 from federates.transport.seating import FederateFailure, SeatedFederate, Workshop, seat_all
 
+Report = Callable[[FederateFailure], object]
 FLUSH_S = 0.5
 """How long the others of a host may write what they have after one has failed. [s]"""
 
 
 def run_on_helics(
-    shop: Workshop, names: Sequence[str], span: Span, *, host: str, broker: BrokerAddress
+    shop: Workshop, names: Sequence[str], span: Span, *, host: str, broker: BrokerAddress, report: Report
 ) -> None:
     """Run one span.
 
-    On failure the federation is ended for everyone by a global error; the caller must then leave the process
-    at once, without HELICS' own clean-up.
+    On failure ``report`` is called first; then the federation is ended for everyone by a global error. The
+    caller must leave the process at once, without HELICS' own clean-up.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def run_on_helics(
 
     def carrier_of(name: str) -> HelicsCarrier:
         carriers[name] = HelicsCarrier(
-            name=name, core=f"{broker.key}-{host}", hosted_count=len(names), wires=shop.wires, span=span,
+            name=name, core=f"{broker.key}-{host}", hosted=len(names), wires=shop.wires, span=span,
             broker=broker,
         )  # fmt: skip
         return carriers[name]
@@ -44,13 +45,16 @@ def run_on_helics(
     try:
         seated = seat_all(shop, names, span, carrier_of)
     except FederateFailure as failure:
+        report(failure)
         _tell_all(failure, carriers)
         raise
-    _run_threads(seated, carriers)
+    _run_threads(seated, carriers, report)
     close_library()
 
 
-def _run_threads(seated: Sequence[SeatedFederate], carriers: dict[str, HelicsCarrier]) -> None:
+def _run_threads(
+    seated: Sequence[SeatedFederate], carriers: dict[str, HelicsCarrier], report: Report
+) -> None:
     ended: queue.SimpleQueue[FederateFailure | None] = queue.SimpleQueue()
     threads = [
         threading.Thread(target=_drive, args=(one, carriers[one.name], ended), name=one.name, daemon=True)
@@ -61,6 +65,7 @@ def _run_threads(seated: Sequence[SeatedFederate], carriers: dict[str, HelicsCar
     for _ in threads:
         failure = ended.get()
         if failure is not None:
+            report(failure)
             _tell_all(failure, carriers)
             _let_flush(threads)
             raise failure

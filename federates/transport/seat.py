@@ -177,7 +177,7 @@ class FederateSeat:
             for wire in self._wires_of(sent):
                 if wire in seen:
                     raise TransportError(
-                        f"{self._name} at {sent_s} s sends twice on {wire.key}; one message an instant is kept"
+                        f"{self._name} at {sent_s} s sends twice on {wire.key}; send one message an instant"
                     )
                 seen.add(wire)
                 data = encode(sent.message, sent_s) if data is None else data
@@ -189,9 +189,7 @@ class FederateSeat:
 
     def _put(self, wire: Wire, data: bytes, sent_s: SimTime) -> None:
         if self._impairment.loses(wire, sent_s):
-            self._recorder.add(
-                EVENT, sent_s, [wire.key], [float(len(data))], text=["message lost on its way"]
-            )
+            self._recorder.add(EVENT, sent_s, [wire.key], [float(len(data))], text=["message lost"])
         else:
             self._carrier.send(wire, data, sent_s)
 

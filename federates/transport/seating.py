@@ -59,9 +59,16 @@ class SeatedFederate:
         self._span = span
         self._seat: FederateSeat | None = None
         self._driver: Driver | None = None
+        shop.heartbeat.beat(name, Activity.BUILDING, span.begin_s, span.begin_s)
         with self._blame():
             self._federate = shop.build(
-                Context(study=shop.study, seating=self.seating, wires=shop.wires, recorder=self.recorder)
+                Context(
+                    study=shop.study,
+                    seating=self.seating,
+                    wires=shop.wires,
+                    recorder=self.recorder,
+                    run_dir=shop.folder.path,
+                )
             )
 
     @property
@@ -81,6 +88,7 @@ class SeatedFederate:
             self._driver = Driver(
                 self._federate, seat, self._shop.study.clock, self._span, self._restore_into(seat)
             )
+        self._shop.heartbeat.beat(self.name, Activity.JOINING, self._span.begin_s, self._span.begin_s)
 
     def _take_seat(self, carrier: Carrier) -> FederateSeat:
         self._seat = FederateSeat(
@@ -109,6 +117,7 @@ class SeatedFederate:
         """Instants that the federate asks for, each just before it waits for it."""
         assert self._driver is not None
         assert self._seat is not None
+        self._shop.heartbeat.beat(self.name, Activity.BUILDING, self._span.begin_s, self._span.begin_s)
         driven = self._driver.instants()
         while True:
             with self._blame():
