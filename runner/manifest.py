@@ -17,7 +17,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -160,7 +160,7 @@ class Done:
 
 def run_id(started: datetime, digest: str) -> str:
     """Name of a run: begin in UTC and the first digits of the study's hash."""
-    return f"{started:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    return f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:8]}"
 
 
 def new_run_dir(results: Path, study: str, started: datetime, digest: str) -> Path:
@@ -180,13 +180,13 @@ def new_run_dir(results: Path, study: str, started: datetime, digest: str) -> Pa
 
 
 def manifest(loaded: LoadedStudy, run_dir: Path, started: datetime, command: Iterable[str]) -> RunManifest:
-    """How a run of a study in ``run_dir`` is started; ``started`` in UTC."""
+    """How a run of a study in ``run_dir`` is started."""
     study, clock = loaded.study, loaded.study.clock
     return RunManifest(
         study=study.name,
         run_id=run_dir.name,
         coordination=study.coordination,
-        started=started.isoformat(),
+        started=started.astimezone(UTC).isoformat(),
         command=tuple(command),
         versions=versions(),
         checkout=checkout(Path(__file__).parents[1]),

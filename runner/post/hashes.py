@@ -88,7 +88,6 @@ def _days_of(path: Path) -> range:
 
 def _rows(found: pa.Table, table: Table) -> Rows:
     ids = found["id"].unify_dictionaries().combine_chunks()
-    ids = ids.chunk(0) if isinstance(ids, pa.ChunkedArray) else ids
     return Rows(
         t_s=found["t_s"].to_numpy(),
         names=ids.dictionary.to_pylist(),

@@ -1,0 +1,84 @@
+"""The tables of one run as arrays, each column read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from federates.core.arrays import FloatArray, IntArray
+from runner.manifest import RunManifest, read_run
+from runner.post.load import load, tables_of
+
+
+class RunTables:
+    """Rows of a run's tables, by time and id, as they were when first asked for."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self._loaded: dict[str, pa.Table] = {}
+
+    @cached_property
+    def run(self) -> RunManifest:
+        """How the run was started."""
+        return read_run(self.run_dir)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Tables that have rows."""
+        return frozenset(tables_of(self.run_dir))
+
+    @property
+    def step_h(self) -> float:
+        """Physical step. [h]"""
+        return self.run.clock.step_s / 3_600.0
+
+    @property
+    def market_h(self) -> float:
+        """Market interval. [h]"""
+        return self.run.clock.market_s / 3_600.0
+
+    def t_s(self, table: str) -> IntArray:
+        """Study time of each row, shape (rows,). [s]"""
+        times: IntArray = self._table(table)["t_s"].to_numpy()
+        return times
+
+    def column(self, table: str, column: str) -> FloatArray:
+        """Values of a column, shape (rows,), in the column's unit.
+
+        Raises
+        ------
+        MissingInputError
+            If there is no such table.
+        """
+        values: FloatArray = self._table(table)[column].to_numpy()
+        return values
+
+    def interval(self, table: str) -> IntArray:
+        """Beginning of the market interval that holds each row, shape (rows,). [s]"""
+        return self.t_s(table) // self.run.clock.market_s * self.run.clock.market_s
+
+    def ids(self, table: str) -> tuple[tuple[str, ...], IntArray]:
+        """Distinct ids, and each row's place among them, shape (rows,)."""
+        ids = self._table(table)["id"].unify_dictionaries().combine_chunks()
+        return tuple(ids.dictionary.to_pylist()), np.asarray(ids.indices, np.int64)
+
+    def owners(self, table: str, part: int = 0) -> tuple[tuple[str, ...], IntArray]:
+        """Distinct values of one part of ``a/b/c`` ids, sorted, and each row's place among them."""
+        names, codes = self.ids(table)
+        parts = [name.split("/")[part] for name in names]
+        distinct = tuple(sorted({parts[k] for k in np.unique(codes)}))
+        place = np.array([distinct.index(p) if p in distinct else -1 for p in parts], np.int64)
+        return distinct, place[codes]
+
+    def multiplicities(self, table: str) -> FloatArray:
+        """How often the LDA of each row counts at its interface, shape (rows,)."""
+        ldas, place = self.owners(table)
+        return np.array([float(self.run.multiplicity[lda]) for lda in ldas])[place]
+
+    def _table(self, table: str) -> pa.Table:
+        if table not in self._loaded:
+            self._loaded[table] = load(self.run_dir, table)
+        return self._loaded[table]

@@ -1,0 +1,102 @@
+"""The page that describes the results: every table with units, written from the tables themselves."""
+
+from __future__ import annotations
+
+from federates.core.tables import TABLES, Table
+from runner.post.summary import FIGURES, LDA_FIGURES
+
+INTRODUCTION = """\
+# Results
+
+Runs land in `results/<study>/<run-id>/`; a run-id is the begin of the run in UTC and the first digits of the
+study's hash. This page is written from the program's own tables: `python -m runner.post.schema`.
+
+## A run's folder
+
+| path | what | when |
+|---|---|---|
+| `study.yaml` | the resolved study: run it again and the table hashes are equal | at the start |
+| `run.json` | versions, hashes of settings and inputs, seeds, multiplicity, machine, command | at the start |
+| `status.json` | how the run stands; replaced as it goes on | while it runs |
+| `tables/<table>/<federate>.<span>.<part>.parquet` | the tables below | while it runs |
+| `logs/<host>.log`, `errors/<host>.json` | logs of the processes, and what ended one | while it runs |
+| `state/<span>/<federate>.npz` | state from which the next federation starts | at the end of a span |
+| `done.json` | hash of every table, duration by phase | last; without it the run does not count |
+
+A part is complete from the moment it can be seen: it is written under a hidden name, synchronised to disk
+and renamed. So a run can be read while it goes on and after it was killed. A span is the part of the study
+that one federation covers, such as a market day.
+
+## Reading
+
+Every row has `t_s`, the study time in seconds at which that begins which the row is about, and `id`. Second 0
+is `study_start` in the files' metadata and `clock.start` in `run.json`, in local standard time. Numbers are
+float64; unit and meaning of each column stand in the files' field metadata.
+
+```python
+import pyarrow.dataset as ds
+bus = ds.dataset("results/STUDY/RUN/tables/bus").to_table()
+
+import pandas as pd
+bus = pd.read_parquet("results/STUDY/RUN/tables/bus")
+bus["t"] = pd.Timestamp("2020-07-15") + pd.to_timedelta(bus["t_s"], unit="s")
+
+import polars as pl
+bus = pl.read_parquet("results/STUDY/RUN/tables/bus/*.parquet")
+
+import duckdb
+bus = duckdb.sql("from 'results/STUDY/RUN/tables/bus/*.parquet'")
+```
+
+Signs: interface demand positive = import into the LDA; generation positive = injection; storage positive =
+discharge; reactive power follows active power. An LDA's `multiplicity` (in `run.json`) counts at the
+interface only; a table says of each power whether it is included.
+
+## Hashes
+
+`done.json` holds a SHA-256 of each table, but for those marked *clock*, whose values are times of the
+machine. It is taken over the rows sorted by time and id, whatever the division into files: two runs with
+equal hashes have equal rows, bit for bit. `runner.post.hashes.verify` computes them again from the files.
+"""
+
+
+def tables_markdown() -> str:
+    """The page on results, in Markdown."""
+    tables = sorted(TABLES.values(), key=lambda table: table.name)
+    return "\n".join([INTRODUCTION, _figures(), "## Tables\n", *map(_section, tables)])
+
+
+def _figures() -> str:
+    groups = (("", FIGURES), ("Of each LDA", LDA_FIGURES))
+    lines = [
+        "## Key figures",
+        "",
+        "`runner.post.summary` takes them from the tables; a figure whose table was not recorded is absent.",
+    ]
+    for heading, figures in groups:
+        lines += ["", *([f"{heading}:", ""] if heading else [])]
+        lines += ["| figure | table | meaning |", "|---|---|---|"]
+        lines += [f"| `{f.key}` | `{f.table}` | {f.meaning} |" for f in figures]
+    return "\n".join([*lines, ""])
+
+
+def _section(table: Table) -> str:
+    clock = " (clock)" if table.wall_clock else ""
+    lines = [
+        f"### `{table.name}`{clock}",
+        "",
+        f"{table.meaning[0].upper()}{table.meaning[1:]}. `id`: {table.id_is}.",
+        "",
+        "| column | unit | meaning |",
+        "|---|---|---|",
+        *(f"| `{c.name}` | {c.unit} | {c.meaning} |" for c in table.columns),
+    ]
+    if table.text is not None:
+        lines.append(f"| `{table.text}` | text | what it was |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    Path("results/README.md").write_text(tables_markdown(), encoding="utf-8")
