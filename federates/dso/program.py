@@ -362,10 +362,9 @@ class ReducedProgram:
         extreme = self._solve().import_mw
         self._program.set_costs(self._x, self._case.columns.price_usd_per_mwh)
         self._program.set_costs(self._head, 0.0)
-        low, high = (extreme - POWER_TOLERANCE_MW, extreme + POWER_TOLERANCE_MW)
-        self._program.set_column_bounds(
-            self._head, low if greatest else -np.inf, np.inf if greatest else high
-        )
+        low = extreme - POWER_TOLERANCE_MW if greatest else self._case.least_import_mw
+        high = self._case.greatest_import_mw if greatest else extreme + POWER_TOLERANCE_MW
+        self._program.set_column_bounds(self._head, low, high)
         vertex = self._solve()
         self._free_head()
         return vertex

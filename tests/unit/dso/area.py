@@ -1,0 +1,132 @@
+"""Small areas with DERs for the tests of the map, the bid and the dispatch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from federates.core.arrays import FloatArray, IntArray
+from federates.distribution.builder import DerAttachment, FeederInstance, LdaModel, build_circuit
+from federates.distribution.circuit import Circuit, Control
+from federates.distribution.linear import DerSite, FeederMap, OperatingPoint, SeriesParameters, build_map
+from federates.distribution.tables import read_feeder
+from federates.dso.program import DerColumns
+
+FEEDERS = Path(__file__).parents[3] / "configs" / "feeders"
+FORECAST_USD_PER_MWH = 35.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """One feeder on a stiff bus, solved, with its map."""
+
+    circuit: Circuit
+    map: FeederMap
+    series: SeriesParameters
+    size_kw: FloatArray
+
+    def point(self, p_kw: FloatArray, q_kvar: FloatArray | None = None) -> OperatingPoint:
+        """Map around the state at set-points in fleet order, taps held."""
+        q = np.zeros_like(p_kw) if q_kvar is None else q_kvar
+        self.circuit.set_ders(p_kw, q)
+        self.circuit.solve(Control.OFF)
+        return self.map.operating_point(
+            self.series,
+            self.circuit.node_voltages_v(),
+            self.map.to_map_order(p_kw),
+            self.map.to_map_order(q),
+        )
+
+
+def area(
+    feeder: str = "ieee13",
+    ders_count: int = 12,
+    share: float = 1.0,
+    load: float = 1.0,
+    *,
+    prefix: str = "f1",
+    order: IntArray | None = None,
+    bus_kv: float = 4.16,
+) -> Area:
+    """Feeder with DERs of ``share`` of its peak load, at seeded places; ``order`` permutes the fleet."""
+    table = read_feeder(FEEDERS / feeder)
+    rng = np.random.default_rng(11)
+    spots = [spot for spot in table.loads if spot.connection == "wye"]
+    chosen = [spots[k] for k in rng.integers(0, len(spots), ders_count)]
+    size = rng.uniform(0.5, 1.5, ders_count)
+    size *= share * sum(spot.kw for spot in table.loads) / size.sum()
+    fleet = np.arange(ders_count) if order is None else order
+    lda = LdaModel(
+        name="test",
+        bus_kv=bus_kv,
+        feeders=(
+            FeederInstance(
+                prefix=prefix,
+                feeder=table,
+                load_scale=load,
+                ders=tuple(
+                    DerAttachment(id=f"{prefix}_{k}", bus=chosen[k].bus, phases=chosen[k].phases)
+                    for k in fleet
+                ),
+            ),
+        ),
+    )
+    circuit = build_circuit(lda, tolerance=1e-10)
+    circuit.solve(Control.STATIC)
+    size = size[fleet]
+    sites = [
+        DerSite(nodes=nodes, kind="pv", rated_kw=float(kw))
+        for nodes, kw in zip(circuit.der_nodes, size, strict=True)
+    ]
+    feeder_map = build_map(
+        circuit.branches(), circuit.yprim, circuit.layout.feeder_heads[0], circuit.node_base_v, sites
+    )
+    return Area(circuit=circuit, map=feeder_map, series=feeder_map.series(circuit.yprim), size_kw=size)
+
+
+@cache
+def standing_area(feeder: str, ders_count: int, share: float, load: float) -> Area:
+    """The same area for every test that only reads it."""
+    return area(feeder, ders_count, share, load)
+
+
+def offers(size_kw: FloatArray, seed: int = 5) -> DerColumns:
+    """PV, generators, flexible loads and batteries in turn, with seeded prices."""
+    rng = np.random.default_rng(seed)
+    count = size_kw.size
+    der, width, price = [], [], []
+    floor, base = np.zeros(count), np.zeros(count)
+    for d, size in enumerate(size_kw):
+        match d % 4:
+            case 0:
+                widths, prices = [0.8 * size], [-5.0 + rng.uniform(0, 0.5)]
+            case 1:
+                widths, prices = [size / 2] * 2, sorted(rng.uniform(25, 60, 2))
+            case 2:
+                floor[d] = base[d] = -0.4 * size
+                widths, prices = [0.4 * size], [rng.uniform(60, 180)]
+            case _:
+                floor[d] = -size
+                middle = rng.uniform(24, 40)
+                widths, prices = [size / 2] * 4, [middle - 6, middle - 4, middle + 3, middle + 6]
+        der += [d] * len(widths)
+        width += widths
+        price += prices
+    return DerColumns(
+        der=np.array(der),
+        width_kw=np.array(width),
+        price_usd_per_mwh=np.array(price),
+        floor_kw=floor,
+        base_kw=base,
+        q_kvar=np.zeros(count),
+        q_limit_kvar=np.zeros(count),
+    )
+
+
+def expected_kw(columns: DerColumns, price_usd_per_mwh: float = FORECAST_USD_PER_MWH) -> FloatArray:
+    """Injections by merit order alone."""
+    runs = columns.price_usd_per_mwh < price_usd_per_mwh
+    return columns.injection_kw(np.where(runs, columns.width_kw, 0.0))

@@ -1,0 +1,202 @@
+"""The reduced program against the full-space program, at prices, at imports and at the ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from federates.core.errors import ConfigError, InfeasibleError, ModelError
+from federates.dso.program import DerColumns, FeederCase, FeederLimits, ReducedProgram, feeder_case
+from tests.unit.dso.area import Area, area, expected_kw, offers
+from tests.unit.dso.full_space import FullSpace
+
+SAME = 1e-6
+"""Both programs are solved to 1e-7 or better; lazy voltage rows stop at 1e-6 pu^2."""
+QUIET = ("ieee123", 40, 1.0, 1.0, 1.0)
+CONGESTED = ("ieee123", 40, 3.5, 0.7, 0.35)
+
+
+@cache
+def congested_or_quiet(
+    feeder: str, ders: int, share: float, load: float, rating: float, q_kvar: float = 0.0
+) -> tuple[Area, FeederCase, FullSpace]:
+    one = area(feeder, ders, share, load)
+    columns = offers(one.size_kw)
+    columns = replace(columns, q_limit_kvar=q_kvar * one.size_kw)
+    point = one.point(0.6 * expected_kw(columns))
+    case = feeder_case(point, columns.ordered(one.map.order), FeederLimits(loading_pu=rating))
+    return one, case, FullSpace(one, case)
+
+
+@pytest.mark.parametrize("setting", [QUIET, CONGESTED], ids=["quiet", "congested"])
+def test_cost_and_import_equal_the_full_program_at_any_price(
+    setting: tuple[str, int, float, float, float],
+) -> None:
+    _, case, full = congested_or_quiet(*setting)
+    program = ReducedProgram(case, "feeder")
+    bound = 0
+    for price in (-20.3, 12.7, 29.1, 36.3, 44.9, 131.7):
+        mine, theirs = program.at_price(price), full.solve(price)
+        total = theirs.cost_usd_per_h + price * theirs.import_mw
+        assert mine.cost_usd_per_h + price * mine.import_mw == pytest.approx(total, rel=SAME, abs=1e-5)
+        assert mine.import_mw == pytest.approx(theirs.import_mw, abs=1e-5)
+        bound += theirs.voltage_at_limit_count + theirs.flow_at_limit_count
+    if setting is CONGESTED:
+        assert bound > 6
+        assert program.lazy_rows_count > 10
+
+
+@pytest.mark.parametrize("setting", [QUIET, CONGESTED], ids=["quiet", "congested"])
+def test_cost_and_dual_equal_the_full_program_at_a_fixed_import(
+    setting: tuple[str, int, float, float, float],
+) -> None:
+    _, case, full = congested_or_quiet(*setting)
+    program = ReducedProgram(case, "feeder")
+    low = program.at_range_end(greatest=False).import_mw
+    high = program.at_range_end(greatest=True).import_mw
+    for share in (0.07, 0.31, 0.52, 0.77, 0.93):
+        wanted = low + share * (high - low)
+        mine, theirs = program.at_import(wanted), full.solve(0.0, wanted)
+        assert mine.import_mw == pytest.approx(wanted, abs=1e-6)
+        assert mine.cost_usd_per_h == pytest.approx(theirs.cost_usd_per_h, rel=SAME, abs=1e-5)
+        assert mine.price_usd_per_mwh == pytest.approx(theirs.price_usd_per_mwh, abs=SAME)
+
+
+@pytest.mark.parametrize("setting", [QUIET, CONGESTED], ids=["quiet", "congested"])
+def test_ends_are_the_least_and_greatest_feasible_import(
+    setting: tuple[str, int, float, float, float],
+) -> None:
+    _, case, full = congested_or_quiet(*setting)
+    program = ReducedProgram(case, "feeder")
+    for greatest, sign in ((True, -1.0), (False, 1.0)):
+        end = full.solve(sign, block_cost=False).import_mw
+        assert program.at_range_end(greatest=greatest).import_mw == pytest.approx(end, abs=3e-6)
+    # Beyond the end there is nothing.
+    with pytest.raises(InfeasibleError):
+        program.at_import(program.at_range_end(greatest=False).import_mw - 0.01)
+
+
+def test_free_reactive_power_widens_the_range_and_equals_the_full_program() -> None:
+    _, held, _ = congested_or_quiet(*CONGESTED)
+    _, case, full = congested_or_quiet(*CONGESTED, 0.44)
+    assert case.q_free
+    program = ReducedProgram(case, "feeder")
+    for price in (15.3, 36.3, 70.9):
+        mine, theirs = program.at_price(price), full.solve(price)
+        total = theirs.cost_usd_per_h + price * theirs.import_mw
+        assert mine.cost_usd_per_h + price * mine.import_mw == pytest.approx(total, rel=SAME, abs=1e-5)
+        assert np.abs(mine.q_kvar).max() > 1.0
+        assert (np.abs(mine.q_kvar) <= case.columns.q_limit_kvar + 1e-6).all()
+    rows = ReducedProgram(held, "feeder")
+    assert program.at_range_end(greatest=False).import_mw < rows.at_range_end(greatest=False).import_mw - 0.01
+
+
+def test_a_tighter_limit_is_never_cheaper_and_binds() -> None:
+    _, case, _ = congested_or_quiet(*QUIET)
+    costs = []
+    for rating in (1.0, 0.5, 0.3, 0.2):
+        tight = feeder_case(case.point, case.columns, FeederLimits(loading_pu=rating))
+        vertex = ReducedProgram(tight, "feeder").at_price(36.3)
+        costs.append(vertex.cost_usd_per_h + 36.3 * vertex.import_mw)
+    assert (np.diff(costs) >= -1e-7).all()
+    assert costs[-1] > costs[0] + 0.1
+    assert vertex.binding_rows
+    assert {kind for kind, _ in vertex.binding_rows} & {2, 3}
+
+
+def test_head_limits_bind() -> None:
+    _, case, _ = congested_or_quiet(*QUIET)
+    program = ReducedProgram(case, "feeder")
+    low, high = (program.at_range_end(greatest=g).import_mw for g in (False, True))
+    middle = (low + high) / 2
+    base = case.import_at_floor_mw - (case.columns.base_kw - case.columns.floor_kw).sum() / 1e3
+    capped = feeder_case(case.point, case.columns, FeederLimits(import_mw=middle))
+    top = ReducedProgram(capped, "feeder").at_range_end(greatest=True).import_mw
+    # Relaxed to the base state where that imports more.
+    assert top == pytest.approx(max(middle, base), abs=3e-6)
+    assert top < high
+
+
+def test_limits_that_the_base_state_breaks_are_relaxed_one_by_one_and_counted() -> None:
+    _, case, _ = congested_or_quiet(*CONGESTED)
+    columns = case.columns
+    excess = case.excess(columns.base_kw, columns.q_kvar)
+    assert (excess <= 1e-9).all()
+    assert case.relaxed_branches_count > 0
+    rating = case.point.limit_kva * 0.35 / 1e3
+    untouched = case.bound[2] ** 2 + case.flow_at_floor_mva.imag**2 <= rating**2 * (1 + 1e-9)
+    assert untouched.sum() > case.relaxed_branches_count
+
+
+def test_new_bounds_on_a_kept_program_give_what_a_new_one_gives() -> None:
+    _, case, _ = congested_or_quiet(*CONGESTED)
+    kept = ReducedProgram(case, "feeder")
+    for price in (20.0, 40.0):
+        kept.at_price(price)
+    columns = replace(case.columns, width_kw=0.9 * case.columns.width_kw)
+    later = feeder_case(case.point, columns, FeederLimits(loading_pu=0.35))
+    assert kept.fits(later)
+    kept.set_case(later)
+    fresh = ReducedProgram(later, "feeder")
+    for price in (20.3, 36.3, 55.1):
+        a, b = kept.at_price(price), fresh.at_price(price)
+        assert a.import_mw == pytest.approx(b.import_mw, abs=1e-6)
+        assert a.cost_usd_per_h == pytest.approx(b.cost_usd_per_h, abs=1e-5)
+
+
+def test_a_program_refuses_another_map() -> None:
+    one, case, _ = congested_or_quiet(*QUIET)
+    program = ReducedProgram(case, "feeder")
+    other = feeder_case(one.point(np.zeros(40)), case.columns, FeederLimits())
+    assert not program.fits(other)
+    with pytest.raises(ModelError, match="new program"):
+        program.set_case(other)
+
+
+def test_tracking_keeps_ranges_and_reports_what_it_had_to_exceed() -> None:
+    _, case, _ = congested_or_quiet(*QUIET)
+    program = ReducedProgram(case, "feeder")
+    here = case.columns.base_kw
+    low, high = here - 5.0, here + 5.0
+    base = case.import_at_floor_mw - (here - case.columns.floor_kw).sum() / 1e3
+    far = program.track(base - 10.0, low, high)
+    assert (far.p_kw <= np.minimum(high, case.columns.top_kw) + 1e-6).all()
+    assert far.overload_mw == pytest.approx(0.0, abs=1e-6)
+    near = program.track(base - 0.05, low, high)
+    assert near.import_mw == pytest.approx(base - 0.05, abs=1e-6)
+    # The program is as before.
+    assert program.at_price(36.3).voltage_slack_pu2 == 0.0
+
+
+def columns(**change: object) -> DerColumns:
+    values = {
+        "der": np.array([0, 0, 1]),
+        "width_kw": np.array([10.0, 5.0, 7.0]),
+        "price_usd_per_mwh": np.array([20.0, 30.0, 10.0]),
+        "floor_kw": np.array([-10.0, 0.0]),
+        "base_kw": np.zeros(2),
+        "q_kvar": np.zeros(2),
+        "q_limit_kvar": np.zeros(2),
+    } | change
+    return DerColumns(**values)  # type: ignore[arg-type]
+
+
+def test_columns_convert_between_fillings_and_injections() -> None:
+    two = columns()
+    np.testing.assert_array_equal(two.top_kw, [5.0, 7.0])
+    np.testing.assert_array_equal(two.filled_kw(np.array([2.0, 3.0])), [10.0, 2.0, 3.0])
+    np.testing.assert_array_equal(two.injection_kw(np.array([10.0, 2.0, 3.0])), [2.0, 3.0])
+    assert two.cost_usd_per_h(np.array([2.0, 3.0])) == pytest.approx((200 + 60 + 30) / 1e3)
+    turned = two.ordered(np.array([1, 0]))
+    np.testing.assert_array_equal(turned.der, [0, 1, 1])
+    np.testing.assert_array_equal(turned.width_kw, [7.0, 10.0, 5.0])
+
+
+def test_falling_prices_and_negative_widths_are_refused() -> None:
+    with pytest.raises(ConfigError, match="sorted"):
+        columns(price_usd_per_mwh=np.array([20.0, 10.0, 10.0]))
+    with pytest.raises(ConfigError, match="negative"):
+        columns(width_kw=np.array([1.0, -1.0, 1.0]))
