@@ -8,6 +8,7 @@ What the files hold, and what is done here:
   divided out, so that both tell of the same day. Forecast errors come from ``federates.core.forecast``.
 - Wind and solar of the two resolutions differ by the data's own forecast error; the day-ahead series IS the
   day-ahead forecast.
+- Day-ahead sun stands 0.2 to 0.5 h before real-time sun, for reasons the data do not tell; it is left so.
 - Natural inflow of the CSP plant is thermal MW into its store and may exceed the turbine.
 - The year is the leap year 2020 in local standard time, without zone or daylight saving.
 """
