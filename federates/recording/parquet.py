@@ -11,9 +11,8 @@ on the wall, so that two runs of a study leave the same files.
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from federates.core.arrays import FloatArray
+from federates.core.parts import PartName, discard_span, published, synchronise
 from federates.core.rows import Rows
 from federates.core.tables import DA_INTERFACE, DA_LMP, DA_UNIT, DAY_AHEAD, Table
 from federates.core.time import SimTime
@@ -29,8 +29,6 @@ from federates.recording.buffer import ColumnBuffer
 SCHEMA_VERSION = "1"
 _AHEAD = frozenset(table.name for table in (DA_LMP, DA_UNIT, DA_INTERFACE, DAY_AHEAD))
 """Tables whose rows are about times to come: they do not tell how late it is."""
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-_PART = re.compile(r"\.?(?P<federate>[A-Za-z0-9_-]+)\.(?P<span>\d+)\.\d+\.parquet(\.tmp)?")
 
 
 class ParquetRecorder:
@@ -68,12 +66,8 @@ class ParquetRecorder:
         ValueError
             If the federate's name cannot be part of a file name.
         """
-        if not _NAME.fullmatch(federate):
-            raise ValueError(
-                f"the federate {federate!r} cannot name a file: letters, digits, _ and - are allowed"
-            )
         self._tables_dir = run_dir / "tables"
-        self._stem = f"{federate}.{span_index:03d}"
+        self._first = PartName(federate, span_index, 0)
         self._metadata = {"schema_version": SCHEMA_VERSION}
         if start is not None:
             self._metadata["study_start"] = start.isoformat()
@@ -137,19 +131,18 @@ class ParquetRecorder:
         folder = self._tables_dir / name
         if name not in self._parts:
             folder.mkdir(parents=True, exist_ok=True)
-            _synchronise(self._tables_dir)
-        part = self._parts.get(name, 0)
-        write_part(folder / f"{self._stem}.{part:05d}.parquet", buffer.table, buffer.rows(), self._metadata)
-        self._parts[name] = part + 1
+            synchronise(self._tables_dir)
+        part = replace(self._first, part=self._parts.get(name, 0))
+        write_part(folder, part, buffer.table, buffer.rows(), self._metadata)
+        self._parts[name] = part.part + 1
         buffer.clear()
 
 
-def write_part(path: Path, table: Table, rows: Rows, metadata: dict[str, str]) -> None:
+def write_part(folder: Path, part: PartName, table: Table, rows: Rows, metadata: dict[str, str]) -> None:
     """Write one part such that it is seen whole or not at all."""
     arrow = _arrow(table, rows, metadata)
     encoding = {column.name: "BYTE_STREAM_SPLIT" for column in table.columns}
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
+    with published(folder, part) as file:
         pq.write_table(
             arrow,
             file,
@@ -157,20 +150,6 @@ def write_part(path: Path, table: Table, rows: Rows, metadata: dict[str, str]) -
             use_dictionary=[name for name in ("id", table.text) if name is not None],
             column_encoding={"t_s": "DELTA_BINARY_PACKED", **encoding},
         )
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _synchronise(path.parent)
-
-
-def discard_span(run_dir: Path, span_index: int, federate: str | None = None) -> None:
-    """Remove the parts of a span and of all later ones, of one federate or (None) of all."""
-    for path in list(_parts(run_dir)):
-        match = _PART.fullmatch(path.name)
-        if match is None or int(match["span"]) < span_index:
-            continue
-        if federate is None or match["federate"] == federate:
-            path.unlink(missing_ok=True)
 
 
 def schema(table: Table, metadata: dict[str, str]) -> pa.Schema:
@@ -197,17 +176,3 @@ def _arrow(table: Table, rows: Rows, metadata: dict[str, str]) -> pa.Table:
     if table.text is not None:
         arrays.append(pa.array(rows.text, pa.string()).dictionary_encode())
     return pa.Table.from_arrays(arrays, schema=schema(table, metadata))
-
-
-def _parts(run_dir: Path) -> Iterator[Path]:
-    """Files in the table folders, temporary ones included."""
-    return (path for folder in (run_dir / "tables").glob("*") for path in folder.iterdir())
-
-
-def _synchronise(folder: Path) -> None:
-    """Bring the entries of a folder to disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,11 +10,16 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from federates.core.errors import MissingInputError
+from federates.core.parts import complete_parts
+
+_ATTEMPTS = 3
+"""How often a table is read anew when its parts are merged under the reader's hands."""
 
 
 def tables_of(run_dir: Path) -> tuple[str, ...]:
     """Names of the tables that have a complete part, sorted."""
-    return tuple(sorted({path.parent.name for path in run_dir.glob("tables/*/*.parquet") if _whole(path)}))
+    folders = (run_dir / "tables").glob("*")
+    return tuple(sorted(folder.name for folder in folders if complete_parts(folder)))
 
 
 def parts_of(run_dir: Path, table: str) -> tuple[Path, ...]:
@@ -25,7 +30,7 @@ def parts_of(run_dir: Path, table: str) -> tuple[Path, ...]:
     MissingInputError
         If there is none.
     """
-    parts = tuple(sorted(path for path in (run_dir / "tables" / table).glob("*.parquet") if _whole(path)))
+    parts = tuple(complete_parts(run_dir / "tables" / table).values())
     if not parts:
         there = ", ".join(tables_of(run_dir)) or "none yet"
         raise MissingInputError(f"{run_dir} has no table {table!r}; tables: {there}")
@@ -59,6 +64,17 @@ def load(
     MissingInputError
         If there is no such table, or it has no such column.
     """
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _sorted(_rows(run_dir, table, columns, ids))
+        except FileNotFoundError:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    raise AssertionError
+
+
+def _rows(run_dir: Path, table: str, columns: Iterable[str] | None, ids: Iterable[str] | None) -> pa.Table:
+    """Rows of a table in the order of the parts."""
     data = ds.dataset(list(map(str, parts_of(run_dir, table))), format="parquet")
     wanted = data.schema.names
     if columns is not None:
@@ -69,16 +85,11 @@ def load(
                 f"table {table!r} of {run_dir} has no {', '.join(unknown)}; columns: {has}"
             )
     chosen = None if ids is None else pc.field("id").isin(pa.array(list(ids), pa.string()))
-    rows = data.to_table(columns=wanted, filter=chosen).unify_dictionaries()
-    return rows.take(_by_time_and_id(rows))
+    return data.to_table(columns=wanted, filter=chosen)
 
 
-def _by_time_and_id(rows: pa.Table) -> pa.Array:
-    """Places of the rows in the order of time and id."""
+def _sorted(rows: pa.Table) -> pa.Table:
+    """Rows by time and id."""
+    rows = rows.unify_dictionaries()
     keys = pa.table({"t_s": rows["t_s"], "id": rows["id"].cast(pa.string())})
-    return pc.sort_indices(keys, sort_keys=[("t_s", "ascending"), ("id", "ascending")])
-
-
-def _whole(path: Path) -> bool:
-    """Whether a file is a complete part: what is being written has a hidden name."""
-    return not path.name.startswith(".")
+    return rows.take(pc.sort_indices(keys, sort_keys=[("t_s", "ascending"), ("id", "ascending")]))

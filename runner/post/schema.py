@@ -25,7 +25,8 @@ study's hash. This page is written from the program's own tables: `python -m run
 
 A part is complete from the moment it can be seen: it is written under a hidden name, synchronised to disk
 and renamed. So a run can be read while it goes on and after it was killed. A span is the part of the study
-that one federation covers, such as a market day.
+that one federation covers, such as a market day; the parts of a span that is over may be merged into
+`all.<span>.00000.parquet`.
 
 ## Reading
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from federates.core.parts import discard_span
 from federates.core.rows import Rows, by_day, table_hash
 from federates.core.tables import BUS, DA_LMP, EVENT, INTERFACE, LMP, TABLES, TIMING, Recorder
 from federates.recording.memory import MemoryRecorder
-from federates.recording.parquet import ParquetRecorder, discard_span
+from federates.recording.parquet import ParquetRecorder
 from runner.post.hashes import table_hashes
 from runner.post.load import load, tables_of
 
