@@ -29,9 +29,6 @@ import numpy as np
 from federates.cases.case import DcLines, TransmissionCase
 from federates.cases.rows import BranchRow, BusRow, UnitRow, branches_of, buses_of, units_of
 from federates.cases.rts_files import source_rows
-from federates.cases.rts_series import read_rts_series
-
-__all__ = ["read_rts_gmlc", "read_rts_series"]
 
 NAME = "rts_gmlc"
 CREDIT = (
