@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from federates.coordination.catalog import MODELS
-from federates.core.context import seatings
-from federates.core.errors import WiringError
+from federates.core.errors import ConfigError, WiringError
+from federates.core.hostspec import TransportName
 from federates.core.settings import LinkLoss, federate_names
-from federates.core.wiring import Wire, expand
+from federates.core.wiring import Wire
 from runner.faults import Fault, KeyPath, StudyError
+from runner.plan import Plan, make_plan
 from runner.study import LoadedStudy, load_study
 from runner.tool import call_tool
 
@@ -26,14 +26,16 @@ class Checked:
     """The study."""
     federates: tuple[str, ...]
     """Who takes part."""
-    wires: tuple[Wire, ...]
-    """Who sends what to whom."""
+    plan: Plan
+    """Federations in time, processes, wires."""
     counts: Mapping[str, int]
     """Buses, units, LDAs, simulated feeders; empty where the data were not read."""
 
 
-def check(path: Path, sets: Sequence[str] = (), *, deep: bool = True) -> Checked:
-    """The study of a file, checked: form, wiring, and (``deep``) what only data and engines can tell.
+def check(
+    path: Path, sets: Sequence[str] = (), *, transport: TransportName = "helics", deep: bool = True
+) -> Checked:
+    """The study of a file, checked: form, wiring, plan, and (``deep``) what only the data can tell.
 
     Raises
     ------
@@ -41,28 +43,36 @@ def check(path: Path, sets: Sequence[str] = (), *, deep: bool = True) -> Checked
         With every fault; faults of the data are looked for only in a study whose form is right.
     """
     loaded = load_study(path, sets)
-    wires = wired(loaded)
+    plan = planned(loaded, transport)
     counts = read_data(loaded) if deep else {}
-    return Checked(loaded=loaded, federates=federate_names(loaded.study), wires=wires, counts=counts)
+    return Checked(loaded=loaded, federates=federate_names(loaded.study), plan=plan, counts=counts)
 
 
-def wired(loaded: LoadedStudy) -> tuple[Wire, ...]:
-    """Wires of a study's federation.
+def planned(loaded: LoadedStudy, transport: TransportName) -> Plan:
+    """Plan of a study's run: its wires, processes and federations in time.
 
     Raises
     ------
     StudyError
-        If the wiring does not fit, or an event is about a link that the coordination model lacks.
+        If the wiring does not fit, an event is about a link that the coordination model lacks, or a
+        federation would be too long for its transport.
     """
-    study = loaded.study
     try:
-        wires = expand(MODELS[study.coordination].all_links, seatings(study))
+        plan = make_plan(loaded.study, transport)
     except WiringError as error:
-        raise StudyError([loaded.fault(("coordination",), str(error))]) from None
-    faults = list(_unwired_events(loaded, wires))
+        raise StudyError([loaded.fault(("coordination",), *_split(str(error)))]) from None
+    except ConfigError as error:
+        raise StudyError([loaded.fault(("federation", "chain"), *_split(str(error)))]) from None
+    faults = list(_unwired_events(loaded, plan.topology.wires))
     if faults:
         raise StudyError(faults)
-    return wires
+    return plan
+
+
+def _split(text: str) -> tuple[str, str]:
+    """What is wrong, and what to do about it."""
+    what, _, remedy = text.partition("; ")
+    return what, remedy
 
 
 def _unwired_events(loaded: LoadedStudy, wires: Sequence[Wire]) -> Iterable[Fault]:
@@ -93,8 +103,7 @@ def read_data(loaded: LoadedStudy) -> dict[str, int]:
 
 
 def _fault(loaded: LoadedStudy, found: Mapping[str, str]) -> Fault:
-    what, _, remedy = found["what"].partition("; ")
-    return loaded.fault(_key_path(found["path"]), what, remedy)
+    return loaded.fault(_key_path(found["path"]), *_split(found["what"]))
 
 
 def _key_path(text: str) -> KeyPath:

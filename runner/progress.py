@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from runner.supervise import Progress
 
 LINE_EVERY_S = 1.0
 FRAMES_PER_S = 4
@@ -23,33 +24,21 @@ _STYLES = {
     "waiting": "dim",
     "done": "green",
     "joining": "yellow",
+    "building": "yellow",
     "absent": "yellow",
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """How a run stands."""
-
-    study_s: int
-    """Study time reached; negative in the lead-in. [s]"""
-    begin_s: int
-    """Study time at which the run began. [s]"""
-    end_s: int
-    """Study time at which it will end. [s]"""
-    states: Mapping[str, str]
-    """What each federate does."""
-
-    @property
-    def share(self) -> float:
-        """Part of the way that is done, 0 to 1."""
-        return min(max((self.study_s - self.begin_s) / max(self.end_s - self.begin_s, 1), 0.0), 1.0)
+def share_done(progress: Progress) -> float:
+    """Part of the way that is done, 0 to 1."""
+    whole_s = max(progress.end_s - progress.begin_s, 1)
+    return min(max((progress.study_s - progress.begin_s) / whole_s, 0.0), 1.0)
 
 
 class Display(Protocol):
-    """Something that shows snapshots; a context manager."""
+    """Something that shows progress; a context manager."""
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, progress: Progress) -> None:
         """Show how the run stands now."""
 
     def __enter__(self) -> Self: ...
@@ -96,10 +85,13 @@ def hms(seconds: float) -> str:
     return f"{sign}{hours}:{minute:02}:{second:02}"
 
 
-def headline(snapshot: Snapshot, pace: Pace) -> str:
+def headline(progress: Progress, pace: Pace) -> str:
     """Study time, share, speed and time left in one line."""
-    speed, left = pace.speed, pace.left_s(snapshot.end_s)
-    parts = [f"study {hms(snapshot.study_s)} of {hms(snapshot.end_s)}", f"{100 * snapshot.share:3.0f} %"]
+    speed, left = pace.speed, pace.left_s(progress.end_s)
+    parts = [
+        f"study {hms(progress.study_s)} of {hms(progress.end_s)}",
+        f"{100 * share_done(progress):3.0f} %",
+    ]
     if speed is not None:
         parts.append(f"{speed:.0f}x real time")
     if left is not None:
@@ -115,17 +107,17 @@ class Lines:
         self._pace = Pace()
         self._next_s = 0.0
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, progress: Progress) -> None:
         """Write a line if the last one is a second old."""
         now = time.monotonic()
-        self._pace.note(now, snapshot.study_s)
+        self._pace.note(now, progress.study_s)
         if now < self._next_s:
             return
         self._next_s = now + LINE_EVERY_S
-        busy = [name for name, state in snapshot.states.items() if state == "computing"]
+        busy = [name for name, state in progress.states.items() if state == "computing"]
         who = f"   {', '.join(busy[:3])} computing" if busy else ""
         self._console.print(
-            headline(snapshot, self._pace) + who, soft_wrap=True, highlight=False, markup=False
+            headline(progress, self._pace) + who, soft_wrap=True, highlight=False, markup=False
         )
 
     def __enter__(self) -> Self:
@@ -144,10 +136,10 @@ class LiveTable:
         self._live = Live(console=console, refresh_per_second=FRAMES_PER_S, transient=True)
         self._pace = Pace()
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, progress: Progress) -> None:
         """Renew the table."""
-        self._pace.note(time.monotonic(), snapshot.study_s)
-        self._live.update(render(snapshot, self._pace))
+        self._pace.note(time.monotonic(), progress.study_s)
+        self._live.update(render(progress, self._pace))
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -159,13 +151,13 @@ class LiveTable:
         self._live.__exit__(kind, error, trace)
 
 
-def render(snapshot: Snapshot, pace: Pace) -> Table:
+def render(progress: Progress, pace: Pace) -> Table:
     """The table of one moment."""
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column()
-    table.add_row(headline(snapshot, pace), ProgressBar(total=1.0, completed=snapshot.share, width=30))
-    rows = list(snapshot.states.items())
+    table.add_row(headline(progress, pace), ProgressBar(total=1.0, completed=share_done(progress), width=30))
+    rows = list(progress.states.items())
     for name, state in rows[:MAX_ROWS]:
         table.add_row(Text(f"  {name}"), Text(state, style=_STYLES.get(state, "")))
     hidden = Counter(state for _, state in rows[MAX_ROWS:])
@@ -178,7 +170,7 @@ def render(snapshot: Snapshot, pace: Pace) -> Table:
 class Silence:
     """Shows nothing."""
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, progress: Progress) -> None:
         """Show nothing."""
 
     def __enter__(self) -> Self:

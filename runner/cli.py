@@ -1,0 +1,438 @@
+"""The command ``tandem``: the only file that prints.
+
+Nothing heavier than click is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+import click
+
+from federates.core.errors import TandemError
+from federates.core.exit_codes import ExitCode, exit_code_of
+
+if TYPE_CHECKING:
+    from runner.check import Checked
+    from runner.faults import StudyError
+    from runner.run import RunEnd
+
+EXIT_CODES = """\b
+Exit codes:
+    0  done
+    1  a fault of Tandem itself; please report it
+    2  the command was not understood
+    3  the study cannot be run as written; every fault was named
+    4  a federate died; the message names it
+    5  a power flow, the T-D fixed point or a market was not solved
+    7  no port, disk or memory was left
+  130  interrupted"""
+
+STUDY = click.Path(path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+sets_option = click.option(
+    "--set",
+    "sets",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Put a value into the study, such as ldas.0.bus='118' or horizon.duration='2 h'. Repeatable.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print exactly one JSON object on standard output."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command ends with."""
+
+    text: str = ""
+    """For people, on standard output."""
+    complaint: str = ""
+    """For people, on standard error."""
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """For programs: keys of the one JSON object."""
+    code: ExitCode = ExitCode.DONE
+
+
+class _Manual(click.Command):
+    r"""Command whose docstring is raw: ``\b`` alone on a line keeps the paragraph after it as it is."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the docstring, its marks in click's own form."""
+        self.help = (self.help or "").replace("\\b\n", "\b\n")
+        super().format_help_text(ctx, formatter)
+
+
+class _ManualGroup(_Manual, click.Group):
+    """Group of such commands."""
+
+    command_class = _Manual
+
+
+@click.group(
+    cls=_ManualGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EXIT_CODES,
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, help="Show the version and exit.",
+    callback=lambda context, _, wanted: _show_version(context, wanted),
+)  # fmt: skip
+def tandem() -> None:
+    r"""Transmission, distribution and market in one simulation.
+
+    A study (one YAML file) names a transmission grid, the Local Distribution Areas below it, their feeders
+    and distributed resources, and how all of them are coordinated. Tandem runs it as a federation of
+    processes on HELICS and writes tables that say what each way of coordination costs and what it does to
+    the grid.
+
+    \b
+    Begin with:
+        tandem doctor                          do the engines work here?
+        tandem init my_study --template tiny   a folder with a study to edit
+        tandem check my_study/studies/tiny.yaml
+        tandem run my_study/studies/tiny.yaml
+    """
+
+
+@tandem.command(epilog=EXIT_CODES)
+@click.argument("study", type=STUDY, required=False)
+@sets_option
+@click.option(
+    "--transport",
+    type=click.Choice(["helics", "loopback"]),
+    default="helics",
+    show_default=True,
+    help="helics: federates in processes of their own. loopback: all in one process, same numbers.",
+)
+@click.option(
+    "--out", type=FOLDER, default=Path("results"), show_default=True,
+    help="Folder for results; a run writes to DIR/STUDY-NAME/RUN-ID/.",
+)  # fmt: skip
+@click.option(
+    "--resume", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN_DIR",
+    help="Go on with a broken run from its last market-day boundary; STUDY is then not needed.",
+)  # fmt: skip
+@click.option("--no-progress", is_flag=True, help="Show nothing while the run goes on.")
+@json_option
+def run(
+    study: Path | None,
+    sets: tuple[str, ...],
+    transport: Literal["helics", "loopback"],
+    out: Path,
+    resume: Path | None,
+    no_progress: bool,
+    as_json: bool,
+) -> None:
+    r"""Run STUDY to its end and say where the results are.
+
+    The study is checked first, as `tandem check` does; nothing starts while anything is wrong with it.
+    Progress goes to standard error: a live table on a terminal, one line a second elsewhere.
+
+    \b
+    Examples:
+        tandem run configs/studies/tiny.yaml
+        tandem run configs/studies/rts_day.yaml --set horizon.duration='2 h' --transport loopback
+        tandem run my.yaml --set coordination=uncoordinated --out /data/runs --json
+        tandem run --resume results/tiny/20260101T000000Z-1a2b3c4d
+    """
+    if (study is None) == (resume is None):
+        raise click.UsageError("give either STUDY or --resume RUN_DIR")
+    if resume is not None and sets:
+        raise click.UsageError("--set changes a study; a run that is resumed has its own")
+
+    def work() -> Answer:
+        from runner.progress import display
+        from runner.run import resume_run, start_run
+
+        shown = display(silent=no_progress or as_json)
+        if resume is not None:
+            return _run_answer(resume_run(resume, transport=transport, shown=shown))
+        assert study is not None
+        return _run_answer(start_run(study, sets, transport=transport, results=out, shown=shown))
+
+    blank: dict[str, object] = {
+        "run_dir": None,
+        "status": "",
+        "exit_reason": "",
+        "table_hashes": {},
+        "wall_s": {},
+    }
+    _conclude(work, as_json=as_json, blank=blank)
+
+
+@tandem.command(epilog=EXIT_CODES)
+@click.argument("study", type=STUDY)
+@sets_option
+@click.option("--quick", is_flag=True, help="Leave out what only data and engines can tell; takes 0.3 s.")
+@json_option
+def check(study: Path, sets: tuple[str, ...], quick: bool, as_json: bool) -> None:
+    r"""Name everything that is wrong with STUDY, each with file, line and column.
+
+    Looked at: YAML and every key; rules between keys; the wiring of the federation; and, by the engines
+    themselves in a child process, whether buses, units, feeders and series are there.
+
+    \b
+    Examples:
+        tandem check configs/studies/tiny.yaml
+        tandem check my.yaml --set ldas.1.bus=C
+        tandem check my.yaml --json
+    """
+
+    def work() -> Answer:
+        from runner.check import check as checked
+
+        return _check_answer(checked(study, sets, deep=not quick))
+
+    blank = {"status": "", "exit_reason": "", "faults": [], "federates": [], "wires_count": 0, "counts": {}}
+    _conclude(work, as_json=as_json, blank=blank)
+
+
+@tandem.command(epilog=EXIT_CODES)
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--template", default="tiny", show_default=True, metavar="NAME", help="Shipped study to begin with."
+)
+def init(folder: Path, template: str) -> None:
+    r"""Write a study to begin with into FOLDER.
+
+    FOLDER gets the study, the feeders that it names, the JSON Schema by which an editor checks it while you
+    type, and a README. Nothing is overwritten.
+
+    \b
+    Examples:
+        tandem init my_study
+        tandem init my_day --template rts_day
+    """
+
+    def work() -> Answer:
+        from runner.init import start_folder
+
+        written = start_folder(folder, template)
+        listed = "\n".join(f"  {path}" for path in written)
+        return Answer(text=f"written:\n{listed}\nnext: tandem run {written[0]}")
+
+    _conclude(work)
+
+
+@tandem.command(epilog=EXIT_CODES)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; else standard output."
+)
+@click.option("--markdown", is_flag=True, help="A table of every key instead of JSON Schema.")
+def schema(out: Path | None, markdown: bool) -> None:
+    r"""Give the form of a study as JSON Schema, for editors and other programs.
+
+    \b
+    Examples:
+        tandem schema --out study.schema.json
+        tandem schema --markdown | less
+    """
+
+    def work() -> Answer:
+        from runner.schema import reference, schema_text
+
+        text = reference() if markdown else schema_text()
+        if out is None:
+            return Answer(text=text.rstrip("\n"))
+        out.write_text(text, encoding="utf-8")
+        return Answer(text=f"written: {out}")
+
+    _conclude(work)
+
+
+@tandem.command(epilog=EXIT_CODES)
+@json_option
+def doctor(as_json: bool) -> None:
+    r"""Try every engine and data set that Tandem needs, on this machine.
+
+    \b
+    Example:
+        tandem doctor
+    """
+
+    def work() -> Answer:
+        from runner.doctor import probe_engines
+
+        probes = probe_engines()
+        well = all(probe.ok for probe in probes)
+        lines = [
+            f"{'ok  ' if p.ok else 'FAIL'}  {p.engine:<14} {p.version:<10} {p.found}".rstrip() for p in probes
+        ]
+        engines = [{"engine": p.engine, "version": p.version, "ok": p.ok, "found": p.found} for p in probes]
+        return Answer(
+            text="\n".join(lines),
+            complaint=""
+            if well
+            else "an engine does not work here; reinstall tandem-grid, or see its message above",
+            fields={"status": "ok" if well else "failed", "engines": engines},
+            code=ExitCode.DONE if well else ExitCode.NOT_SOLVED,
+        )
+
+    _conclude(work, as_json=as_json, blank={"status": "", "exit_reason": "", "engines": []})
+
+
+def _show_version(context: click.Context, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("tandem-grid")
+        except PackageNotFoundError:
+            number = "(a checkout that is not installed)"
+        click.echo(f"tandem {number}")
+        context.exit()
+
+
+def _run_answer(end: RunEnd) -> Answer:
+    fields = {
+        "run_dir": str(end.run_dir),
+        "status": end.status,
+        "exit_reason": end.exit_reason,
+        "table_hashes": dict(end.table_hashes),
+        "wall_s": {phase: round(seconds, 3) for phase, seconds in end.wall_s.items()},
+    }
+    if end.code is not ExitCode.DONE:
+        complaint = f"error: {end.exit_reason}\nwhat was written so far: {end.run_dir}"
+        return Answer(complaint=complaint, fields=fields, code=end.code)
+    return Answer(text=_run_text(end), fields=fields)
+
+
+def _run_text(end: RunEnd) -> str:
+    from runner.post.summary import FIGURES, summary
+
+    found = summary(end.run_dir)
+    lines = [
+        f"{found.figures[figure.key]:>16,.4g}  {figure.key:<32} {figure.meaning}"
+        for figure in FIGURES
+        if figure.key in found.figures
+    ]
+    for lda, figures in found.by_lda.items():
+        shown = "   ".join(f"{key} {value:,.4g}" for key, value in figures.items())
+        lines.append(f"{lda:>16}  {shown}")
+    return "\n".join([*lines, "", f"done in {sum(end.wall_s.values()):.1f} s", f"results: {end.run_dir}"])
+
+
+def _check_answer(checked: Checked) -> Answer:
+    study = checked.loaded.study
+    plan = checked.plan
+    shape = (
+        f"{len(checked.federates)} federates, {len(plan.topology.wires)} wires, {len(plan.hosts)} processes, "
+        f"{len(plan.spans)} federation(s) in turn of at most {max(plan.instants_count)} instants"
+    )
+    lines = [
+        f"{checked.loaded.file}: nothing wrong",
+        f"  {study.name}, {study.coordination}, {study.horizon.duration_s} s from {study.horizon.start}",
+        f"  {shape}",
+    ]
+    if checked.counts:
+        lines.append(
+            "  " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in checked.counts.items())
+        )
+    fields = {
+        "status": "ok",
+        "federates": list(checked.federates),
+        "wires_count": len(plan.topology.wires),
+        "instants_count": list(plan.instants_count),
+        "counts": dict(checked.counts),
+        "config_hash": checked.loaded.config_hash,
+    }
+    return Answer(text="\n".join(lines), fields=fields)
+
+
+def _conclude(
+    work: Callable[[], Answer], *, as_json: bool = False, blank: Mapping[str, object] | None = None
+) -> NoReturn:
+    """Do a command's work, print what it came to and exit; a user's error is one clear text."""
+    answer = _attempted(work)
+    if answer.complaint:
+        click.echo(answer.complaint, err=True)
+    if as_json:
+        click.echo(json.dumps({**(blank or {}), **answer.fields}))
+    elif answer.text:
+        click.echo(answer.text)
+    raise click.exceptions.Exit(int(answer.code))
+
+
+def _attempted(work: Callable[[], Answer]) -> Answer:
+    try:
+        return work()
+    except KeyboardInterrupt:
+        return _failure("interrupted", "interrupted", ExitCode.INTERRUPTED)
+    except TandemError as error:
+        from runner.faults import StudyError
+
+        if isinstance(error, StudyError):
+            return _faults_answer(error)
+        code = exit_code_of(error)
+        return _failure("config_error" if code is ExitCode.CONFIG else "failed", f"error: {error}", code)
+    except (OSError, MemoryError) as error:
+        return _failure("failed", f"error: {error or 'out of memory'}", ExitCode.RESOURCES)
+
+
+def _failure(status: str, reason: str, code: ExitCode) -> Answer:
+    return Answer(complaint=reason, fields={"status": status, "exit_reason": reason}, code=code)
+
+
+def _faults_answer(error: StudyError) -> Answer:
+    from dataclasses import asdict
+
+    count = len(error.faults)
+    closing = f"{count} fault{'s' if count > 1 else ''}; nothing was started"
+    return Answer(
+        complaint=f"{error.report()}\n{closing}",
+        fields={
+            "status": "config_error",
+            "exit_reason": str(error),
+            "faults": [asdict(fault) for fault in error.faults],
+        },
+        code=ExitCode.CONFIG,
+    )
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> NoReturn:
+    """Entry point of the command."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(_code(sys.argv[1:]))
+
+
+def _code(arguments: list[str]) -> int:
+    try:
+        code = tandem.main(args=arguments, prog_name="tandem", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        if "--json" in arguments:
+            click.echo(json.dumps({"status": "usage_error", "exit_reason": error.format_message()}))
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # who reads has gone: nothing more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.UNEXPECTED
+    except Exception as error:  # noqa: BLE001 - the top of the process
+        traceback.print_exc()
+        reason = f"a fault of Tandem itself ({type(error).__name__}); please report the lines above"
+        click.echo(reason, err=True)
+        if "--json" in arguments:
+            click.echo(json.dumps({"status": "failed", "exit_reason": reason}))
+        return ExitCode.UNEXPECTED
+    return int(code or 0)
+
+
+if __name__ == "__main__":
+    main()

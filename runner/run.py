@@ -1,0 +1,178 @@
+"""One run from study to results: checked, written down, supervised, hashed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from federates.core.errors import ConfigError
+from federates.core.exit_codes import ExitCode
+from federates.core.hostspec import TransportName
+from runner.check import check
+from runner.manifest import (
+    Done,
+    RunManifest,
+    State,
+    Status,
+    manifest,
+    new_run_dir,
+    read_run,
+    write_done,
+    write_run,
+    write_status,
+    write_study,
+)
+from runner.post.hashes import table_hashes
+from runner.progress import Display
+from runner.supervise import OnProgress, Outcome, Progress, resume, supervise
+
+STATUS_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ended."""
+
+    run_dir: Path
+    """Folder of the run."""
+    status: str
+    """``done``, ``failed`` or ``interrupted``."""
+    exit_reason: str
+    """What, where, what to do; ``done`` where all went well."""
+    code: ExitCode
+    """Exit code."""
+    table_hashes: Mapping[str, str]
+    """SHA-256 by table; empty where the run does not count."""
+    wall_s: Mapping[str, float]
+    """Time of the machine by phase. [s]"""
+
+
+class _Stopwatch:
+    """Time of the machine by phase."""
+
+    def __init__(self) -> None:
+        self.wall_s: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure what is done inside."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.wall_s[name] = time.monotonic() - begun
+
+
+class _Bulletin:
+    """Passes progress on to the display and, every other second, to ``status.json``."""
+
+    def __init__(self, run_dir: Path, run: RunManifest, shown: Display) -> None:
+        self._run_dir = run_dir
+        self._run = run
+        self._shown = shown
+        self._next_s = 0.0
+        self._study_s = 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of how the run stands."""
+        self._shown.show(progress)
+        self._study_s = progress.study_s
+        if time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + STATUS_EVERY_S
+            self.write("running")
+
+    def write(self, state: State, reason: str = "") -> None:
+        """Replace ``status.json``."""
+        clock = self._run.clock
+        write_status(
+            self._run_dir,
+            Status(
+                state=state,
+                study_s=clock.duration_s if state == "finished" else self._study_s,
+                duration_s=clock.duration_s,
+                span=0,
+                updated=datetime.now(UTC).isoformat(),
+                reason=reason,
+            ),
+        )
+
+
+def start_run(
+    path: Path, sets: Sequence[str], *, transport: TransportName, results: Path, shown: Display
+) -> RunEnd:
+    """Run a study from its start, in a new folder below ``results``.
+
+    Raises
+    ------
+    StudyError
+        If anything is wrong with the study; nothing was started or written.
+    """
+    watch = _Stopwatch()
+    with watch.phase("check"):
+        loaded = check(path, sets, transport=transport).loaded
+    started = datetime.now(UTC)
+    run_dir = new_run_dir(results, loaded.study.name, started, loaded.config_hash)
+    run = manifest(loaded, run_dir, started, sys.argv)
+    write_run(run_dir, run)
+    write_study(run_dir, loaded)
+    study = loaded.study
+
+    def go_on(on_progress: OnProgress) -> Outcome:
+        return supervise(study, run_dir, transport=transport, on_progress=on_progress)
+
+    return _carried_out(go_on, run_dir, run, shown, watch)
+
+
+def resume_run(run_dir: Path, *, transport: TransportName, shown: Display) -> RunEnd:
+    """Go on with a broken run from its last market-day boundary, in its own folder.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds no run, or one that is finished.
+    MissingInputError
+        If what the run wrote down at its start is not there.
+    """
+    run = read_run(run_dir)
+    if (run_dir / "done.json").exists():
+        raise ConfigError(f"{run_dir} is finished; there is nothing to resume")
+
+    def go_on(on_progress: OnProgress) -> Outcome:
+        return resume(run_dir, transport=transport, on_progress=on_progress)
+
+    return _carried_out(go_on, run_dir, run, shown, _Stopwatch())
+
+
+def _carried_out(
+    go_on: Callable[[OnProgress], Outcome],
+    run_dir: Path,
+    run: RunManifest,
+    shown: Display,
+    watch: _Stopwatch,
+) -> RunEnd:
+    bulletin = _Bulletin(run_dir, run, shown)
+    bulletin.write("starting")
+    with watch.phase("run"), shown:
+        outcome = go_on(bulletin)
+    hashes: dict[str, str] = {}
+    if outcome.status == "done":
+        with watch.phase("hash"):
+            hashes = table_hashes(run_dir)
+        bulletin.write("finished")
+        ended = datetime.now(UTC).isoformat()
+        write_done(run_dir, Done(ended=ended, table_hashes=hashes, wall_s=watch.wall_s))
+    else:
+        bulletin.write("failed", outcome.exit_reason)
+    return RunEnd(
+        run_dir=run_dir,
+        status=outcome.status,
+        exit_reason=outcome.exit_reason,
+        code=outcome.exit_code,
+        table_hashes=hashes,
+        wall_s=watch.wall_s,
+    )
