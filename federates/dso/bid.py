@@ -40,6 +40,8 @@ LOWEST_USD_PER_MWH = -20.0
 HIGHEST_USD_PER_MWH = 200.0
 OUTSIDE_WEIGHT = 0.05
 """How much a $/h lost outside the price window counts when the curve is thinned."""
+WINDOW_END_WEIGHT = 1e6
+"""The same for the vertices at the window's ends, which go last."""
 MERGE_MW = 1e-5
 """Vertices nearer than this are one. [MW]"""
 BLOCKS_LIMIT = 20
@@ -309,10 +311,16 @@ def _thin(
     blocks_limit: int,
     places: IntArray,
 ) -> IntArray:
-    """Drop the vertices whose loss costs least until ``blocks_limit`` blocks are left; ends stay."""
+    """Drop the vertices whose loss costs least until ``blocks_limit`` blocks are left.
+
+    The ends of the range stay, and, while others are left, those of the window: whatever is dropped outside
+    then leaves the curve inside it untouched.
+    """
     kept = places
     inside = (prices >= window[0]) & (prices <= window[1])
     weight = np.where(inside, 1.0, OUTSIDE_WEIGHT)
+    if inside[places].any():
+        weight[places[inside[places]][[0, -1]]] = WINDOW_END_WEIGHT
     while kept.size - 1 > max(blocks_limit, 1):
         x, y = drawn[kept], cost[kept]
         share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])

@@ -1,0 +1,163 @@
+"""From award to set-points, on a circuit as the twin and on the map itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from federates.core.arrays import FloatArray
+from federates.core.errors import ConfigError
+from federates.dso.bid import FeederBidder, LdaCurve, lda_curve, price_ladder
+from federates.dso.dispatch import FeederOffer, LimitKind, TwinState, dispatch, hold_interchange
+from federates.dso.program import DerColumns, FeederLimits
+from tests.unit.dso.area import FORECAST_USD_PER_MWH, Area, area, expected_kw, offers
+
+ACCEPTED_SHARE = 0.005
+ACCEPTED_MW = 0.002
+
+
+class CircuitTwin:
+    """The area's own circuit, taps held, as the twin; counts its solves."""
+
+    def __init__(self, one: Area) -> None:
+        self.one = one
+        self.solves_count = 0
+
+    def __call__(self, p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
+        self.solves_count += 1
+        point = self.one.point(p_kw[0], q_kvar[0])
+        return TwinState(
+            interface_mw=float(self.one.circuit.head_power_kva().sum().real) / 1e3, points=(point,)
+        )
+
+
+def setting(
+    share: float = 3.5, load: float = 0.7, rating: float = 0.35
+) -> tuple[Area, FeederOffer, LdaCurve]:
+    one = area("ieee123", 60, share, load)
+    columns = offers(one.size_kw)
+    limits = FeederLimits(loading_pu=rating)
+    made = FeederBidder(one.map, "feeder")
+    made.refresh(one.point(0.6 * expected_kw(columns)), columns, limits)
+    curve = lda_curve([made.sweep(price_ladder(FORECAST_USD_PER_MWH).price_usd_per_mwh)])
+    return one, FeederOffer(map=one.map, columns=columns, limits=limits, name="feeder"), curve
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
+def test_an_award_inside_the_bid_is_met_with_every_limit_kept(share: float) -> None:
+    one, offer, curve = setting()
+    twin = CircuitTwin(one)
+    award = float(curve.import_mw[0] + share * (curve.import_mw[-1] - curve.import_mw[0]))
+    done = dispatch(award, curve, [offer], twin)
+    assert abs(done.shortfall_mw) <= max(ACCEPTED_SHARE * abs(award), ACCEPTED_MW)
+    assert done.broken_count == 0
+    assert done.limits
+    assert (done.p_kw[0] >= offer.columns.floor_kw - 1e-6).all()
+    assert (done.p_kw[0] <= offer.columns.top_kw + 1e-6).all()
+    # What is reported is what the twin shows at these set-points.
+    again = twin(done.p_kw, done.q_kvar)
+    assert again.interface_mw == pytest.approx(done.interface_mw, abs=1e-6)
+
+
+def test_interpolation_alone_would_have_missed() -> None:
+    one, offer, curve = setting()
+    twin = CircuitTwin(one)
+    misses, passes = [], []
+    for award in np.linspace(curve.import_mw[0], curve.import_mw[-1], 7)[1:-1]:
+        p_kw, q_kvar, _ = curve.at(float(award))
+        misses.append(abs(twin(p_kw, q_kvar).interface_mw - award))
+        passes.append(dispatch(float(award), curve, [offer], twin).passes_count)
+    assert max(misses) > ACCEPTED_MW
+    assert max(passes) >= 1
+    assert max(passes) <= 3
+
+
+def test_on_the_map_itself_interpolation_is_exact_and_no_pass_is_taken() -> None:
+    one, offer, curve = setting()
+    point = one.point(0.6 * expected_kw(offer.columns))
+
+    def linear(p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
+        p, q = one.map.to_map_order(p_kw[0]), one.map.to_map_order(q_kvar[0])
+        moved = replace(
+            point,
+            p_kw=p,
+            q_kvar=q,
+            w_pu2=point.w_pu2 + point.dw_pu2(p - point.p_kw, q - point.q_kvar),
+            s_kva=point.flows_kva(p - point.p_kw, q - point.q_kvar),
+            p_head_kw=point.head_power_kw(p),
+        )
+        return TwinState(interface_mw=moved.p_head_kw / 1e3, points=(moved,))
+
+    for award in np.linspace(curve.import_mw[0], curve.import_mw[-1], 5):
+        done = dispatch(float(award), curve, [offer], linear)
+        assert done.passes_count == 0
+        assert done.shortfall_mw == pytest.approx(0.0, abs=1e-6)
+        assert done.broken_count == 0
+
+
+def test_an_infeasible_award_comes_as_near_as_the_feeder_can_and_says_so() -> None:
+    one, offer, curve = setting()
+    award = float(curve.import_mw[0]) - 0.5
+    done = dispatch(award, curve, [offer], CircuitTwin(one))
+    assert -0.75 < done.shortfall_mw < -0.45
+    assert done.shortfall_mw == pytest.approx(award - done.interface_mw)
+    assert done.broken_count == 0
+    assert {limit.kind for limit in done.limits} <= set(LimitKind)
+    assert done.limits
+
+
+def test_feeders_and_curve_must_belong_together() -> None:
+    one, offer, curve = setting()
+    with pytest.raises(ConfigError, match="2 feeders"):
+        dispatch(0.0, curve, [offer, offer], CircuitTwin(one))
+
+
+def three_ders() -> DerColumns:
+    """Cheap and full, marginal, dear and idle; 10 kW each."""
+    return DerColumns(
+        der=np.arange(3),
+        width_kw=np.full(3, 10.0),
+        price_usd_per_mwh=np.array([10.0, 30.0, 60.0]),
+        floor_kw=np.zeros(3),
+        base_kw=np.zeros(3),
+        q_kvar=np.zeros(3),
+        q_limit_kvar=np.zeros(3),
+    )
+
+
+def test_the_fast_loop_takes_the_cheapest_room_first() -> None:
+    columns, now = three_ders(), np.array([10.0, 5.0, 0.0])
+    up = hold_interchange(now, columns, 1.003, 1.0, 30.0)
+    np.testing.assert_allclose(up.p_kw, [10.0, 8.0, 0.0])
+    more = hold_interchange(now, columns, 1.008, 1.0, 30.0)
+    np.testing.assert_allclose(more.p_kw, [10.0, 10.0, 3.0])
+    down = hold_interchange(now, columns, 0.992, 1.0, 30.0)
+    np.testing.assert_allclose(down.p_kw, [7.0, 0.0, 0.0])
+    assert up.unmet_kw == pytest.approx(0.0)
+
+
+def test_the_fast_loop_says_what_it_could_not_do() -> None:
+    done = hold_interchange(np.array([10.0, 5.0, 0.0]), three_ders(), 1.1, 1.0, 30.0)
+    np.testing.assert_allclose(done.p_kw, [10.0, 10.0, 10.0])
+    assert done.unmet_kw == pytest.approx(85.0)
+    bounded = hold_interchange(np.array([10.0, 5.0, 0.0]), three_ders(), 1.1, 1.0, 30.0, step_limit_kw=2.0)
+    np.testing.assert_allclose(bounded.p_kw, [10.0, 7.0, 0.0])
+
+
+def test_the_fast_loop_leaves_alone_what_the_network_holds() -> None:
+    # DER 0 is cheap and curtailed by the network: it is not raised; DER 2 is dear and must run: not lowered.
+    now = np.array([4.0, 5.0, 6.0])
+    up = hold_interchange(now, three_ders(), 1.007, 1.0, 30.0)
+    np.testing.assert_allclose(up.p_kw, [4.0, 10.0, 8.0])
+    down = hold_interchange(now, three_ders(), 0.98, 1.0, 30.0)
+    np.testing.assert_allclose(down.p_kw, [0.0, 0.0, 6.0])
+    assert down.unmet_kw == pytest.approx(-11.0)
+
+
+def test_equal_prices_share_pro_rata() -> None:
+    columns = replace(three_ders(), price_usd_per_mwh=np.full(3, 30.0))
+    done = hold_interchange(np.array([0.0, 5.0, 10.0]), columns, 1.003, 1.0, 30.0)
+    np.testing.assert_allclose(done.p_kw, [2.0, 6.0, 10.0])
