@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 from federates.core.errors import MissingInputError
 from federates.core.parts import complete_parts
 
-_ATTEMPTS = 3
+_ATTEMPTS = 10
 """How often a table is read anew when its parts are merged under the reader's hands."""
 
 

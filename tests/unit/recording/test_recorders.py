@@ -143,6 +143,17 @@ def test_text_survives_and_equal_ids_are_hashed_in_any_order(tmp_path: Path) -> 
     assert sorted(zip(found["what"].to_pylist(), found["value"].to_pylist(), strict=True)) == sorted(rows)
 
 
+def test_texts_stay_with_their_rows_over_days() -> None:
+    def hashes(order: list[int]) -> dict[str, str]:
+        recorder = MemoryRecorder()
+        for day in order:
+            recorder.add(EVENT, 86_400 * day, ("x",), [1.0], text=(f"day {day % 2}",))
+        return recorder.table_hashes()
+
+    assert hashes([0, 1, 2]) == hashes([2, 0, 1])
+    assert hashes([0, 1]) != hashes([0, 2])
+
+
 def test_times_of_the_machine_are_not_hashed(tmp_path: Path) -> None:
     memory, disk = MemoryRecorder(), ParquetRecorder(tmp_path, "iso", 0)
     for recorder in (memory, disk):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copytree
 
@@ -52,6 +53,25 @@ def test_merging_keeps_rows_hashes_and_metadata(run_dir: Path) -> None:
     assert table_hashes(run_dir) == hashes
     field = pq.read_schema(run_dir / "tables" / "bus" / files(run_dir)[0]).field("v_pu")
     assert field.metadata[b"unit"] == b"pu"
+
+
+def test_rows_are_read_once_while_parts_are_merged(tmp_path: Path) -> None:
+    def spans() -> None:
+        for span in range(8):
+            write(tmp_path, "x", span)
+            merge_span(tmp_path, span)
+
+    counts = []
+    with ThreadPoolExecutor(1) as pool:
+        write(tmp_path, "y", 8)
+        writing = pool.submit(spans)
+        while not writing.done():
+            rows = load(tmp_path, "bus", columns=[])
+            assert rows.num_rows == rows.group_by(["t_s", "id"]).aggregate([]).num_rows
+            counts.append(rows.num_rows)
+        writing.result()
+    assert counts == sorted(counts)
+    assert load(tmp_path, "bus").num_rows == 9 * 36
 
 
 def test_merging_twice_is_merging_once(run_dir: Path) -> None:
