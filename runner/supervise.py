@@ -419,7 +419,6 @@ class HelicsBroker:
         self._helics.helicsBrokerDisconnect(self._broker)
         self._helics.helicsBrokerWaitForDisconnect(self._broker, 2_000)
         self._helics.helicsBrokerFree(self._broker)
-        self._helics.helicsCloseLibrary()
 
 
 @contextmanager

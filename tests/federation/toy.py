@@ -14,7 +14,6 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 
@@ -179,10 +178,9 @@ class ToyFederate:
             case "bug":
                 raise ZeroDivisionError("division by zero")
             case "hang":
-                Path(self._context.name).is_file()
                 time.sleep(600)
-            case "sleep":
-                time.sleep(2.0)
+            case "leave":
+                os._exit(0)
 
 
 def _message(kind: type[object], x: float, now: int, *, converged: bool) -> object:
