@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from federates.core.errors import ConfigError
+from federates.core.errors import ConfigError, TandemError
 from federates.core.exit_codes import ExitCode
 from federates.core.hostspec import TransportName
 from runner.check import check
@@ -30,6 +30,7 @@ from runner.manifest import (
 from runner.post.hashes import table_hashes
 from runner.progress import Display
 from runner.supervise import OnProgress, Outcome, Progress, resume, supervise
+from runner.tool import call_tool
 
 STATUS_EVERY_S = 2.0
 
@@ -74,13 +75,14 @@ class _Bulletin:
     def __init__(self, run_dir: Path, run: RunManifest, shown: Display) -> None:
         self._run_dir = run_dir
         self._run = run
-        self._shown = shown
+        self.shown = shown
+        """Where progress is shown."""
         self._next_s = 0.0
         self._study_s = 0
 
     def __call__(self, progress: Progress) -> None:
         """Take note of how the run stands."""
-        self._shown.show(progress)
+        self.shown.show(progress)
         self._study_s = progress.study_s
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + STATUS_EVERY_S
@@ -111,6 +113,8 @@ def start_run(
     ------
     StudyError
         If anything is wrong with the study; nothing was started or written.
+    ModelError
+        If the forward plan (commitment, first price forecast) could not be made.
     """
     watch = _Stopwatch()
     with watch.phase("check"):
@@ -120,12 +124,20 @@ def start_run(
     run = manifest(loaded, run_dir, started, sys.argv)
     write_run(run_dir, run)
     write_study(run_dir, loaded)
+    bulletin = _Bulletin(run_dir, run, shown)
+    bulletin.write("starting")
+    with watch.phase("forward"):
+        try:
+            call_tool("forward", {"study": loaded.resolved, "run_dir": str(run_dir.resolve())})
+        except TandemError as error:
+            bulletin.write("failed", str(error))
+            raise
     study = loaded.study
 
     def go_on(on_progress: OnProgress) -> Outcome:
         return supervise(study, run_dir, transport=transport, on_progress=on_progress)
 
-    return _carried_out(go_on, run_dir, run, shown, watch)
+    return _carried_out(go_on, run_dir, bulletin, watch)
 
 
 def resume_run(run_dir: Path, *, transport: TransportName, shown: Display) -> RunEnd:
@@ -145,19 +157,16 @@ def resume_run(run_dir: Path, *, transport: TransportName, shown: Display) -> Ru
     def go_on(on_progress: OnProgress) -> Outcome:
         return resume(run_dir, transport=transport, on_progress=on_progress)
 
-    return _carried_out(go_on, run_dir, run, shown, _Stopwatch())
+    return _carried_out(go_on, run_dir, _Bulletin(run_dir, run, shown), _Stopwatch())
 
 
 def _carried_out(
     go_on: Callable[[OnProgress], Outcome],
     run_dir: Path,
-    run: RunManifest,
-    shown: Display,
+    bulletin: _Bulletin,
     watch: _Stopwatch,
 ) -> RunEnd:
-    bulletin = _Bulletin(run_dir, run, shown)
-    bulletin.write("starting")
-    with watch.phase("run"), shown:
+    with watch.phase("run"), bulletin.shown:
         outcome = go_on(bulletin)
     hashes: dict[str, str] = {}
     if outcome.status == "done":

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+from federates.core import errors
 from federates.core.errors import ModelError
 
 LIMIT_S = 600.0
@@ -30,8 +31,9 @@ def call_tool(name: str, arguments: Mapping[str, object], limit_s: float = LIMIT
 
     Raises
     ------
-    ModelError
-        If the tool ends without an answer, or takes longer than ``limit_s``.
+    TandemError
+        The error that ended the tool; a ``ModelError`` if it ends without an answer or takes longer than
+        ``limit_s``.
     """
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder, tempfile.TemporaryFile() as log:
         request = Path(folder) / "arguments.json"
@@ -70,5 +72,6 @@ def _answer(name: str, answer: bytes, code: int, log: str) -> dict[str, object]:
         raise ModelError(f"the tool {name!r} {what} without an answer: {tail}") from None
     error = found.get("error")
     if isinstance(error, dict):
-        raise ModelError(f"the tool {name!r}: {error.get('message')}")
+        kind = getattr(errors, str(error.get("type")), ModelError)
+        raise kind(str(error.get("message")))
     return found
