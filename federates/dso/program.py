@@ -23,12 +23,14 @@ from federates.lp.program import Program
 KW_PER_MW = 1e3
 DIRECTIONS_COUNT = 8
 """Sides of the polygon inside a branch's circle of power, where reactive injections are columns."""
-VOLTAGE_TOLERANCE_PU2 = 1e-6
+VOLTAGE_TOLERANCE_PU2 = 1e-7
 POWER_TOLERANCE_MW = 1e-6
 ROWS_PER_ROUND = 5
 ROUNDS_LIMIT = 200
 VOLTAGE_ROW_SCALE = 10.0
-RELAXATION_PU2 = 1e-9
+RELAXATION_PU2 = 1e-4
+"""How far a node that the base state puts outside may go beyond it, 5e-5 pu of voltage: without it, a DER whose
+phase couples to that node by a millionth would be held still."""
 RELAXATION_MW = 1e-9
 TRACKING_USD_PER_MWH = 1e4
 """Price of missing the import asked for, where that is allowed: far above any offer."""
@@ -218,7 +220,7 @@ def feeder_case(point: OperatingPoint, columns: DerColumns, limits: FeederLimits
         import_at_floor_mw=import_at_floor,
         least_import_mw=min(-limits.export_mw, base_import - RELAXATION_MW),
         greatest_import_mw=max(limits.import_mw, base_import + RELAXATION_MW),
-        relaxed_nodes_count=int(((high > limits.v_max_pu**2) | (low < limits.v_min_pu**2)).sum()),
+        relaxed_nodes_count=int(((w_base > limits.v_max_pu**2) | (w_base < limits.v_min_pu**2)).sum()),
         relaxed_branches_count=int((np.abs(flow_base) > rating).sum()),
     )
 
