@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from federates.core.forward import FILE, ForwardPlan
 from federates.core.settings import Lda, Study, aggregators_of
 from federates.core.tables import Recorder
 from federates.core.time import Clock
@@ -19,6 +21,12 @@ class Context:
     wires: tuple[Wire, ...]
     """Every wire of the federation, in wiring order."""
     recorder: Recorder
+    run_dir: Path
+    """Folder of the run."""
+
+    def forward(self) -> ForwardPlan:
+        """Commitment and first price forecast of the scenario."""
+        return ForwardPlan.read(self.run_dir / FILE)
 
     @property
     def name(self) -> str:
@@ -40,6 +48,16 @@ class Context:
     def owner(self) -> str:
         """Aggregator's own name within its LDA."""
         return self.name.removeprefix(f"agg_{self.seating.lda}_")
+
+    def lda_of(self, federate: str) -> str:
+        """LDA of another federate."""
+        seat = next(s for s in seatings(self.study) if s.name == federate)
+        assert seat.lda is not None, f"{federate} belongs to no LDA"
+        return seat.lda
+
+    def owner_of(self, federate: str) -> str:
+        """An aggregator's own name within its LDA."""
+        return federate.removeprefix(f"agg_{self.lda_of(federate)}_")
 
     def receivers(self, out: str) -> tuple[str, ...]:
         """Federates wired to one of this federate's ports, in wiring order."""

@@ -12,11 +12,15 @@ import numpy as np
 
 from federates.cases.case import Series, TransmissionCase
 from federates.core.arrays import BoolArray, FloatArray, IntArray
-from federates.core.curve import NetCurve
+from federates.core.curve import NetCurve, fixed_quantity
 from federates.core.messages import DerOffers
+from federates.iso.day_ahead import DayAhead, DayBids
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED, NO_BLOCKS, OfferedBlocks, ramp_window
 from federates.iso.sced import Clearing, Sced
+from federates.iso.scuc import Scuc
+from federates.iso.unit_state import UnitState
+from federates.lp.solution import SearchBudget
 
 CURVE_SLOTS = 40
 """Blocks that a DSO's curve may have."""
@@ -165,5 +169,95 @@ class DayAheadInputs:
     """Shape (24, units). [MW]"""
     series: Series
     """Day-ahead series, for what must be taken and the inflow of stores."""
-    losses_share: float
+    loss_share: float
     """Losses as a share of load."""
+
+
+class DayAheadMarket:
+    """The day-ahead market of one system; keeps one program per population of DER offers."""
+
+    def __init__(self, case: TransmissionCase, lda_bus: IntArray) -> None:
+        self._case = case
+        self._lda_bus = lda_bus
+        self._network = market_network(case)
+        self._block_bus: IntArray = np.zeros(0, dtype=np.int64)
+        self._scuc: Scuc | None = None
+
+    def commit(
+        self, inputs: DayAheadInputs, net_mw: FloatArray, state: UnitState | None, budget: SearchBudget
+    ) -> tuple[DayAhead, UnitState]:
+        """Cheapest commitment for LDAs that draw ``net_mw``, shape (24, ldas), and the state it starts from."""
+        scuc = self._engine(None)
+        bids = self._bids(inputs, fixed_curves(net_mw), None)
+        before = scuc.start_state(bids) if state is None else state
+        return scuc.commit(bids, before, budget), before
+
+    def clear(
+        self,
+        inputs: DayAheadInputs,
+        curves: tuple[tuple[NetCurve, ...], ...],
+        books: Sequence[DerBook] | None,
+        state: UnitState,
+        committed: BoolArray,
+    ) -> DayAhead:
+        """The day cleared with a given commitment.
+
+        Parameters
+        ----------
+        curves
+            One tuple of 24 curves per LDA.
+        books
+            DER offers of each hour; None: none.
+        state
+            Where the units stand before the day.
+        committed
+            Shape (24, units).
+        """
+        scuc = self._engine(books[0] if books else None)
+        return scuc.clear(self._bids(inputs, curves, books), state, committed)
+
+    def start_state(self, inputs: DayAheadInputs, net_mw: FloatArray) -> UnitState:
+        """State before a first day that the case does not state."""
+        return self._engine(None).start_state(self._bids(inputs, fixed_curves(net_mw), None))
+
+    def _engine(self, book: DerBook | None) -> Scuc:
+        block_bus = np.zeros(0, dtype=np.int64) if book is None else book.bus
+        if self._scuc is None or not np.array_equal(block_bus, self._block_bus):
+            self._block_bus = block_bus
+            self._scuc = Scuc(
+                self._network,
+                self._case.units,
+                curve_bus=self._lda_bus,
+                curve_slots=np.full(self._lda_bus.size, CURVE_SLOTS, dtype=np.int64),
+                block_bus=block_bus,
+            )
+        return self._scuc
+
+    def _bids(
+        self,
+        inputs: DayAheadInputs,
+        curves: tuple[tuple[NetCurve, ...], ...],
+        books: Sequence[DerBook] | None,
+    ) -> DayBids:
+        demand = inputs.load_mw * (1.0 + inputs.loss_share)
+        hours = demand.shape[0]
+        width, price = np.zeros((hours, 0)), np.zeros((hours, 0))
+        if books:
+            for hour, book in enumerate(books):
+                np.add.at(demand[hour], book.floor_bus, -book.floor_mw)
+            width = np.stack([b.width_mw for b in books])
+            price = np.stack([b.price_usd_per_mwh for b in books])
+        return DayBids(
+            demand_mw=demand,
+            available_mw=inputs.available_mw,
+            must_take=inputs.series.must_take,
+            inflow_mw=inputs.series.inflow_mw,
+            curves=curves,
+            block_mw=width,
+            block_usd_per_mwh=price,
+        )
+
+
+def fixed_curves(net_mw: FloatArray) -> tuple[tuple[NetCurve, ...], ...]:
+    """Fixed quantities of each LDA and hour as curves; ``net_mw`` has shape (24, ldas)."""
+    return tuple(tuple(fixed_quantity(float(p)) for p in column) for column in net_mw.T)

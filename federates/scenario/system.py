@@ -20,8 +20,8 @@ from federates.core.errors import ConfigError
 from federates.core.forecast import ForecastModel
 from federates.core.settings import FeederGroup, Study, UnitTrip
 from federates.core.time import DAY_S, LEAD_IN_PHYSICS_S, SimTime
-from federates.distribution.model import Feeder
 from federates.distribution.generator import synthetic_feeder
+from federates.distribution.model import Feeder
 from federates.distribution.tables import read_feeder
 
 LOAD_STREAM, PRODUCTION_STREAM = 0, 1

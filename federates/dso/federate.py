@@ -1,0 +1,67 @@
+"""The DSO as a federate: its role decides what it does, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from federates.coordination.catalog import MODELS
+from federates.core.context import Context
+from federates.core.protocol import Offset, Outbox, Phase, State
+from federates.dso.roles.inflexible_demand import InflexibleDemand
+from federates.dso.roles.net_demand import NetDemand
+from federates.dso.roles.total import TotalDsoRole
+
+
+class Role(Protocol):
+    """What a DSO does under a coordination model."""
+
+    @property
+    def phases(self) -> Mapping[Offset, Phase]:
+        """Second within the step -> what is done then."""
+
+    def save(self) -> State:
+        """State at a market-day boundary."""
+
+    def restore(self, state: State) -> None:
+        """Take up a saved state."""
+
+
+ROLES: dict[str, type[NetDemand] | type[InflexibleDemand] | type[TotalDsoRole]] = {
+    "net_demand": NetDemand,
+    "inflexible_demand": InflexibleDemand,
+    "total": TotalDsoRole,
+}
+"""Roles by key."""
+
+
+class Dso:
+    """A DSO in its role."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    @property
+    def phases(self) -> Mapping[Offset, Phase]:
+        """The role's."""
+        return self._role.phases
+
+    def start(self) -> Outbox:
+        """Nothing is known yet."""
+        return Outbox()
+
+    def save(self) -> State:
+        """The role's state."""
+        return self._role.save()
+
+    def restore(self, state: State) -> None:
+        """Take up the role's state."""
+        self._role.restore(state)
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+
+def build(context: Context) -> Dso:
+    """DSO federate of an LDA, in the role of the study's coordination model."""
+    return Dso(ROLES[MODELS[context.study.coordination].dso_role](context))

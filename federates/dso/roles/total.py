@@ -1,0 +1,269 @@
+"""M5: the DSO takes all offers of its LDA, makes one bid, and turns the award into set-points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from federates.core import tables
+from federates.core.arrays import FloatArray
+from federates.core.context import Context
+from federates.core.errors import MissingInputError
+from federates.core.messages import DerAwards, DerOffers, InterfaceAward
+from federates.core.ports import DsoPorts
+from federates.core.protocol import Grant, Offset, Outbox, Phase, State
+from federates.core.time import Cadence, SimTime
+from federates.dso.dispatch import Dispatch
+from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
+from federates.dso.total import Offers, PreparedBid, TotalDso
+from federates.scenario.lda import LdaScenario
+from federates.scenario.staleness import held_by_link_loss
+
+
+class TotalDsoRole:
+    """Bids, dispatch and the fast loop of a total DSO."""
+
+    def __init__(self, context: Context) -> None:
+        self.ports = DsoPorts()
+        self.name = context.name
+        self._study = context.study
+        self._clock = context.clock
+        self._recorder = context.recorder
+        self._scenario = LdaScenario(context.study, context.lda.name)
+        self._multiplicity = context.lda.multiplicity
+        self._forward = context.forward()
+        self._aggregators = context.receivers("der_awards")
+        self._portfolios = [self._scenario.portfolio(context.owner_of(n)) for n in self._aggregators]
+        n = len(self._scenario.fleet)
+        self._day: int | None = None
+        self._dso: TotalDso | None = None
+        self._prepared: dict[SimTime, PreparedBid] = {}
+        self._now_running: PreparedBid | None = None
+        self._award_mw = 0.0
+        self._price = 0.0
+        self._p_kw: FloatArray = np.zeros(n)
+        self._day_ahead_lmp: dict[int, FloatArray] = {}
+
+    @property
+    def phases(self) -> Mapping[Offset, Phase]:
+        """Set-points every physical step, a bid before each gate, and one per day."""
+        return {
+            1: Phase(Cadence.STEP, self.act),
+            53: Phase(Cadence.GATE, self.bid),
+            54: Phase(Cadence.DAY_AHEAD, self.day_ahead_bid, 54),
+        }
+
+    def day_ahead_bid(self, grant: Grant) -> Outbox:
+        """Curves of 24 hours, each around the dispatch that its expected price would bring."""
+        day = self._clock.day_ahead_day(grant.now)
+        assert day is not None
+        dso = TotalDso(self._scenario)
+        midnight = self._clock.midnight(day)
+        offers = self._offers(grant, day_ahead=True, interval=midnight)
+        prices = self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place]
+        curves = []
+        for hour, expected in enumerate(self._scenario.expected_day(day, self._clock.day_ahead_issue(day))):
+            mine = self._joined(offers, hour)
+            at_price = merit_kw(mine, float(prices[hour]))
+            if hour == 0:
+                dso.twin.set_conditions(conditions(expected, 1.0))
+                dso.twin.settle(at_price, np.zeros(at_price.size))
+            prepared = dso.bid(
+                midnight + HOUR_S * hour,
+                conditions(expected, 1.0),
+                mine,
+                at_price,
+                float(prices[hour]),
+                keep_coefficients=False,
+            )
+            curves.append(prepared.curve.net_curve)
+        outbox = Outbox()
+        bid = interface_bid(curves, midnight, HOUR_S, self._multiplicity)
+        outbox.put(self.ports.day_ahead_bids, bid)
+        return outbox
+
+    def bid(self, grant: Grant) -> Outbox:
+        """The LDA's curve for the interval whose gate is next."""
+        step = grant.now // self._clock.step_s * self._clock.step_s
+        interval = self._clock.gated_interval(step)
+        assert interval is not None
+        dso = self._engine(interval)
+        seen = telemetry(self.ports, grant, self.name)
+        dso.twin.set_taps(seen.taps)
+        offers = self._offers(grant, day_ahead=False, interval=interval)
+        expected = self._scenario.expected(interval, grant.now)
+        prepared = dso.bid(
+            interval,
+            conditions(expected, seen.head_v_pu),
+            self._joined(offers, 0),
+            seen.der_p_mw * KW_PER_MW,
+            self._expected_price(grant, interval),
+            keep_coefficients=True,
+        )
+        self._prepared[interval] = prepared
+        outbox = Outbox()
+        curve = prepared.curve.net_curve
+        outbox.put(
+            self.ports.bids, interface_bid([curve], interval, self._clock.market_s, self._multiplicity)
+        )
+        return outbox
+
+    def act(self, grant: Grant) -> Outbox:
+        """Dispatch a new award; between awards, hold the interchange on it."""
+        self._note_day_ahead(grant)
+        outbox = Outbox()
+        self._forward_prices(outbox, grant)
+        award = grant.inbox.only(self.ports.awards)
+        if self._clock.is_market(grant.now - 1):
+            self._take_award(grant.now - 1, award.message if award else None, award.sent_s if award else None)
+            self._send(outbox, grant.now - 1)
+        elif self._now_running is not None and grant.now > 0:
+            self._hold(grant)
+            self._send(outbox, self._now_running.interval_s)
+        return outbox
+
+    def _take_award(self, interval: SimTime, award: InterfaceAward | None, sent_s: SimTime | None) -> None:
+        prepared = self._prepared.pop(interval, None)
+        if prepared is None or award is None or sent_s is None:
+            raise MissingInputError(f"{self.name} at {interval} s: no award, or no bid that it answers")
+        if award.interval_s != interval:
+            what = f"the ISO's award is for {award.interval_s} s"
+            if not held_by_link_loss(self._study, "iso", self.name, sent_s, interval):
+                raise MissingInputError(f"{self.name} at {interval} s: {what}")
+            self._recorder.add(
+                tables.EVENT, interval, (self.name,), [award.interval_s], text=[f"held: {what}"]
+            )
+        dso = self._engine(interval)
+        self._award_mw = float(award.award_mw[0]) / self._multiplicity
+        self._price = float(award.lmp_usd_per_mwh[0])
+        done = dso.dispatch(prepared, self._award_mw)
+        self._p_kw = dso.twin.joined(done.p_kw)
+        self._now_running = prepared
+        self._record(interval, dso, prepared, done)
+
+    def _hold(self, grant: Grant) -> None:
+        running = self._now_running
+        assert running is not None
+        dso = self._engine(running.interval_s)
+        seen = telemetry(self.ports, grant, self.name)
+        held = dso.hold(running, self._p_kw, seen.head_p_mw, self._award_mw, self._price)
+        self._p_kw = held.p_kw
+
+    def _send(self, outbox: Outbox, interval: SimTime) -> None:
+        for name, mine in zip(self._aggregators, self._portfolios, strict=True):
+            p_mw = self._p_kw[mine] / KW_PER_MW
+            awards = DerAwards(
+                interval_s=interval,
+                length_s=self._clock.market_s,
+                intervals=1,
+                p_mw=p_mw,
+                q_mvar=np.zeros_like(p_mw),
+                price_usd_per_mwh=np.array([self._price]),
+            )
+            outbox.put(self.ports.der_awards, awards, to=name)
+
+    def _record(self, t: SimTime, dso: TotalDso, prepared: PreparedBid, done: Dispatch) -> None:
+        bound = dso.bound(prepared, done)
+        total = int((bound.voltage + bound.thermal + bound.head).sum())
+        error = dso.twin.map_error_pu(prepared.state.points, self._p_kw, np.zeros(self._p_kw.size))
+        row = (self._award_mw, done.interface_mw, done.shortfall_mw, done.passes_count, total, error)
+        self._recorder.add(tables.DISPATCH, t, (self._scenario.name,), *([float(x)] for x in row))
+        feeders = [f"{self._scenario.name}/{name}" for name in self._scenario.feeder_names]
+        self._recorder.add(
+            tables.BINDING,
+            t,
+            feeders,
+            *(counts.astype(np.float64) for counts in (bound.voltage, bound.thermal, bound.head)),
+        )
+
+    def _engine(self, interval: SimTime) -> TotalDso:
+        """A new day starts on a new engine, so that a run continued there has the same numbers."""
+        day = self._clock.day_of(interval)
+        if self._dso is None or day != self._day:
+            self._day = day
+            self._dso = TotalDso(self._scenario)
+        return self._dso
+
+    def _offers(self, grant: Grant, *, day_ahead: bool, interval: SimTime) -> list[DerOffers]:
+        port = self.ports.day_ahead_offers if day_ahead else self.ports.offers
+        received = grant.inbox.all(port)
+        offers = []
+        for name in self._aggregators:
+            got = received.get(name)
+            if got is None or got.message.interval_s != interval:
+                found = "none" if got is None else f"one for {got.message.interval_s} s"
+                raise MissingInputError(
+                    f"{self.name} at {grant.now} s: needs the offers of {name} for {interval} s, has {found}"
+                )
+            offers.append(got.message)
+        return offers
+
+    def _joined(self, offers: Sequence[DerOffers], interval: int) -> Offers:
+        """Offers of all aggregators in fleet order."""
+        n = len(self._scenario.fleet)
+        floor = np.zeros(n)
+        der, width, price = [], [], []
+        for offer, mine in zip(offers, self._portfolios, strict=True):
+            floor[mine] = offer.floor_mw.reshape(offer.intervals, -1)[interval] * KW_PER_MW
+            pick = offer.interval == interval
+            der.append(mine[offer.der[pick]])
+            width.append(offer.width_mw[pick] * KW_PER_MW)
+            price.append(offer.price_usd_per_mwh[pick])
+        owners = np.concatenate(der)
+        order = np.argsort(owners, kind="stable")
+        return Offers(
+            floor_kw=floor,
+            der=owners[order],
+            width_kw=np.concatenate(width)[order],
+            price_usd_per_mwh=np.concatenate(price)[order],
+        )
+
+    def _note_day_ahead(self, grant: Grant) -> None:
+        got = grant.inbox.only(self.ports.day_ahead_awards)
+        if got is not None:
+            day = self._clock.day_of(got.message.interval_s)
+            self._day_ahead_lmp = {d: lmp for d, lmp in self._day_ahead_lmp.items() if d >= day - 1} | {
+                day: got.message.lmp_usd_per_mwh
+            }
+
+    def _forward_prices(self, outbox: Outbox, grant: Grant) -> None:
+        for award in grant.inbox.new(self.ports.day_ahead_awards).values():
+            outbox.put(self.ports.prices, award)
+
+    def _expected_price(self, grant: Grant, interval: SimTime) -> float:
+        """Day-ahead price of the bus, the forecast of its real-time price."""
+        self._note_day_ahead(grant)
+        day = self._clock.day_of(interval)
+        hour = (interval - self._clock.midnight(day)) // HOUR_S
+        return float(self._day_ahead_lmp[day][hour])
+
+    def save(self) -> State:
+        """Set-points, prices, and the bids that wait for an award."""
+        state: dict[str, FloatArray] = {
+            "schema": np.array([1.0]),
+            "p_kw": self._p_kw,
+            "award_mw": np.array([self._award_mw]),
+            "price": np.array([self._price]),
+        }
+        for day, lmp in self._day_ahead_lmp.items():
+            state[f"lmp_{day}"] = lmp
+        return state
+
+    def restore(self, state: State) -> None:
+        """Take up a saved state."""
+        self._p_kw = state["p_kw"].copy()
+        self._award_mw = float(state["award_mw"][0])
+        self._price = float(state["price"][0])
+        self._day_ahead_lmp = {
+            int(name.removeprefix("lmp_")): lmp for name, lmp in state.items() if name.startswith("lmp_")
+        }
+
+
+def merit_kw(offers: Offers, price_usd_per_mwh: float) -> FloatArray:
+    """Injections that the offers alone would bring at a price, shape (ders,). [kW]"""
+    taken = np.where(offers.price_usd_per_mwh < price_usd_per_mwh, offers.width_kw, 0.0)
+    injection: FloatArray = offers.floor_kw + np.bincount(
+        offers.der, weights=taken, minlength=offers.floor_kw.size
+    )
+    return injection

@@ -1,0 +1,103 @@
+"""The plant's state as rows of tables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from federates.core import tables
+from federates.core.arrays import FloatArray
+from federates.core.settings import Study
+from federates.core.tables import Recorder
+from federates.core.time import SimTime
+from federates.feeder.plant import Plant
+from federates.scenario.lda import LdaScenario
+
+KW_PER_MW = 1_000.0
+DER_KINDS = ("pv", "battery", "flexible")
+
+
+class FeederRecords:
+    """Writes accepted steps to a recorder."""
+
+    def __init__(self, recorder: Recorder, scenario: LdaScenario, study: Study) -> None:
+        self._recorder = recorder
+        self._scenario = scenario
+        self._study = study
+        name = scenario.name
+        self._lda = (name,)
+        self._feeders = tuple(f"{name}/{f}" for f in scenario.feeder_names)
+        self._type_ids = tuple(f"{feeder}/{kind}" for feeder in self._feeders for kind in DER_KINDS)
+        self._der_ids = tuple(f"{name}/{der}" for der in scenario.fleet.ids)
+        kind = np.array([DER_KINDS.index(k) for k in scenario.fleet.kind], dtype=np.int64)
+        self._type_of = np.array(scenario.model.der_feeder, dtype=np.int64) * len(DER_KINDS) + kind
+        self._node_ids: tuple[str, ...] = ()
+
+    def step(
+        self, t: SimTime, plant: Plant, v_pu: float, set_point_kw: FloatArray, taps_before: FloatArray
+    ) -> None:
+        """One accepted physical step."""
+        self._head(t, plant, v_pu)
+        self._feeder_rows(t, plant, taps_before)
+        self._der_rows(t, plant, set_point_kw)
+        if self._study.record.nodes:
+            self._node_ids = self._node_ids or tuple(f"{self._lda[0]}/{n}" for n in plant.circuit.node_names)
+            self._recorder.add(tables.NODE, t, self._node_ids, plant.circuit.node_v_pu())
+
+    def _head(self, t: SimTime, plant: Plant, v_pu: float) -> None:
+        circuit, factor = plant.circuit, self._scenario.multiplicity / KW_PER_MW
+        power = circuit.head_power_kva().sum()
+        zero, positive, negative = circuit.head_sequence_a()
+        unbalance = 100.0 / max(positive, np.finfo(np.float64).tiny)
+        row = (
+            power.real * factor,
+            power.imag * factor,
+            v_pu,
+            negative * unbalance,
+            zero * unbalance,
+            circuit.losses_kva().real,
+            100.0 * abs(power) / (KW_PER_MW * self._scenario.substation_mva),
+        )
+        self._recorder.add(tables.HEAD, t, self._lda, *([float(value)] for value in row))
+
+    def _feeder_rows(self, t: SimTime, plant: Plant, taps_before: FloatArray) -> None:
+        states = plant.feeder_states()
+        moves = self._scenario.tap_moves(plant.circuit, taps_before)
+        rows = []
+        for place, state in enumerate(states):
+            v = state.voltages
+            limits = self._scenario.limits[place]
+            kva = float(np.hypot(state.p_kw, state.q_kvar))
+            limit_kva = limits.import_kva if state.p_kw >= 0 else limits.export_kva
+            rows.append(
+                (
+                    state.p_kw,
+                    state.q_kvar,
+                    v.min_pu,
+                    v.p5_pu,
+                    v.median_pu,
+                    v.p95_pu,
+                    v.max_pu,
+                    v.outside_a_count,
+                    v.outside_b_count,
+                    100.0 * state.max_loading_pu,
+                    state.overloaded_count,
+                    max(0.0, kva - limit_kva),
+                    moves[place],
+                )
+            )
+        self._recorder.add(tables.FEEDER, t, self._feeders, *np.array(rows, dtype=np.float64).T)
+
+    def _der_rows(self, t: SimTime, plant: Plant, set_point_kw: FloatArray) -> None:
+        actual = self._scenario.actual(t)
+        fleet, kinds = self._scenario.fleet, len(self._type_ids)
+        curtailed = np.where(fleet.of_kind("pv"), actual.available_kw - plant.p_kw, 0.0)
+        curtailed = np.where(fleet.of_kind("flexible"), plant.p_kw - actual.least_kw, curtailed)
+        sums = (
+            np.bincount(self._type_of, weights=values, minlength=kinds).astype(np.float64)
+            for values in (plant.p_kw, plant.q_kvar, actual.available_kw, plant.soc_kwh, curtailed)
+        )
+        self._recorder.add(tables.DER_TYPE, t, self._type_ids, *sums)
+        if self._study.record.ders and t % self._study.horizon.market_interval_s == 0:
+            self._recorder.add(
+                tables.DER, t, self._der_ids, plant.p_kw, set_point_kw, actual.available_kw, plant.soc_kwh
+            )

@@ -1,0 +1,280 @@
+"""The ISO as a federate: bids and the grid's state in, awards, prices and set-points out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from federates.core.arrays import BoolArray, FloatArray
+from federates.core.context import Context
+from federates.core.curve import curves_of
+from federates.core.errors import MissingInputError
+from federates.core.messages import DerAwards, DerOffers, InterfaceAward, InterfaceBid, UnitDispatch
+from federates.core.ports import IsoPorts
+from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
+from federates.core.tables import EVENT
+from federates.core.time import Cadence, SimTime
+from federates.iso.day_ahead import DayAhead
+from federates.iso.market import (
+    DayAheadInputs,
+    DayAheadMarket,
+    RealTimeInputs,
+    RealTimeMarket,
+    der_awards,
+    der_book,
+    headroom_mw,
+)
+from federates.iso.records import MarketRecords
+from federates.iso.sced import Clearing
+from federates.iso.unit_state import UnitState
+from federates.scenario.staleness import held_by_link_loss
+from federates.scenario.system import SystemScenario
+
+DAY_AHEAD_OFFSET_S, LAST_ROUND_OFFSET_S = 55, 59
+HOUR_S = 3_600
+M = TypeVar("M", InterfaceBid, DerOffers)
+SCHEMA = 1.0
+
+
+class Iso:
+    """Adapter between the federation and the market."""
+
+    def __init__(self, context: Context) -> None:
+        self.ports = IsoPorts()
+        self._study = context.study
+        self._clock = context.clock
+        self._recorder = context.recorder
+        self._scenario = SystemScenario(context.study)
+        self._forward = context.forward()
+        self._ldas = tuple(lda.name for lda in context.study.ldas)
+        self._dsos = tuple(f"dso_{lda}" for lda in self._ldas)
+        self._aggregators = context.receivers("der_awards")
+        bus_of = dict(zip(self._ldas, self._scenario.lda_bus.tolist(), strict=True))
+        self._aggregator_bus = [bus_of[context.lda_of(name)] for name in self._aggregators]
+        self._records = MarketRecords(context.recorder, self._scenario.case, self._ldas)
+        self._schedule: dict[int, tuple[BoolArray, FloatArray]] = {}
+        self._day: int | None = None
+        self._real_time: RealTimeMarket | None = None
+
+    @property
+    def phases(self) -> Mapping[Offset, Phase]:
+        """Real time at every market interval; day-ahead once a day."""
+        return {
+            0: Phase(Cadence.MARKET, self.real_time),
+            DAY_AHEAD_OFFSET_S: Phase(Cadence.DAY_AHEAD, self.day_ahead, LAST_ROUND_OFFSET_S),
+        }
+
+    def start(self) -> Outbox:
+        """Nothing is known yet."""
+        return Outbox()
+
+    def day_ahead(self, grant: Grant) -> Outbox:
+        """Clear the coming market day with the bids that are in; wait for those that are not."""
+        day = self._clock.day_ahead_day(grant.now)
+        assert day is not None
+        midnight = self._clock.midnight(day)
+        bids = self._current(grant, self.ports.day_ahead_bids, midnight)
+        offers = self._current(grant, self.ports.day_ahead_der_offers, midnight)
+        missing = [n for n in self._dsos if n not in bids] + [n for n in self._aggregators if n not in offers]
+        if missing:
+            if grant.now + self._clock.step_s >= self._clock.day_ahead_closes(day):
+                raise MissingInputError(f"iso: no day-ahead bid of day {day} from {', '.join(missing)}")
+            return Outbox(again=True)
+        curves = [curves_of(bids[name]) for name in self._dsos]
+        book = [offers[name] for name in self._aggregators]
+        books = [der_book(book, self._aggregator_bus, h) for h in range(24)] if book else None
+        load, available, series = self._scenario.expected_day(day, self._clock.day_ahead_issue(day))
+        inputs = DayAheadInputs(
+            load_mw=load,
+            available_mw=available,
+            series=series,
+            loss_share=self._study.market.loss_share,
+        )
+        market = DayAheadMarket(self._scenario.case, self._scenario.lda_bus)
+        cleared = market.clear(
+            inputs,
+            tuple(tuple(c) for c in curves),
+            books,
+            self._unit_state(day),
+            self._forward.committed[day],
+        )
+        self._schedule[day] = (cleared.commitment, cleared.unit_mw)
+        self._records.day_ahead(day, self._clock, cleared, float(self._forward.gap[day]))
+        outbox = Outbox()
+        self._send_day_ahead(outbox, midnight, cleared, book)
+        if day == 0:
+            outbox.put(self.ports.dispatch, self._first_dispatch(cleared, available))
+        return outbox
+
+    def real_time(self, grant: Grant) -> Outbox:
+        """Clear the interval that begins now."""
+        now = grant.now
+        self._renew_engine(now)
+        assert self._real_time is not None
+        bids = self._bids(grant, now)
+        curves = [curves_of(bids[name])[0] for name in self._dsos]
+        offers = [self._due(grant, self.ports.der_offers, name, now) for name in self._aggregators]
+        book = der_book(offers, self._aggregator_bus, 0) if offers else None
+        inputs = self._inputs(grant, now)
+        cleared = self._real_time.clear(inputs, curves, book)
+        self._records.real_time(now, cleared, curves, inputs, book)
+        outbox = Outbox()
+        dispatch = UnitDispatch(
+            interval_s=now,
+            set_point_mw=cleared.unit_mw,
+            committed=(inputs.committed & ~inputs.out).astype(np.float64),
+            headroom_mw=self._real_time.headroom_mw(cleared, inputs),
+            dc_flow_mw=cleared.dc_mw,
+        )
+        outbox.put(self.ports.dispatch, dispatch)
+        self._send_awards(outbox, now, cleared, offers)
+        return outbox
+
+    def _renew_engine(self, now: SimTime) -> None:
+        """A new day starts on a new program, so that a run continued there has the same numbers."""
+        day = self._clock.day_of(now)
+        if day != self._day:
+            self._day = day
+            self._real_time = RealTimeMarket(
+                self._scenario.case, self._scenario.lda_bus, self._clock.market_s
+            )
+            self._schedule = {d: s for d, s in self._schedule.items() if d >= day}
+
+    def _unit_state(self, day: int) -> UnitState:
+        plan = self._forward
+        return UnitState(
+            on=plan.state_on[day],
+            in_state_h=plan.state_h[day],
+            output_mw=plan.state_mw[day],
+            energy_mwh=plan.state_mwh[day],
+        )
+
+    def _inputs(self, grant: Grant, now: SimTime) -> RealTimeInputs:
+        day = self._clock.day_of(now)
+        commitment, schedule = self._schedule[day]
+        hour = (now - self._clock.midnight(day)) // HOUR_S
+        load, available = self._scenario.expected(now, now - self._clock.gate_lead_s)
+        state = grant.inbox.only(self.ports.grid_state)
+        if state is None:
+            raise MissingInputError(f"iso at {now} s: transmission has not reported the grid's state")
+        return RealTimeInputs(
+            load_mw=load,
+            available_mw=available,
+            must_take=self._scenario.series("real_time", day).must_take,
+            losses_mw=state.message.losses_mw,
+            previous_mw=state.message.unit_output_mw,
+            committed=commitment[hour],
+            schedule_mw=schedule[hour],
+            out=self._scenario.tripped(now),
+        )
+
+    def _bids(self, grant: Grant, now: SimTime) -> dict[str, InterfaceBid]:
+        return {name: self._due(grant, self.ports.bids, name, now) for name in self._dsos}
+
+    def _due(self, grant: Grant, port: In[M], sender: str, now: SimTime) -> M:
+        """The sender's message for the interval that begins now, or the last one where its link is lost."""
+        got = grant.inbox.all(port).get(sender)
+        if got is None:
+            raise MissingInputError(f"iso at {now} s: nothing has come from {sender} at {port.name}")
+        if got.message.interval_s != now:
+            what = f"{port.name} of {sender} is for {got.message.interval_s} s"
+            if not held_by_link_loss(self._study, sender, "iso", got.sent_s, now):
+                raise MissingInputError(f"iso at {now} s: the latest of {what}")
+            self._recorder.add(EVENT, now, ("iso",), [got.message.interval_s], text=[f"held: {what}"])
+        return got.message
+
+    def _current(self, grant: Grant, port: In[M], interval: SimTime) -> dict[str, M]:
+        received = grant.inbox.all(port)
+        return {s: got.message for s, got in received.items() if got.message.interval_s == interval}
+
+    def _first_dispatch(self, cleared: DayAhead, available: FloatArray) -> UnitDispatch:
+        """Set-points of the study's first hour, at which the lead-in runs."""
+        hour = -self._clock.midnight(0) // HOUR_S
+        on = cleared.commitment[hour]
+        output = cleared.unit_mw[hour]
+        return UnitDispatch(
+            interval_s=-1,
+            set_point_mw=output,
+            committed=on.astype(np.float64),
+            headroom_mw=headroom_mw(self._scenario.case, output, on, available[hour]),
+            dc_flow_mw=cleared.dc_mw[hour],
+        )
+
+    def _send_day_ahead(
+        self, outbox: Outbox, midnight: SimTime, cleared: DayAhead, offers: list[DerOffers]
+    ) -> None:
+        lmp = cleared.prices.lmp_usd_per_mwh
+        for hour in range(24):
+            at_ldas = lmp[hour, self._scenario.lda_bus]
+            self._records.day_ahead_awards(midnight + HOUR_S * hour, cleared.curve_mw[hour], at_ldas)
+        for place, dso in enumerate(self._dsos):
+            award = InterfaceAward(
+                interval_s=midnight,
+                length_s=HOUR_S,
+                award_mw=cleared.curve_mw[:, place],
+                lmp_usd_per_mwh=lmp[:, self._scenario.lda_bus[place]],
+            )
+            outbox.put(self.ports.day_ahead_awards, award, to=dso)
+        first = 0
+        for name, offer, bus in zip(self._aggregators, offers, self._aggregator_bus, strict=True):
+            blocks = int((offer.interval == 0).sum())
+            taken = cleared.block_mw[:, first : first + blocks]
+            p = [der_awards(offer, hour, taken[hour]) for hour in range(24)]
+            outbox.put(
+                self.ports.day_ahead_der_awards, _awards(offer, np.concatenate(p), lmp[:, bus]), to=name
+            )
+            first += blocks
+
+    def _send_awards(self, outbox: Outbox, now: SimTime, cleared: Clearing, offers: list[DerOffers]) -> None:
+        lmp = cleared.prices.lmp_usd_per_mwh
+        self._records.awards(now, cleared, lmp[self._scenario.lda_bus])
+        for place, dso in enumerate(self._dsos):
+            award = InterfaceAward(
+                interval_s=now,
+                length_s=self._clock.market_s,
+                award_mw=cleared.curve_mw[[place]],
+                lmp_usd_per_mwh=lmp[self._scenario.lda_bus[[place]]],
+            )
+            outbox.put(self.ports.awards, award, to=dso)
+        first = 0
+        for name, offer, bus in zip(self._aggregators, offers, self._aggregator_bus, strict=True):
+            blocks = int(offer.interval.size)
+            p = der_awards(offer, 0, cleared.block_mw[first : first + blocks])
+            outbox.put(self.ports.der_awards, _awards(offer, p, lmp[[bus]]), to=name)
+            first += blocks
+
+    def save(self) -> State:
+        """Day-ahead schedules of the days to come."""
+        state: dict[str, FloatArray] = {"schema": np.array([SCHEMA])}
+        for day, (commitment, unit_mw) in self._schedule.items():
+            state[f"commitment_{day}"] = commitment.astype(np.float64)
+            state[f"unit_mw_{day}"] = unit_mw
+        return state
+
+    def restore(self, state: State) -> None:
+        """Take up a saved state."""
+        for name, commitment in state.items():
+            if name.startswith("commitment_"):
+                day = int(name.removeprefix("commitment_"))
+                self._schedule[day] = (commitment > 0.5, state[f"unit_mw_{day}"])
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+
+def _awards(offer: DerOffers, p_mw: FloatArray, price: FloatArray) -> DerAwards:
+    return DerAwards(
+        interval_s=offer.interval_s,
+        length_s=offer.length_s,
+        intervals=offer.intervals,
+        p_mw=p_mw,
+        q_mvar=np.zeros_like(p_mw),
+        price_usd_per_mwh=price,
+    )
+
+
+def build(context: Context) -> Iso:
+    """ISO federate of a study."""
+    return Iso(context)

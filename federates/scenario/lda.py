@@ -1,0 +1,407 @@
+"""One LDA of a study: feeders, fleet, what customers and the sun do, and what is expected of them.
+
+Read alike by the plant, the DSO, the aggregators and the forward plan. Arrays of loads and DERs run feeder by
+feeder in the circuit's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from federates.core.arrays import BoolArray, FloatArray, IntArray
+from federates.core.settings import DEFAULT_SUPPLIER, FeederGroup, Lda, Study
+from federates.core.time import LEAD_IN_PHYSICS_S, SimTime
+from federates.der.demand import Demand
+from federates.der.fleet import Fleet, Mix, build_fleet, flexible_kw_by_load, jittered, joined
+from federates.der.parameters import DerParameters
+from federates.distribution.builder import (
+    SUBSTATION_MVA_PER_FEEDER,
+    DerAttachment,
+    FeederInstance,
+    LdaModel,
+    RegulatorOverride,
+)
+from federates.distribution.circuit import Circuit
+from federates.distribution.model import Feeder
+from federates.scenario.sun import clear_sky
+from federates.scenario.system import (
+    LDA_STREAMS,
+    SystemScenario,
+    feeder_tables,
+    forecast_model,
+    interpolated,
+    load_area,
+)
+
+HOUR_S = 3_600
+DAY_STEPS_S = 86_400
+TOLERANCE_PU = 1e-8
+"""Convergence tolerance of the area's circuits. [pu]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LdaConditions:
+    """What demand and sun are over one stretch of time."""
+
+    demand_kw: FloatArray
+    """Fixed demand, vehicles included, shape (loads,). [kW]"""
+    demand_kvar: FloatArray
+    """Shape (loads,). [kvar]"""
+    available_kw: FloatArray
+    """Greatest injection: what the sun gives, a battery's power, none of a load, shape (ders,). [kW]"""
+    least_kw: FloatArray
+    """Least injection of each DER: a battery's charge, a flexible load's whole demand, shape (ders,). [kW]"""
+
+
+ExpectedLda = LdaConditions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadLimits:
+    """Apparent power that may pass a feeder's head."""
+
+    import_kva: float
+    export_kva: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SimulatedFeeder:
+    name: str
+    group: FeederGroup
+    tables: Feeder
+    fleet: Fleet
+    demand: Demand
+
+
+class LdaScenario:
+    """One LDA of a study."""
+
+    def __init__(self, study: Study, name: str, system: SystemScenario | None = None) -> None:
+        self.study = study
+        self.settings: Lda = study.lda(name)
+        self.name = name
+        self.multiplicity = self.settings.multiplicity
+        self.tolerance_pu = TOLERANCE_PU
+        self.place = study.ldas.index(self.settings)
+        self._system = system or SystemScenario(study)
+        self._clock = study.clock
+        case = self._system.case
+        self.bus_place = int(self._system.lda_bus[self.place])
+        self._area = load_area(study, self.place, case)
+        self._forecast = forecast_model(study)
+        self._feeders = [
+            _simulated(self.settings, group, k) for group in self.settings.feeders for k in range(group.count)
+        ]
+        self.feeder_names = tuple(f.name for f in self._feeders)
+        self.fleet: Fleet = joined([f.fleet for f in self._feeders], [f"{f.name}_" for f in self._feeders])
+        self._der_feeder: IntArray = np.repeat(
+            np.arange(len(self._feeders)), [len(f.fleet) for f in self._feeders]
+        )
+        self.limits = tuple(
+            HeadLimits(import_kva=f.group.import_limit_kva, export_kva=f.group.export_limit_kva)
+            for f in self._feeders
+        )
+        self.model = self._model(float(case.buses.base_kv[self.bus_place]))
+        self.substation_mva = SUBSTATION_MVA_PER_FEEDER * len(self._feeders)
+        self.parameters = _parameters(self.fleet)
+        self._profile_units = [
+            None if f.group.ders.pv is None or f.group.ders.pv.profile is None
+            else case.units.ids.index(f.group.ders.pv.profile)
+            for f in self._feeders
+        ]  # fmt: skip
+        self._pv, self._flexible = self.fleet.of_kind("pv"), self.fleet.of_kind("flexible")
+        self._day = -1
+        self._day_rows: tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray] | None = None
+
+    def _model(self, bus_kv: float) -> LdaModel:
+        return LdaModel(
+            name=self.name,
+            bus_kv=bus_kv,
+            feeders=tuple(_instance(f) for f in self._feeders),
+        )
+
+    def portfolio(self, owner: str) -> IntArray:
+        """Places in the fleet of an aggregator's DERs."""
+        return np.flatnonzero(self.fleet.of_owner(owner))
+
+    def initial_set_point_kw(self) -> FloatArray:
+        """Set-points of the lead-in: all sun taken, batteries idle, flexible loads served. [kW]"""
+        p: FloatArray = np.where(self._pv, self.fleet.power_kw, 0.0)
+        return np.where(self._flexible, -self.fleet.power_kw, p)
+
+    def base_kw(self, floor_kw: FloatArray) -> FloatArray:
+        """Injections of the state with no DER at work, to which limits are relaxed. [kW]"""
+        return np.where(self._flexible, floor_kw, 0.0)
+
+    def actual(self, step: SimTime) -> LdaConditions:
+        """What comes in the physical step at ``step``."""
+        t, kw, kvar, profile, level = self._rows(step)
+        row = int((step - t[0]) // self._clock.step_s)
+        return self._conditions(kw[row], kvar[row], profile[row], level[row])
+
+    def expected(self, target: SimTime, issue: SimTime) -> LdaConditions:
+        """Forecast for the market interval at ``target``, issued at ``issue``."""
+        middle = np.array([target + self._clock.market_s // 2])
+        load_factor, sun_factor = self._factors(np.array([target]), issue)
+        profile = self._profiles(middle) * sun_factor[:, None]
+        kw, kvar, level = self._expected_demand(middle, self._shape(middle), load_factor)
+        return self._conditions(kw[0], kvar[0], np.clip(profile[0], 0.0, 1.0), level[0])
+
+    def expected_day(self, day: int, issue: SimTime) -> list[LdaConditions]:
+        """Forecast for the 24 hours of a market day, issued at ``issue``."""
+        begin = np.array(self._clock.day_hours(day))
+        middle = begin + HOUR_S // 2
+        load_factor, sun_factor = self._factors(begin, issue)
+        series = self._system.series("day_ahead", day)
+        shape = series.area_shape[:, series.areas.tolist().index(self._area)]
+        profile = self._profiles(middle) * sun_factor[:, None]
+        if self._system.case.series == "rts_gmlc":
+            p_max = self._system.case.units.p_max_mw
+            for k, unit in enumerate(self._profile_units):
+                if unit is not None:
+                    profile[:, k] = series.available_mw[:, unit] / p_max[unit]
+        profile = np.clip(profile, 0.0, 1.0)
+        kw, kvar, level = self._expected_demand(middle, shape, load_factor)
+        return [self._conditions(kw[h], kvar[h], profile[h], level[h]) for h in range(begin.size)]
+
+    def expected_soc_kwh(self, _day: int) -> FloatArray:
+        """Energy expected in the stores at a day's beginning, as known the day before. [kWh]"""
+        return self.fleet.initial_kwh.copy()
+
+    def uncoordinated_kw(
+        self, conditions: LdaConditions, soc_kwh: FloatArray, length_s: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Injections if every DER serves its own site for ``length_s``, and the energy stored then."""
+        fleet, hours = self.fleet, length_s / HOUR_S
+        p = np.where(self._pv, conditions.available_kw, 0.0)
+        p = np.where(self._flexible, conditions.least_kw, p)
+        site = self._site_kw(conditions.demand_kw, p)
+        store = fleet.energy_kwh > 0.0
+        up = np.minimum(fleet.power_kw, soc_kwh * fleet.discharge_efficiency / hours)
+        down = np.minimum(fleet.power_kw, (fleet.energy_kwh - soc_kwh) / fleet.charge_efficiency / hours)
+        p = np.where(store, np.clip(site, -down, up), p)
+        flow = np.where(p > 0.0, p / fleet.discharge_efficiency, p * fleet.charge_efficiency)
+        after = np.where(store, np.clip(soc_kwh - flow * hours, 0.0, fleet.energy_kwh), soc_kwh)
+        return p, after
+
+    def site_kw(self, step: SimTime, p_kw: FloatArray) -> FloatArray:
+        """Demand less photovoltaics at each DER's own bus, shape (ders,). [kW]"""
+        return self._site_kw(self.actual(step).demand_kw, p_kw)
+
+    def _site_kw(self, demand_kw: FloatArray, p_kw: FloatArray) -> FloatArray:
+        of_load, of_der = self._sites
+        net: FloatArray = np.bincount(of_load, weights=demand_kw).astype(np.float64)
+        passive = np.where(self._pv | self._flexible, p_kw, 0.0)
+        net -= np.bincount(of_der, weights=passive, minlength=net.size)
+        site: FloatArray = net[of_der]
+        return site
+
+    @cached_property
+    def _sites(self) -> tuple[IntArray, IntArray]:
+        """Number of the bus of each load and of each DER."""
+        place: dict[str, int] = {}
+        names = [f"{f.name}_{load.bus}" for f in self._feeders for load in f.tables.loads]
+        loads = np.array([place.setdefault(name, len(place)) for name in names], dtype=np.int64)
+        return loads, np.array([place[bus] for bus in self.fleet.bus], dtype=np.int64)
+
+    def load_node_mask(self, circuit: Circuit) -> BoolArray:
+        """Which nodes of a circuit have a load, shape (nodes,)."""
+        nodes = {
+            f"{f.name}_{load.bus}.{phase}".lower()
+            for f in self._feeders
+            for load in f.tables.loads
+            for phase in load.phases
+        }
+        return np.array([name.lower() in nodes for name in circuit.node_names], dtype=np.bool_)
+
+    def tap_moves(self, circuit: Circuit, before: FloatArray) -> FloatArray:
+        """Tap steps made since ``before`` by each feeder's regulators, shape (feeders,)."""
+        moved = np.abs(circuit.taps() - before)
+        return np.array(
+            [
+                sum(
+                    moved[k]
+                    for k, name in enumerate(circuit.layout.regulators)
+                    if name.lower().startswith(f"{feeder.lower()}_")
+                )
+                for feeder in self.feeder_names
+            ],
+            dtype=np.float64,
+        )
+
+    def _conditions(
+        self, kw: FloatArray, kvar: FloatArray, profile: FloatArray, level: FloatArray
+    ) -> LdaConditions:
+        fleet = self.fleet
+        sun = np.minimum(fleet.power_kw * fleet.yield_factor * profile[self._der_feeder], fleet.power_kw)
+        stored = np.where(self._flexible, 0.0, fleet.power_kw)
+        used = np.where(
+            self._flexible, fleet.power_kw * np.minimum(level[self._der_feeder], 1.0), fleet.power_kw
+        )
+        return LdaConditions(
+            demand_kw=kw,
+            demand_kvar=kvar,
+            available_kw=np.where(self._pv, sun, stored),
+            least_kw=np.where(self._pv, 0.0, -used),
+        )
+
+    def _rows(self, step: SimTime) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Actual demand, sun profile and demand level of the market day that holds ``step``."""
+        day = max(self._clock.day_of(step), 0)
+        if day != self._day or self._day_rows is None:
+            begin = self._clock.midnight(day)
+            first = begin - LEAD_IN_PHYSICS_S if day == 0 else begin
+            t = np.arange(first, begin + DAY_STEPS_S, self._clock.step_s)
+            middle = t + self._clock.step_s // 2
+            shape = self._shape(middle)
+            own = middle - self._clock.day_start_s
+            parts = [f.demand.actual(own, shape) for f in self._feeders]
+            level = np.stack([f.demand.level(own, shape) for f in self._feeders], axis=1)
+            self._day = day
+            self._day_rows = (
+                t,
+                np.concatenate([p[0] for p in parts], axis=1),
+                np.concatenate([p[1] for p in parts], axis=1),
+                self._profiles(middle),
+                level,
+            )
+        return self._day_rows
+
+    def _expected_demand(
+        self, t: IntArray, shape: FloatArray, factor: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        own = t - self._clock.day_start_s
+        parts = [f.demand.expected(own, shape, factor) for f in self._feeders]
+        level = np.stack([f.demand.level(own, shape) * factor for f in self._feeders], axis=1)
+        return (
+            np.concatenate([p[0] for p in parts], axis=1),
+            np.concatenate([p[1] for p in parts], axis=1),
+            level,
+        )
+
+    def _factors(self, target: IntArray, issue: SimTime) -> tuple[FloatArray, FloatArray]:
+        """One plus the relative forecast error of demand and of sun, each of shape (times,)."""
+        stream = LDA_STREAMS + 2 * self.place
+        load = self._forecast.error(target, issue, stream, 1)[:, 0]
+        sun = self._forecast.error(target, issue, stream + 1, 1)[:, 0]
+        return np.maximum(1.0 + load, 0.0), np.maximum(1.0 + sun, 0.0)
+
+    def _shape(self, t: IntArray) -> FloatArray:
+        series = self._system.series("real_time", max(self._clock.day_of(int(t[-1])), 0))
+        column = series.area_shape[:, [series.areas.tolist().index(self._area)]]
+        shape: FloatArray = interpolated(series, column, t.astype(np.float64))[:, 0]
+        return shape
+
+    def _profiles(self, t: IntArray) -> FloatArray:
+        """What the sun gives over rated power, shape (times, feeders)."""
+        series = self._system.series("real_time", max(self._clock.day_of(int(t[-1])), 0))
+        p_max = self._system.case.units.p_max_mw
+        columns = []
+        for unit in self._profile_units:
+            if unit is None:
+                columns.append(clear_sky((t - self._clock.day_start_s) % DAY_STEPS_S))
+            else:
+                values = series.available_mw[:, [unit]] / p_max[unit]
+                columns.append(interpolated(series, values, t.astype(np.float64))[:, 0])
+        return np.stack(columns, axis=1)
+
+
+def _simulated(lda: Lda, group: FeederGroup, place: int) -> _SimulatedFeeder:
+    tables = feeder_tables(group, place)
+    seed_id = group.seed_id + place
+    mix = jittered(_mix(lda, group), group.jitter, seed_id)
+    fleet = build_fleet(tables, mix, seed_id)
+    flexible = flexible_kw_by_load(fleet, len(tables.loads))
+    return _SimulatedFeeder(
+        name=f"{group.name}{place + 1}",
+        group=group,
+        tables=tables,
+        fleet=fleet,
+        demand=Demand(tables, mix, flexible, seed_id),
+    )
+
+
+def _mix(lda: Lda, group: FeederGroup) -> Mix:
+    owner = lda.aggregator_of()
+
+    def of(kind: str) -> str:
+        return owner.get((group.name, kind), DEFAULT_SUPPLIER)
+
+    ders = group.ders
+    mix: dict[str, float | int | str | tuple[float, float]] = {
+        "load_scale": group.load_scale,
+        "evening_bump": group.evening_bump,
+        "pv_owner": of("pv"),
+        "battery_owner": of("battery"),
+        "flexible_owner": of("flexible"),
+    }
+    if ders.pv is not None:
+        mix |= {
+            "pv_kw": ders.pv.power_kw,
+            "pv_curtailment_usd_per_mwh": ders.pv.curtailment_cost_usd_per_mwh,
+        }
+    if ders.battery is not None:
+        mix |= {
+            "battery_kw": ders.battery.power_kw,
+            "battery_kwh": ders.battery.energy_kwh,
+            "battery_efficiency": ders.battery.efficiency,
+            "battery_wear_usd_per_mwh": ders.battery.wear_usd_per_mwh,
+            "battery_initial_charge": ders.battery.initial_charge,
+        }
+    if ders.ev is not None:
+        mix |= {
+            "ev_count": ders.ev.count,
+            "ev_charger_kw": ders.ev.charger_kw,
+            "ev_daily_kwh": ders.ev.daily_energy_kwh,
+            "ev_far_weight": ders.ev.far_weight,
+        }
+    if ders.flexible is not None:
+        value = ders.flexible.value_of_use_usd_per_mwh
+        mix |= {"flexible_share": ders.flexible.share, "flexible_value_usd_per_mwh": (value, 2.0 * value)}
+    return Mix(**mix)  # type: ignore[arg-type]
+
+
+def _instance(feeder: _SimulatedFeeder) -> FeederInstance:
+    group, tables = feeder.group, feeder.tables
+    overrides: Sequence[RegulatorOverride] = [
+        RegulatorOverride(
+            name=regulator.name,
+            v_set_v=tuple(
+                group.regulators.v_set.get(regulator.name, published) for published in regulator.v_set_v
+            ),
+            ldc=group.regulators.line_drop_compensation,
+        )
+        for regulator in tables.regulators
+    ]
+    fleet = feeder.fleet
+    return FeederInstance(
+        prefix=feeder.name,
+        feeder=tables,
+        line_length_scale=group.line_length_scale,
+        load_scale=group.load_scale,
+        regulators=tuple(overrides),
+        ders=tuple(
+            DerAttachment(id=f"{feeder.name}_{name}", bus=bus, phases=phases)
+            for name, bus, phases in zip(fleet.ids, fleet.bus, fleet.phases, strict=True)
+        ),
+    )
+
+
+def _parameters(fleet: Fleet) -> DerParameters:
+    injects = ~fleet.of_kind("flexible")
+    draws = ~fleet.of_kind("pv")
+    return DerParameters(
+        ids=fleet.ids,
+        kind=fleet.kind,
+        p_min_kw=np.where(draws, -fleet.power_kw, 0.0),
+        p_max_kw=np.where(injects, fleet.power_kw, 0.0),
+        s_kva=fleet.s_kva,
+        energy_kwh=fleet.energy_kwh,
+        eta_charge=fleet.charge_efficiency,
+        eta_discharge=fleet.discharge_efficiency,
+        soc_initial_kwh=fleet.initial_kwh,
+    )

@@ -1,0 +1,135 @@
+"""The forward plan of a study: commitment and first price forecast, the same for every coordination model.
+
+One day-ahead clearing per market day, on the forecast of LDAs in which every DER serves its own site.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from federates.core.arrays import BoolArray, FloatArray
+from federates.core.errors import ConfigError
+from federates.core.forward import HOURS, ForwardPlan
+from federates.core.settings import GivenCommitment, SolveCommitment, Study
+from federates.iso.day_ahead import DayAhead
+from federates.iso.market import DayAheadInputs, DayAheadMarket, fixed_curves
+from federates.iso.unit_state import UnitState
+from federates.lp.solution import SearchBudget
+from federates.scenario.lda import HOUR_S, LdaScenario
+from federates.scenario.system import SystemScenario
+
+KW_PER_MW = 1_000.0
+DISTRIBUTION_LOSSES = 0.03
+"""Losses below the interface, as a share of demand, in the forward plan only."""
+
+
+def run(arguments: dict[str, object]) -> dict[str, object]:
+    """Write the plan of a resolved study (key ``study``) to a file (key ``path``); say how good it is."""
+    study = Study.model_validate(arguments["study"])
+    plan = forward_plan(study)
+    path = Path(str(arguments["path"]))
+    plan.write(path)
+    _write_commitment(path.with_name("commitment.csv"), plan.committed, SystemScenario(study).case.units.ids)
+    return {
+        "gap_pct": [round(100.0 * float(g), 4) for g in plan.gap],
+        "time_limited": bool(plan.is_time_limited.any()),
+    }
+
+
+def forward_plan(study: Study) -> ForwardPlan:
+    """Commitment and prices of every market day of a study."""
+    system = SystemScenario(study)
+    ldas = [LdaScenario(study, lda.name, system) for lda in study.ldas]
+    market = DayAheadMarket(system.case, system.lda_bus)
+    state: UnitState | None = None
+    days: list[tuple[DayAhead, UnitState, float, bool]] = []
+    for day in study.clock.days:
+        load, available, series = system.expected_day(day, study.clock.day_ahead_issue(day))
+        inputs = DayAheadInputs(
+            load_mw=load, available_mw=available, series=series, loss_share=study.market.loss_share
+        )
+        net = uncoordinated_net_mw(study, ldas, day)
+        cleared, before, gap, limited = _clear(study, market, inputs, net, state, day, system)
+        days.append((cleared, before, gap, limited))
+        state = cleared.state
+    return ForwardPlan(
+        committed=np.stack([d.commitment for d, *_ in days]),
+        state_on=np.stack([s.on for _, s, *_ in days]),
+        state_h=np.stack([s.in_state_h for _, s, *_ in days]),
+        state_mw=np.stack([s.output_mw for _, s, *_ in days]),
+        state_mwh=np.stack([s.energy_mwh for _, s, *_ in days]),
+        lmp_usd_per_mwh=np.stack([d.prices.lmp_usd_per_mwh for d, *_ in days]),
+        gap=np.array([gap for *_, gap, _ in days]),
+        is_time_limited=np.array([limited for *_, limited in days]),
+    )
+
+
+def uncoordinated_net_mw(study: Study, ldas: list[LdaScenario], day: int) -> FloatArray:
+    """Net demand expected of every LDA whose DERs serve their own sites, shape (24, ldas). [MW]"""
+    net = np.zeros((HOURS, len(ldas)))
+    for place, lda in enumerate(ldas):
+        soc = lda.expected_soc_kwh(day)
+        for hour, expected in enumerate(lda.expected_day(day, study.clock.day_ahead_issue(day))):
+            p, soc = lda.uncoordinated_kw(expected, soc, HOUR_S)
+            demand = float(expected.demand_kw.sum()) * (1.0 + DISTRIBUTION_LOSSES)
+            net[hour, place] = (demand - float(p.sum())) * lda.multiplicity / KW_PER_MW
+    return net
+
+
+def _clear(
+    study: Study,
+    market: DayAheadMarket,
+    inputs: DayAheadInputs,
+    net_mw: FloatArray,
+    state: UnitState | None,
+    day: int,
+    system: SystemScenario,
+) -> tuple[DayAhead, UnitState, float, bool]:
+    how = study.market.commitment
+    if isinstance(how, SolveCommitment):
+        budget = SearchBudget(gap=how.gap, nodes_count=how.nodes)
+        cleared, before = market.commit(inputs, net_mw, state, budget)
+        return cleared, before, cleared.search.gap, cleared.search.time_limited
+    units = system.case.units.ids
+    committed = np.ones((HOURS, len(units)), dtype=np.bool_)
+    if isinstance(how, GivenCommitment):
+        committed = _read_commitment(how.path, units, day)
+    before = state or _matching(market.start_state(inputs, net_mw), committed)
+    cleared = market.clear(inputs, fixed_curves(net_mw), None, before, committed)
+    return cleared, before, 0.0, False
+
+
+def _matching(state: UnitState, committed: BoolArray) -> UnitState:
+    """State in which the first hour's commitment has stood for long: a given commitment has no history."""
+    on = committed[0]
+    return UnitState(
+        on=on.copy(),
+        in_state_h=state.in_state_h,
+        output_mw=np.where(on, state.output_mw, 0.0),
+        energy_mwh=state.energy_mwh,
+    )
+
+
+def _write_commitment(path: Path, committed: BoolArray, units: tuple[str, ...]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["day", "hour", *units])
+        for day, hours in enumerate(committed.astype(int).tolist()):
+            writer.writerows([day, hour, *row] for hour, row in enumerate(hours))
+
+
+def _read_commitment(path: Path, units: tuple[str, ...], day: int) -> BoolArray:
+    with path.open(newline="") as file:
+        header, *rows = list(csv.reader(file))
+    missing = [u for u in units if u not in header]
+    if header[:2] != ["day", "hour"] or missing:
+        what = f"misses unit {missing[0]!r}" if missing else "must begin with the columns day, hour"
+        raise ConfigError(f"{path}:1: {what}; write it as commitment.csv of a run")
+    columns = [header.index(u) for u in units]
+    found = {int(row[1]): [row[c] == "1" for c in columns] for row in rows if int(row[0]) == day}
+    if sorted(found) != list(range(HOURS)):
+        raise ConfigError(f"{path}: day {day} needs the hours 0 to 23, once each")
+    return np.array([found[hour] for hour in range(HOURS)], dtype=np.bool_)
