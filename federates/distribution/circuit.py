@@ -8,10 +8,7 @@ admittance matrix unless they carry ``AvoidFullRecalc``.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import altdss.enums
 import dss
@@ -19,85 +16,16 @@ import numpy as np
 
 from federates.core.arrays import ComplexArray, FloatArray, IntArray
 from federates.core.errors import ConfigError, DivergedError, ModelError
+from federates.distribution.layout import Branch, CircuitLayout, Control, Shunt, SolveReport, Terminal
+from federates.distribution.metering import Metering
 from federates.distribution.regulation import RelaySettings, relay_directions, within_limits
+
+__all__ = ["Branch", "Circuit", "CircuitLayout", "Control", "Shunt", "SolveReport", "Terminal"]
 
 _KEEP_Y = altdss.enums.SetterFlags.AvoidFullRecalc
 _MAX_ITERATIONS = 200
 _MAX_TAP_EVENTS = 2000
 _OFF, _STATIC = -1, 0
-
-
-class Control(enum.Enum):
-    """What the regulators do in a solve."""
-
-    OFF = "off"
-    """Taps stay."""
-    STATIC = "static"
-    """Taps move as far as they need to."""
-    TIME = "time"
-    """The solve advances ``step_s``; each regulator takes one step per delay that passes out of band."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terminal:
-    """One end of an element."""
-
-    element: str
-    """Class and name, as in ``Line.l1``."""
-    number: int
-    """1 or 2."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitLayout:
-    """The project's order of what it sets and reads in a circuit, by element name without the class."""
-
-    name: str
-    loads: tuple[str, ...]
-    ders: tuple[str, ...]
-    regulators: tuple[str, ...]
-    """Regulator controls, the substation's tap changer included."""
-    interface: tuple[Terminal, ...]
-    """Terminals at the source's bus whose powers add up to the power drawn there."""
-    feeder_heads: tuple[tuple[Terminal, ...], ...]
-    """Per feeder, the terminals at the medium-voltage bus."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SolveReport:
-    """How a solve went."""
-
-    iterations: int
-    """Power-flow iterations of the last solution."""
-    control_iterations: int
-    """Rounds of control actions."""
-    tap_moves: int
-    """Steps moved, summed over the regulators."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
-    """A series element between two buses."""
-
-    name: str
-    """Class and name, as in ``Line.l1``."""
-    kind: Literal["line", "transformer", "regulator"]
-    nodes1: tuple[int, ...]
-    """Places in ``node_names`` of the first end; grounded conductors are left out."""
-    nodes2: tuple[int, ...]
-    ampacity_a: float
-    """Per phase; infinite for transformers and regulators. [A]"""
-    kva: float
-    """Rating of all phases together; infinite for lines. [kVA]"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shunt:
-    """A capacitor."""
-
-    name: str
-    nodes: tuple[int, ...]
-    """Places in ``node_names``."""
 
 
 class Circuit:
@@ -180,7 +108,7 @@ class Circuit:
         """Set the tap positions, shape (regulators,), whole steps from -16 to 16."""
         positions = np.round(taps).astype(np.int32)[self._regulator_order]
         if positions.size:
-            self._batches.RegControl._set_batch_int32_array(self._tap_property, positions)  # noqa: SLF001
+            self._batches.RegControl.TapNum = positions
         self._forget()
 
     # -- solving ----------------------------------------------------------------------------------------
@@ -238,19 +166,6 @@ class Circuit:
             "check their delays and bandwidths"
         )
 
-    def reseat(self) -> None:
-        """Forget the path that led here: loads and DERs at zero, the source at 1 pu, a direct solution.
-
-        Taps and relay timers stay. A run that goes on and one that restarts from a saved state take the same
-        bits if both call this before the next step sets its powers.
-        """
-        self.set_loads(np.zeros(len(self.layout.loads)), np.zeros(len(self.layout.loads)))
-        self.set_ders(np.zeros(len(self.layout.ders)), np.zeros(len(self.layout.ders)))
-        self.set_source(1.0, 0.0)
-        self._set_control_mode(_OFF)
-        self._guard(self._solution.SolveDirect)
-        self._forget()
-
     # -- what is read -----------------------------------------------------------------------------------
 
     def node_voltages_v(self) -> ComplexArray:
@@ -265,47 +180,26 @@ class Circuit:
 
     def head_power_kva(self) -> ComplexArray:
         """Return what is drawn from the source per phase, shape (3,), import positive. [kVA]"""
-        return np.bincount(self._interface_phase, self._terminal_kva()[self._interface].real, 3) + 1j * (
-            np.bincount(self._interface_phase, self._terminal_kva()[self._interface].imag, 3)
-        )
+        return self._metering.head_power_kva(self._terminal_kva())
 
     def feeder_power_kva(self) -> ComplexArray:
         """Return what each feeder draws at its head, shape (feeders, 3), import positive. [kVA]"""
-        power = self._terminal_kva()[self._heads]
-        size = 3 * len(self.layout.feeder_heads)
-        real = np.bincount(self._head_slot, power.real, size)
-        return (real + 1j * np.bincount(self._head_slot, power.imag, size)).reshape(-1, 3)
+        return self._metering.feeder_power_kva(self._terminal_kva())
 
     def head_sequence_a(self) -> FloatArray:
         """Return zero-, positive- and negative-sequence current at the interface, shape (3,). [A]"""
-        voltage = np.zeros(3, dtype=np.complex128)
-        voltage[self._interface_phase] = self.node_voltages_v()[self._conductor_node[self._interface]]
-        current = np.conj(1e3 * self.head_power_kva() / voltage)
-        a = np.exp(2j * np.pi / 3)
-        to_sequence = np.array([[1, 1, 1], [1, a, a**2], [1, a**2, a]]) / 3
-        return np.abs(to_sequence @ current)
+        return self._metering.head_sequence_a(self._terminal_kva(), self.node_voltages_v())
 
     def line_loading_pu(self) -> FloatArray:
         """Return the largest phase current over the ampacity, shape (lines,), ordered as ``line_ids``."""
-        slots = self._line_conductors
-        nodes = self._conductor_node[slots]
-        current_a = 1e3 * np.abs(self._terminal_kva()[slots]) / np.abs(self.node_voltages_v()[nodes])
-        largest: FloatArray = np.zeros(len(self.line_ids))
-        np.maximum.at(largest, self._line_of_conductor, current_a)
-        loading: FloatArray = largest / self._line_ampacity_a
-        return loading
+        return self._metering.line_loading_pu(self._terminal_kva(), self.node_voltages_v())
 
     def transformer_loading_pu(self) -> FloatArray:
         """Return the larger end's apparent power over the rating, shape (transformers,).
 
         Ordered as ``transformer_ids``; the engine's own percentage is not used, as it misses ratings.
         """
-        power = self._terminal_kva()[self._transformer_conductors]
-        size = 2 * len(self.transformer_ids)
-        real = np.bincount(self._transformer_end, power.real, size)
-        ends = np.abs(real + 1j * np.bincount(self._transformer_end, power.imag, size)).reshape(-1, 2)
-        loading: FloatArray = ends.max(axis=1) / self._transformer_kva
-        return loading
+        return self._metering.transformer_loading_pu(self._terminal_kva())
 
     def losses_kva(self) -> complex:
         """Return the losses in lines and transformers; capacitors are none. [kVA]"""
@@ -365,19 +259,18 @@ class Circuit:
         except dss.DSSException as error:
             raise ConfigError(f"circuit {self.layout.name!r}: {command!r}: {error}") from error
 
-    def _guard(self, solve: object) -> None:
-        assert callable(solve)
+    def _solve_engine(self) -> None:
         try:
-            solve()
+            self._solution.Solve()
         except dss.DSSException as error:
             raise DivergedError(f"circuit {self.layout.name!r}: {error}") from error
-
-    def _solve_engine(self) -> None:
-        self._guard(self._solution.Solve)
-        self._forget()
+        finally:
+            self._forget()
         if not self._solution.Converged:
+            iterations = self._solution.Iterations
+            self._solution.SolveDirect()  # else the next solve would start from the wreck of this one
             raise DivergedError(
-                f"circuit {self.layout.name!r}: no convergence in {self._solution.Iterations} iterations; "
+                f"circuit {self.layout.name!r}: no convergence in {iterations} iterations; "
                 "the loading is beyond what the circuit can carry, or the tolerance is too tight"
             )
         if not self._solution.ControlActionsDone:
@@ -407,7 +300,7 @@ class Circuit:
         return self._powers
 
     def _tap_directions(self) -> FloatArray:
-        voltage = self.node_voltages_v()[self._conductor_node[self._regulated]]
+        voltage = self.node_voltages_v()[self._metering.node[self._regulated]]
         current = np.conj(-1e3 * self._terminal_kva()[self._regulated] / voltage)
         return within_limits(relay_directions(self._relays, voltage, current), self.taps())
 
@@ -436,36 +329,25 @@ class Circuit:
         return places
 
     def _index_elements(self) -> None:
-        """Find every conductor's place in the engine's array of all terminal powers."""
-        names = tuple(self._circuit.PDElements.AllNames)
-        offsets: dict[str, list[int]] = {}
-        conductor_node: list[int] = []
+        """Read every series element and capacitor, in the order of the engine's array of powers."""
+        conductors: dict[str, list[int]] = {}
         branches: list[Branch] = []
         shunts: list[Shunt] = []
         regulated = self._regulated_transformers()
-        for name in names:
+        for name in self._circuit.PDElements.AllNames:
             places = self._element_nodes(name)
-            start = len(conductor_node)
-            offsets[name.lower()] = list(range(start, start + len(places)))
-            conductor_node += places
+            conductors[name] = places
             half = len(places) // 2
             ends = tuple(tuple(p for p in part if p >= 0) for part in (places[:half], places[half:]))
             if ends[1]:
                 branches.append(self._branch(name, ends[0], ends[1], regulated))
             else:
                 shunts.append(Shunt(name=name, nodes=ends[0]))
-        self._offsets = offsets
-        self._conductor_node: IntArray = np.array(conductor_node, dtype=np.int64)
         self._branches = tuple(branches)
         self._shunts = tuple(shunts)
-        self._index_loadings()
-        self._interface, phases = self._conductors_of(self.layout.interface)
-        self._interface_phase = phases
-        heads = [self._conductors_of(head) for head in self.layout.feeder_heads]
-        self._heads: IntArray = np.concatenate([np.zeros(0, np.int64), *(slots for slots, _ in heads)])
-        self._head_slot: IntArray = np.concatenate(
-            [np.zeros(0, np.int64), *(3 * feeder + phase for feeder, (_, phase) in enumerate(heads))]
-        )
+        self._metering = Metering(self.layout, self.node_names, conductors, branches)
+        self.line_ids = self._metering.line_ids
+        self.transformer_ids = self._metering.transformer_ids
 
     def _regulated_transformers(self) -> set[str]:
         controls = self._circuit.RegControls
@@ -499,44 +381,6 @@ class Circuit:
             kva=float(kva),
         )
 
-    def _index_loadings(self) -> None:
-        lines = [b for b in self._branches if b.kind == "line"]
-        others = [b for b in self._branches if b.kind != "line"]
-        self.line_ids: tuple[str, ...] = tuple(b.name for b in lines)
-        self.transformer_ids: tuple[str, ...] = tuple(b.name for b in others)
-        self._line_ampacity_a = np.array([b.ampacity_a for b in lines])
-        self._transformer_kva = np.array([b.kva for b in others])
-        slots, owners = [], []
-        for place, branch in enumerate(lines):
-            for slot in self._offsets[branch.name.lower()]:
-                slots.append(slot)
-                owners.append(place)
-        self._line_conductors: IntArray = np.array(slots, dtype=np.int64)
-        self._line_of_conductor: IntArray = np.array(owners, dtype=np.int64)
-        slots, owners = [], []
-        for place, branch in enumerate(others):
-            conductors = self._offsets[branch.name.lower()]
-            for order, slot in enumerate(conductors):
-                slots.append(slot)
-                owners.append(2 * place + order // (len(conductors) // 2))
-        self._transformer_conductors: IntArray = np.array(slots, dtype=np.int64)
-        self._transformer_end: IntArray = np.array(owners, dtype=np.int64)
-
-    def _conductors_of(self, terminals: Sequence[Terminal]) -> tuple[IntArray, IntArray]:
-        """Return the ungrounded conductors of terminals in the array of all powers, and their phases."""
-        slots, phases = [], []
-        for terminal in terminals:
-            if terminal.element.lower() not in self._offsets:
-                raise ConfigError(f"circuit {self.layout.name!r} has no series element {terminal.element!r}")
-            conductors = self._offsets[terminal.element.lower()]
-            half = len(conductors) // 2
-            for slot in conductors[half * (terminal.number - 1) : half * terminal.number]:
-                place = self._conductor_node[slot]
-                if place >= 0:
-                    slots.append(slot)
-                    phases.append(int(self.node_names[place].rsplit(".", 1)[1]) - 1)
-        return np.array(slots, dtype=np.int64), np.array(phases, dtype=np.int64)
-
     def _index_setters(self) -> None:
         self._load_order = self._order("load", self._circuit.Loads.AllNames, self.layout.loads)
         self._der_order = self._order("generator", self._circuit.Generators.AllNames, self.layout.ders)
@@ -560,7 +404,6 @@ class Circuit:
         controls = self._circuit.RegControls
         order = self._order("regcontrol", controls.AllNames, self.layout.regulators)
         self._regulator_order = order
-        self._tap_property = 28  # TapNum in altdss 0.2's table of RegControl properties
         count = len(self.layout.regulators)
         columns = {
             key: np.zeros(count) for key in ("v_set_v", "bandwidth_v", "pt_ratio", "ct_primary_a", "delay_s")
@@ -576,6 +419,6 @@ class Circuit:
             columns["delay_s"][place] = controls.Delay
             ldc_v[place] = complex(controls.ForwardR, controls.ForwardX)
             end = Terminal(element=f"transformer.{controls.Transformer}", number=controls.TapWinding)
-            regulated[place] = self._conductors_of((end,))[0][0]
+            regulated[place] = self._metering.slots((end,))[0]
         self._relays = RelaySettings(ldc_v=ldc_v, **columns)
         self._regulated = regulated

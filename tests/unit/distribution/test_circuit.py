@@ -172,8 +172,8 @@ def test_taps_stay_when_control_is_off() -> None:
     assert not circuit.taps().any()
 
 
-def test_a_restored_circuit_goes_on_with_the_same_bits() -> None:
-    first, second = _circuit(), _circuit()
+def test_restored_circuits_go_on_like_the_one_saved_and_with_the_same_bits() -> None:
+    first, second, third = _circuit(), _circuit(), _circuit()
     loads = len(first.layout.loads)
     first.set_loads(np.full(loads, 90.0), np.full(loads, 20.0))
     first.set_ders(np.array([100.0, 20.0]), np.array([10.0, 0.0]))
@@ -181,16 +181,16 @@ def test_a_restored_circuit_goes_on_with_the_same_bits() -> None:
     first.solve(Control.TIME, 100)
     state = first.save()
     assert state["timers_s"].any()
-    first.reseat()
     second.restore(state)
-    second.reseat()
-    for circuit in (first, second):
+    third.restore(state)
+    for circuit in (first, second, third):
         circuit.set_loads(np.full(loads, 80.0), np.full(loads, 30.0))
         circuit.set_ders(np.array([150.0, -20.0]), np.array([0.0, 5.0]))
         circuit.set_source(1.01, 3.0)
         circuit.solve(Control.TIME, 60)
     assert list(first.taps()) == list(second.taps())
-    assert first.node_voltages_v().tobytes() == second.node_voltages_v().tobytes()
+    assert first.node_v_pu() == pytest.approx(second.node_v_pu(), abs=1e-7)
+    assert second.node_voltages_v().tobytes() == third.node_voltages_v().tobytes()
 
 
 def test_circuits_do_not_see_each_other() -> None:
@@ -206,6 +206,20 @@ def test_circuits_do_not_see_each_other() -> None:
 def test_divergence_is_an_error_that_names_the_circuit() -> None:
     with pytest.raises(DivergedError, match="circuit 'weak'"):
         _two_bus(kw=60_000.0, name="weak")
+
+
+def test_a_circuit_recovers_after_divergence() -> None:
+    circuit = _circuit()
+    loads = len(circuit.layout.loads)
+    circuit.set_loads(np.full(loads, 50.0), np.zeros(loads))
+    circuit.solve(Control.OFF)
+    before = circuit.node_v_pu()
+    circuit.set_loads(np.full(loads, 30_000.0), np.zeros(loads))
+    with pytest.raises(DivergedError):
+        circuit.solve(Control.OFF)
+    circuit.set_loads(np.full(loads, 50.0), np.zeros(loads))
+    circuit.solve(Control.OFF)
+    assert circuit.node_v_pu() == pytest.approx(before, abs=1e-7)
 
 
 def test_a_layout_that_misses_a_load_is_refused() -> None:

@@ -165,22 +165,23 @@ def test_reactive_power_stays_in_the_inverters_circle() -> None:
     assert q_kvar == pytest.approx([np.sqrt(440**2 - 400**2), -100.0, 0.0])
 
 
-def test_a_restored_plant_goes_on_alike() -> None:
-    first, second = _plant(), _plant()
+def test_restored_plants_go_on_like_the_one_saved_and_with_the_same_bits() -> None:
+    first, second, third = _plant(), _plant(), _plant()
     for _ in range(3):
         _begin(first, (100.0, 50.0, 10.0))
         first.solve(0.97, 0.0, Control.TIME)
         first.accept()
     state = first.save()
     second.restore(state)
-    for plant in (first, second):
-        plant.circuit.reseat()
+    third.restore(state)
+    for plant in (first, second, third):
         _begin(plant, (200.0, -30.0, 20.0))
         plant.solve(1.0, 0.0, Control.TIME)
         plant.accept()
-    assert first.soc_kwh.tobytes() == second.soc_kwh.tobytes()
-    assert first.circuit.node_voltages_v().tobytes() == second.circuit.node_voltages_v().tobytes()
     assert np.abs(first.circuit.taps()).sum() > 0
+    assert list(first.circuit.taps()) == list(second.circuit.taps())
+    assert first.soc_kwh.tobytes() == second.soc_kwh.tobytes()
+    assert second.circuit.node_voltages_v().tobytes() == third.circuit.node_voltages_v().tobytes()
 
 
 def test_feeder_states_are_told_apart() -> None:
