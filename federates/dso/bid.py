@@ -27,7 +27,6 @@ from federates.dso.program import (
     FeederCase,
     FeederLimits,
     ReducedProgram,
-    Vertex,
     feeder_case,
 )
 
@@ -149,19 +148,20 @@ class FeederBidder:
         case, before = self._case, program.solves_count
         assert case is not None
         prices = np.concatenate([[-np.inf], price_usd_per_mwh, [np.inf]])
-        p_kw, holds = merit_order(case, prices)
+        p_kw, cost, holds = merit_order(case, prices)
         count = prices.size
         q_kvar = np.tile(case.columns.q_kvar, (count, 1))
-        for k in (int(i) for i in np.flatnonzero(~holds[1:-1]) + 1):
-            _put(program.at_price(float(prices[k])), p_kw, q_kvar, k)
+        found = {int(k): program.at_price(float(prices[k])) for k in np.flatnonzero(~holds[1:-1]) + 1}
         for k, greatest in ((0, True), (count - 1, False)):
             if not holds[k]:
-                _put(program.at_range_end(greatest=greatest), p_kw, q_kvar, k)
+                found[k] = program.at_range_end(greatest=greatest)
+        for k, vertex in found.items():
+            p_kw[k], q_kvar[k], cost[k] = vertex.p_kw, vertex.q_kvar, vertex.cost_usd_per_h
         up = p_kw - case.columns.floor_kw
         return FeederCurve(
             price_usd_per_mwh=prices,
             import_mw=case.import_at_floor_mw - np.sum(up, axis=1) / KW_PER_MW,
-            cost_usd_per_h=np.array([case.columns.cost_usd_per_h(p) for p in p_kw]),
+            cost_usd_per_h=cost,
             p_kw=self.map.to_fleet_order(p_kw),
             q_kvar=self.map.to_fleet_order(q_kvar),
             screened_count=int(holds.sum()),
@@ -172,15 +172,11 @@ class FeederBidder:
         )
 
 
-def _put(vertex: Vertex, p_kw: FloatArray, q_kvar: FloatArray, k: int) -> None:
-    p_kw[k], q_kvar[k] = vertex.p_kw, vertex.q_kvar
-
-
-def merit_order(case: FeederCase, price_usd_per_mwh: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Injections by price alone, shape (K, ders) [kW], and where they keep every limit, shape (K,)."""
+def merit_order(case: FeederCase, price_usd_per_mwh: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Injections by price alone, shape (K, ders) [kW], their cost [$/h], and where they keep every limit."""
     columns = case.columns
     filled = np.where(columns.price_usd_per_mwh < price_usd_per_mwh[:, None], columns.width_kw, 0.0)
-    p_kw = np.stack([columns.injection_kw(row) for row in filled])
+    p_kw = columns.injection_kw(filled)
     q_kvar = np.broadcast_to(columns.q_kvar[:, None], p_kw.T.shape)
     excess = case.excess(np.ascontiguousarray(p_kw.T), q_kvar)
     drawn = case.import_at_floor_mw - np.sum(p_kw - columns.floor_kw, axis=1) / KW_PER_MW
@@ -189,7 +185,7 @@ def merit_order(case: FeederCase, price_usd_per_mwh: FloatArray) -> tuple[FloatA
     )
     holds &= drawn >= case.least_import_mw - POWER_TOLERANCE_MW
     holds &= drawn <= case.greatest_import_mw + POWER_TOLERANCE_MW
-    return p_kw, holds
+    return p_kw, filled @ columns.price_usd_per_mwh / KW_PER_MW, holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

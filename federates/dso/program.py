@@ -10,6 +10,7 @@ is overloaded by its inflexible load alone still has a feasible program in which
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,8 @@ ROWS_PER_ROUND = 5
 ROUNDS_LIMIT = 200
 VOLTAGE_ROW_SCALE = 10.0
 RELAXATION_PU2 = 1e-4
-"""How far a node that the base state puts outside may go beyond it, 5e-5 pu of voltage: without it, a DER whose
-phase couples to that node by a millionth would be held still."""
+"""How far a node that the base state puts outside may go beyond it, 5e-5 pu of voltage: without it, a DER
+whose phase couples to that node by a millionth would be held still."""
 RELAXATION_MW = 1e-9
 TRACKING_USD_PER_MWH = 1e4
 """Price of missing the import asked for, where that is allowed: far above any offer."""
@@ -89,8 +90,11 @@ class DerColumns:
         return np.asarray(self.floor_kw[self.der] + total - total[first])
 
     def injection_kw(self, filled_kw: FloatArray) -> FloatArray:
-        """Injection of each DER when its blocks are filled so far, shape (D,). [kW]"""
-        return np.asarray(self.floor_kw + np.bincount(self.der, filled_kw, self.ders_count))
+        """Injection of each DER, shape (..., D), when its blocks are filled so far, shape (..., B). [kW]"""
+        cases = math.prod(filled_kw.shape[:-1])
+        slot = self.der + self.ders_count * np.arange(cases)[:, None]
+        total = np.bincount(slot.ravel(), filled_kw.ravel(), cases * self.ders_count)
+        return np.asarray(self.floor_kw + total.reshape(*filled_kw.shape[:-1], self.ders_count))
 
     def filled_kw(self, p_kw: FloatArray) -> FloatArray:
         """Filling of each block at an injection of each DER, cheapest first, shape (B,). [kW]"""

@@ -40,13 +40,14 @@ def test_the_ladder_is_dense_around_the_forecast_and_reaches_far() -> None:
 def test_merit_order_that_keeps_every_limit_is_the_optimum() -> None:
     quiet = bidder(standing_area("ieee123", 40, 1.0, 1.0))
     case = quiet.program()._case
-    p_kw, holds = merit_order(case, LADDER.price_usd_per_mwh)
+    p_kw, cost, holds = merit_order(case, LADDER.price_usd_per_mwh)
     assert holds.sum() >= 3
     program = ReducedProgram(case, "feeder")
     for k in np.flatnonzero(holds):
         price = float(LADDER.price_usd_per_mwh[k])
         vertex = program.at_price(price)
-        mine = case.columns.cost_usd_per_h(p_kw[k]) - price * p_kw[k].sum() / 1e3
+        assert cost[k] == pytest.approx(case.columns.cost_usd_per_h(p_kw[k]))
+        mine = cost[k] - price * p_kw[k].sum() / 1e3
         theirs = vertex.cost_usd_per_h - price * vertex.p_kw.sum() / 1e3
         assert mine == pytest.approx(theirs, abs=1e-6)
 
