@@ -24,6 +24,8 @@ class DayBids:
     """Whether the output must equal what is available, shape (units,)."""
     inflow_mw: FloatArray
     """Natural inflow of solar-thermal stores, shape (hours, units). [MW]"""
+    headroom_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Room to move up that a commitment keeps, shape (hours,); empty: none. [MW]"""
     curves: tuple[tuple[NetCurve, ...], ...] = ()
     """Net curves: one tuple per curve, one entry per hour."""
     block_mw: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
@@ -37,9 +39,9 @@ class Search:
     """How a commitment was found, and how good it is proven to be."""
 
     bound_usd: float
-    """No commitment costs less. [$]"""
+    """No commitment costs less, headroom included. [$]"""
     gap: float
-    """(objective - bound) / objective; NaN where the commitment was given."""
+    """(cost - bound) / cost of the search, headroom included; NaN where the commitment was given."""
     nodes_count: int
     """Nodes of the search trees."""
     iterations_count: int

@@ -14,6 +14,10 @@ FUELLED = ("thermal", "nuclear")
 SCHEDULED = ("storage", "csp")
 IDLE = ("sync_cond", "support")
 """Kinds without active power."""
+FAST_START_MIN = 15.0
+"""A unit that reaches its greatest output from standstill within this time starts fast. [min]"""
+FAST_MIN_UP_H = 3.0
+"""Longest minimum up time of a fast-start unit. [h]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,38 @@ class UnitWindow:
     """Whether a fuelled unit is on, shape (units,)."""
 
 
+def fast_start(units: Units) -> BoolArray:
+    """Mask of the fuelled units that real time may start on its own, shape (units,)."""
+    quick = units.p_max_mw <= FAST_START_MIN * units.ramp_mw_per_min
+    return units.of_kind(*FUELLED) & quick & (units.min_up_h <= FAST_MIN_UP_H)
+
+
+def uncommitted_price_usd_per_mwh(units: Units) -> FloatArray:
+    """What a MWh costs from a fuelled unit that is not committed, shape (units,). [$/MWh]
+
+    Fast-start units: average cost at full output plus the dearest start spread over the minimum run, as in
+    fast-start pricing. Others, on their way down: average cost at least output.
+    """
+    fast = fast_start(units)
+    hours = np.maximum(np.ceil(units.min_up_h), 1.0)
+    full = units.no_load_usd_per_h + (units.block_mw * units.block_usd_per_mwh).sum(axis=1)
+    full += np.where(fast, units.start_usd.max(axis=1, initial=0.0), 0.0) / hours
+    output = np.where(fast, units.p_max_mw, units.p_min_mw)
+    cost = np.where(fast, full, units.no_load_usd_per_h)
+    blocks = unit_blocks(units)
+    return np.divide(cost, output, out=blocks.price_usd_per_mwh[:, 0].copy(), where=output > 0.0)
+
+
+def unit_cost_usd_per_h(units: Units, output_mw: FloatArray, committed: BoolArray) -> FloatArray:
+    """Running cost of every unit as offered, start-ups of committed units left out, shape (units,). [$/h]"""
+    blocks = unit_blocks(units)
+    above = np.maximum(output_mw - units.p_min_mw, 0.0)[:, None] - blocks.start_mw
+    used = np.clip(above, 0.0, blocks.width_mw)
+    running = units.no_load_usd_per_h + (used * blocks.price_usd_per_mwh).sum(axis=1)
+    otherwise = uncommitted_price_usd_per_mwh(units) * output_mw
+    return np.where(units.of_kind(*FUELLED), np.where(committed, running, otherwise), 0.0)
+
+
 def ramp_window(
     units: Units,
     *,
@@ -66,9 +102,11 @@ def ramp_window(
     """Outputs that the units can reach within one interval.
 
     A fuelled unit that is on stays between its least output and what is available, within its ramp from
-    ``previous_mw``; one that has just been started takes at least its least output, one that has been
-    stopped gives nothing. Wind and PV may be curtailed to 0; hydro and rooftop PV may not. Storage and CSP
-    follow ``schedule_mw``, their day-ahead schedule.
+    ``previous_mw``; one that has just been started takes at least its least output. One that is not
+    committed may come down from ``previous_mw`` at its ramp or stop at once; where it starts fast, it may
+    also come up, its least output relaxed as in fast-start pricing (without that, a commitment made the day
+    before would meet every forecast error by shedding load). Wind and PV may be curtailed to 0; hydro and
+    rooftop PV may not. Storage and CSP follow ``schedule_mw``, their day-ahead schedule.
 
     Parameters
     ----------
@@ -77,23 +115,22 @@ def ramp_window(
     committed, must_take
         Shape (units,).
     available_mw, schedule_mw
-        Shape (units,). [MW]
+        Shape (units,); a unit that is out has 0 available. [MW]
     length_s
         Length of the interval. [s]
     """
-    fuelled, scheduled = units.of_kind(*FUELLED), units.of_kind(*SCHEDULED)
-    on = fuelled & committed
+    fuelled = units.of_kind(*FUELLED)
+    on, off = fuelled & committed, fuelled & ~committed
     step_mw = units.ramp_mw_per_min * length_s / 60.0
-    upper = np.minimum(available_mw, np.maximum(units.p_min_mw, previous_mw + step_mw))
-    lower = np.minimum(np.maximum(units.p_min_mw, previous_mw - step_mw), upper)
-    lower, upper = (
-        np.where(on, lower, 0.0),
-        np.where(on | ~fuelled, np.where(fuelled, upper, available_mw), 0.0),
-    )
+    coming_up = np.maximum(units.p_min_mw, previous_mw + step_mw)
+    relaxed = previous_mw + np.where(fast_start(units), step_mw, -step_mw)
+    upper = np.where(on, coming_up, np.where(off, np.maximum(relaxed, 0.0), np.inf))
+    upper = np.minimum(upper, np.where(fuelled, np.minimum(available_mw, units.p_max_mw), available_mw))
+    lower = np.where(on, np.minimum(np.maximum(units.p_min_mw, previous_mw - step_mw), upper), 0.0)
     lower = np.where(must_take, available_mw, lower)
-    idle = units.of_kind(*IDLE)
-    lower = np.where(scheduled, schedule_mw, np.where(idle, 0.0, lower))
-    upper = np.where(scheduled, schedule_mw, np.where(idle, 0.0, upper))
+    for kinds, held_mw in ((SCHEDULED, schedule_mw), (IDLE, np.zeros_like(schedule_mw))):
+        held = units.of_kind(*kinds)
+        lower, upper = np.where(held, held_mw, lower), np.where(held, held_mw, upper)
     return UnitWindow(lower_mw=lower, upper_mw=upper, committed=on)
 
 

@@ -23,6 +23,8 @@ class Penalties:
     """Energy without a taker. [$/MWh]"""
     line: tuple[Step, ...] = ((0.05, 500.0), (0.10, 1_000.0), (np.inf, 2_000.0))
     """Flow beyond the rating, as shares of the rating."""
+    headroom_usd_per_mwh: float = 300.0
+    """Headroom that a commitment does not keep. [$/MWh]"""
     cap_usd_per_mwh: float = 3_500.0
     """Greatest price published. [$/MWh]"""
     floor_usd_per_mwh: float = -150.0

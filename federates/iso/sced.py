@@ -18,6 +18,7 @@ from federates.iso.offers import (
     UnitWindow,
     curve_blocks,
     share_ties,
+    uncommitted_price_usd_per_mwh,
     unit_blocks,
 )
 from federates.iso.penalties import Penalties
@@ -111,6 +112,7 @@ class Sced:
         self._units = units
         self._fuelled = units.of_kind(*FUELLED)
         self._unit_blocks = unit_blocks(units)
+        self._uncommitted_price = uncommitted_price_usd_per_mwh(units)
         self._curve_bus = none if curve_bus is None else curve_bus
         self._curve_slots = none if curve_slots is None else curve_slots
         block_bus = none if block_bus is None else block_bus
@@ -194,18 +196,19 @@ class Sced:
         self, window: UnitWindow, base_mw: FloatArray, bids: CurveBlocks, blocks: OfferedBlocks
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         offered = self._unit_blocks
-        fuelled = self._fuelled[:, None]
-        start = np.where(fuelled, offered.start_mw, 0.0)
-        width = np.where(fuelled, offered.width_mw, 0.0)
-        width[~self._fuelled, 0] = np.inf
+        in_blocks = self._fuelled & window.committed
+        relaxed = self._fuelled & ~window.committed
+        start = np.where(in_blocks[:, None], offered.start_mw, 0.0)
+        width = np.where(in_blocks[:, None], offered.width_mw, 0.0)
+        width[~in_blocks, 0] = np.inf
+        unit_price = offered.price_usd_per_mwh.copy()
+        unit_price[relaxed, 0] = self._uncommitted_price[relaxed]
         low = np.clip((window.lower_mw - base_mw)[:, None] - start, 0.0, width)
         high = np.clip((window.upper_mw - base_mw)[:, None] - start, 0.0, width)
         rest = bids.width_mw.size + blocks.width_mw.size
         lower = np.concatenate((low.ravel(), np.zeros(rest)))
         upper = np.concatenate((high.ravel(), bids.width_mw.ravel(), blocks.width_mw))
-        price = np.concatenate(
-            (offered.price_usd_per_mwh.ravel(), bids.price_usd_per_mwh.ravel(), blocks.price_usd_per_mwh)
-        )
+        price = np.concatenate((unit_price.ravel(), bids.price_usd_per_mwh.ravel(), blocks.price_usd_per_mwh))
         return lower, upper, price
 
     def _at_bus(self, values: FloatArray, bus: IntArray, more: FloatArray) -> FloatArray:

@@ -21,6 +21,7 @@ from federates.iso.penalties import Penalties
 from federates.iso.pricing import next_mw, split_prices
 from federates.iso.products.commitment import Commitment
 from federates.iso.products.energy import Energy
+from federates.iso.products.headroom import Headroom
 from federates.iso.products.lines import LineLimits
 from federates.iso.products.stores import Stores
 from federates.iso.unit_state import UnitState
@@ -104,6 +105,7 @@ class Scuc:
         self._stores = Stores(blueprint, self._energy, units, hours)
         self._renewable = blueprint.columns((hours, self._free.size), 0.0, 0.0, 0.0)
         self._energy.inject(blueprint, self._renewable, units.bus[self._free], 1.0)
+        self._headroom = Headroom(blueprint, self._commitment, self._renewable, self._penalties)
         self._offers = blueprint.columns((hours, self._bus.size), 0.0, 0.0, 0.0)
         self._energy.inject(blueprint, self._offers, self._bus, 1.0)
         blueprint.pour()
@@ -199,6 +201,8 @@ class Scuc:
         room = np.where(bids.must_take, 0.0, bids.available_mw)[:, self._free]
         program = self._program
         program.set_column_bounds(self._renewable.ravel(), 0.0, room.ravel())
+        if bids.headroom_mw.size:
+            self._headroom.require(program, bids.headroom_mw, room.sum(axis=1))
         if self._bus.size:
             width = np.hstack((curves.width_mw.reshape(hours, -1), bids.block_mw.reshape(hours, -1)))
             price = np.hstack(
@@ -221,6 +225,7 @@ class Scuc:
         """Dispatch and pricing runs with the commitment held."""
         assert day.state is not None
         self._commitment.fix(self._program, on, day.state)
+        self._headroom.lift(self._program)
         dispatch = self._lines.solve()
         self._energy.raise_demand(self._program, day.demand_mw, next_mw(day.load_mw))
         marginal = self._lines.solve()
