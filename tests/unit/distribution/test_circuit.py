@@ -254,3 +254,25 @@ def test_transformer_loading_is_power_over_rating() -> None:
     circuit.solve(Control.STATIC)
     loading = dict(zip(circuit.transformer_ids, circuit.transformer_loading_pu(), strict=True))
     assert loading["Transformer.substation"] == pytest.approx(abs(circuit.head_power_kva().sum()) / 5000)
+
+
+def test_impedance_and_current_loads_follow_their_voltage_after_a_change() -> None:
+    circuit = _circuit(bus_kv=4.16)
+    p = np.array([0.5 * load.kw for load in IEEE13.loads])
+    q = np.array([0.25 * load.kvar for load in IEEE13.loads])
+    circuit.set_loads(p, q)
+    circuit.set_source(0.93, 0.0)
+    circuit.solve(Control.OFF)
+    volts = circuit.node_voltages_v()
+    seen = set()
+    for place, load in enumerate(IEEE13.loads):
+        nodes = circuit.load_nodes[place]
+        if len(nodes) == 3:
+            continue
+        across = volts[nodes[0]] - (volts[nodes[1]] if len(nodes) == 2 else 0)
+        exponent = {"pq": 0, "i": 1, "z": 2}[load.model]
+        expected = (p[place] + 1j * q[place]) * (abs(across) / (1e3 * load.kv)) ** exponent
+        drawn = circuit.element_powers_kva(f"load.f0_{load.name}").sum()
+        assert drawn == pytest.approx(expected, abs=1e-3)
+        seen.add((load.model, abs(abs(across) / (1e3 * load.kv) - 1) > 0.03))
+    assert {("i", True), ("z", True)} <= seen
