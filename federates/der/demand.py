@@ -1,184 +1,151 @@
-"""Fixed demand of the loads of one simulated feeder: what comes, and what its DSO can expect of it.
+"""Fixed demand of every load of one simulated feeder, as it comes and as its DSO expects it.
 
-What comes at load i is peak_i (shape(t) + bump(t)) (1 + noise_i(t)) plus the charging of vehicles parked
-there. Noise is an autoregressive process per load, drawn day by day, so that it does not depend on the window asked
-for. The DSO expects the same without the noise, and the mean charging of its vehicles in place of their
-sessions.
+A load's demand is its peak times the area's shape, plus an evening bump, less the part that is flexible,
+times one plus a small noise, plus the vehicles that live there. The noise is a stationary first-order
+autoregression on a grid of one minute. A day's values hang on the draws of that day and the one before
+alone (older ones have decayed to nothing), so they do not depend on the window that is asked for.
 """
 
 from __future__ import annotations
 
+import heapq
+import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from scipy.signal import lfilter
 
 from federates.core.arrays import FloatArray, IntArray
-from federates.core.time import DAY_S
-from federates.der.fleet import Mix
+from federates.der.ev import DAY_S, Vehicles, charging_kw, expected_charging_kw, place_vehicles
+from federates.der.fleet import Fleet, Mix, flexible_kw_by_load
 from federates.der.seeds import Stream, generator
 from federates.distribution.model import Feeder
 
-NOISE_SIGMA = 0.05
-"""Relative standard deviation of a load's noise."""
-NOISE_MEMORY_S = 1_800.0
-"""Time in which the noise forgets all but 1/e."""
+NOISE_SIGMA = 0.02
+"""Relative standard deviation of one load's noise."""
+NOISE_CORRELATION_S = 900
+"""Time after which the noise's correlation has fallen to 1/e. [s]"""
 NOISE_STEP_S = 60
-BUMP_AT_H, BUMP_WIDTH_H = 19.5, 1.5
-ARRIVAL_H, ARRIVAL_SPREAD_H = 18.0, 1.5
-ENERGY_SPREAD = 0.25
-EV_POWER_FACTOR = 1.0
-HOUR_S = 3_600.0
+BUMP_HOUR = 19.5
+BUMP_SD_H = 1.0
+TRANSFORMER_LENGTH_FT = 1.0
+"""Length counted for a transformer or regulator when loads are ranked by distance. [ft]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions:
-    """Charging sessions of one day; every array has shape (vehicles,)."""
-
-    load: IntArray
-    """Load at which the vehicle charges."""
-    begin_s: FloatArray
-    """Beginning, from midnight. [s]"""
-    end_s: FloatArray
-    """End, from midnight; may lie in the next day. [s]"""
-
-
 class Demand:
-    """Fixed demand of one feeder; times count from the midnight of the study's first day.
+    """What the fixed demand of one feeder is made of; arrays have shape (loads,)."""
+
+    peak_kw: FloatArray
+    """Peak of each load, scaled. [kW]"""
+    kvar_per_kw: FloatArray
+    """Reactive over active demand, vehicles aside."""
+    flexible_kw: FloatArray
+    """Part of the peak that is flexible and not counted here. [kW]"""
+    evening_bump: float
+    """Extra demand at 19:30, as a share of the peak."""
+    vehicles: Vehicles
+    """Vehicles that charge here."""
+    seed_id: int
+    """What the noise hangs on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPower:
+    """Demand of every load over time; positive = drawn."""
+
+    p_kw: FloatArray
+    """Shape (times, loads). [kW]"""
+    q_kvar: FloatArray
+    """Shape (times, loads). [kvar]"""
+
+
+def build_demand(feeder: Feeder, mix: Mix, fleet: Fleet, seed_id: int) -> Demand:
+    """Demand of one simulated feeder whose flexible parts are in ``fleet``."""
+    published_kw = np.array([load.kw for load in feeder.loads])
+    kvar = np.array([load.kvar for load in feeder.loads])
+    return Demand(
+        peak_kw=published_kw * mix.load_scale,
+        kvar_per_kw=np.divide(kvar, published_kw, out=np.zeros_like(kvar), where=published_kw > 0.0),
+        flexible_kw=flexible_kw_by_load(fleet, published_kw.size),
+        evening_bump=mix.evening_bump,
+        vehicles=place_vehicles(mix, published_kw, load_distance_ft(feeder), seed_id),
+        seed_id=seed_id,
+    )
+
+
+def actual_demand(demand: Demand, t_local_s: IntArray, shape: FloatArray) -> LoadPower:
+    """Demand that comes. Ask for a day rather than a minute at a time: noise is drawn by the day.
 
     Parameters
     ----------
-    feeder
-        The circuit.
-    mix
-        Scale, bump and vehicles.
-    flexible_kw
-        Part of each load's peak that is flexible, hence not fixed, shape (loads,). [kW]
-    seed_id
-        What the draws hang on.
+    demand
+        What it is made of.
+    t_local_s
+        Seconds since the midnight at which the study's first day begins, shape (times,). [s]
+    shape
+        Load of the area over its peak at these times, shape (times,).
     """
-
-    def __init__(self, feeder: Feeder, mix: Mix, flexible_kw: FloatArray, seed_id: int) -> None:
-        self._mix = mix
-        self._seed_id = seed_id
-        peak = np.array([load.kw for load in feeder.loads]) * mix.load_scale
-        self.peak_kw: FloatArray = np.maximum(peak - flexible_kw, 0.0)
-        """Fixed peak of each load, shape (loads,). [kW]"""
-        kvar = np.array([load.kvar for load in feeder.loads]) * mix.load_scale
-        share = np.divide(self.peak_kw, peak, out=np.ones_like(peak), where=peak > 0)
-        self.peak_kvar: FloatArray = kvar * share
-        """Reactive peak of each load, shape (loads,). [kvar]"""
-        self._noise: dict[int, FloatArray] = {}
-        self._sessions: dict[int, Sessions] = {}
-
-    def actual(self, t_s: IntArray, shape: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Demand that comes, each of shape (times, loads). [kW], [kvar]
-
-        Parameters
-        ----------
-        t_s
-            Seconds from the midnight of the study's first day, shape (times,).
-        shape
-            Load of the customers' area over its peak, shape (times,).
-        """
-        level = self._level(t_s, shape)[:, None] * (1.0 + self._noise_at(t_s))
-        return level * self.peak_kw + self._charging_kw(t_s), level * self.peak_kvar
-
-    def expected(self, t_s: IntArray, shape: FloatArray, factor: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Demand that the DSO expects, each of shape (times, loads). [kW], [kvar]
-
-        Parameters
-        ----------
-        t_s, shape
-            As in `actual`.
-        factor
-            One plus the relative forecast error, shape (times,).
-        """
-        level = (self._level(t_s, shape) * factor)[:, None]
-        return level * self.peak_kw + self._mean_charging_kw(t_s), level * self.peak_kvar
-
-    def level(self, t_s: IntArray, shape: FloatArray) -> FloatArray:
-        """Demand over peak without noise, shape (times,); flexible loads follow it too."""
-        return self._level(t_s, shape)
-
-    def _level(self, t_s: IntArray, shape: FloatArray) -> FloatArray:
-        hour = (t_s % DAY_S) / HOUR_S
-        bump = self._mix.evening_bump * np.exp(-0.5 * ((hour - BUMP_AT_H) / BUMP_WIDTH_H) ** 2)
-        level: FloatArray = shape + bump
-        return level
-
-    def _noise_at(self, t_s: IntArray) -> FloatArray:
-        day, row = t_s // DAY_S, (t_s % DAY_S) // NOISE_STEP_S
-        noise = np.empty((t_s.size, self.peak_kw.size))
-        for d in np.unique(day).tolist():
-            here = day == d
-            noise[here] = self._noise_of(int(d))[row[here]]
-        return noise
-
-    def _noise_of(self, day: int) -> FloatArray:
-        """Noise of one day, each day begun afresh in its stationary state, shape (minutes, loads)."""
-        if day not in self._noise:
-            rows = DAY_S // NOISE_STEP_S
-            keep = float(np.exp(-NOISE_STEP_S / NOISE_MEMORY_S))
-            stream = generator(self._seed_id, Stream.DEMAND_NOISE, day)
-            drawn = stream.standard_normal((rows, self.peak_kw.size))
-            drawn[1:] *= np.sqrt(1.0 - keep**2)
-            noise = NOISE_SIGMA * lfilter([1.0], [1.0, -keep], drawn, axis=0)
-            self._noise = {d: n for d, n in self._noise.items() if d >= day - 1}
-            self._noise[day] = np.maximum(noise, -1.0)
-        return self._noise[day]
-
-    @cached_property
-    def _ev_share(self) -> FloatArray:
-        """Chance that a vehicle charges at a load, by peak and distance, shape (loads,)."""
-        n = self.peak_kw.size
-        weight = self.peak_kw * np.where(np.arange(n) >= n / 2, self._mix.ev_far_weight, 1.0)
-        share: FloatArray = weight / weight.sum()
-        return share
-
-    def _sessions_of(self, day: int) -> Sessions:
-        if day not in self._sessions:
-            mix = self._mix
-            place = generator(self._seed_id, Stream.EV_PLACEMENT)
-            draw = generator(self._seed_id, Stream.EV_SESSIONS, day)
-            load = place.choice(self._ev_share.size, size=mix.ev_count, p=self._ev_share)
-            begin = np.clip(draw.normal(ARRIVAL_H, ARRIVAL_SPREAD_H, mix.ev_count), 12.0, 23.5) * HOUR_S
-            energy = mix.ev_daily_kwh * np.clip(draw.normal(1.0, ENERGY_SPREAD, mix.ev_count), 0.2, 2.0)
-            length = energy / max(mix.ev_charger_kw, 1e-9) * HOUR_S
-            self._sessions[day] = Sessions(load=load, begin_s=begin, end_s=begin + length)
-        return self._sessions[day]
-
-    def _charging_kw(self, t_s: IntArray) -> FloatArray:
-        total = np.zeros((t_s.size, self.peak_kw.size))
-        if self._mix.ev_count == 0:
-            return total
-        for day in range(int(t_s.min()) // DAY_S - 1, int(t_s.max()) // DAY_S + 1):
-            sessions = self._sessions_of(day)
-            since = t_s[:, None] - day * DAY_S
-            on = (since >= sessions.begin_s) & (since < sessions.end_s)
-            by_load = np.zeros((self.peak_kw.size, sessions.load.size))
-            by_load[sessions.load, np.arange(sessions.load.size)] = self._mix.ev_charger_kw
-            total += on @ by_load.T
-        return total
-
-    def _mean_charging_kw(self, t_s: IntArray) -> FloatArray:
-        """Charging that arrival times and mean energy let expect, by the vehicles' parking places."""
-        if self._mix.ev_count == 0:
-            return np.zeros((t_s.size, self.peak_kw.size))
-        length_h = self._mix.ev_daily_kwh / max(self._mix.ev_charger_kw, 1e-9)
-        hour = (t_s % DAY_S) / HOUR_S
-        hour = np.where(hour < 6.0, hour + 24.0, hour)
-        arrived = _normal_cdf((hour - ARRIVAL_H) / ARRIVAL_SPREAD_H)
-        left = _normal_cdf((hour - length_h - ARRIVAL_H) / ARRIVAL_SPREAD_H)
-        sessions = self._sessions_of(0)
-        parked = np.bincount(sessions.load, minlength=self.peak_kw.size) * self._mix.ev_charger_kw
-        charging: FloatArray = (arrived - left)[:, None] * parked
-        return charging
+    base_kw = _base_kw(demand, t_local_s, shape) * np.maximum(1.0 + _noise(demand, t_local_s), 0.0)
+    vehicles_kw = charging_kw(demand.vehicles, t_local_s, demand.peak_kw.size)
+    return LoadPower(p_kw=base_kw + vehicles_kw, q_kvar=base_kw * demand.kvar_per_kw)
 
 
-def _normal_cdf(x: FloatArray) -> FloatArray:
-    from scipy.special import ndtr
+def expected_demand(demand: Demand, t_local_s: IntArray, shape: FloatArray) -> LoadPower:
+    """Demand that the DSO expects: no noise, vehicles at their mean; arguments as for `actual_demand`."""
+    base_kw = _base_kw(demand, t_local_s, shape)
+    vehicles_kw = expected_charging_kw(demand.vehicles, t_local_s, demand.peak_kw.size)
+    return LoadPower(p_kw=base_kw + vehicles_kw, q_kvar=base_kw * demand.kvar_per_kw)
 
-    share: FloatArray = ndtr(x)
-    return share
+
+def load_distance_ft(feeder: Feeder) -> FloatArray:
+    """Length of the shortest path from the head to each load, shape (loads,). [ft]"""
+    near: dict[str, list[tuple[str, float]]] = {}
+    spans = [(line.bus1, line.bus2, line.length_ft) for line in feeder.lines]
+    spans += [(t.bus1, t.bus2, TRANSFORMER_LENGTH_FT) for t in (*feeder.transformers, *feeder.regulators)]
+    for a, b, length in spans:
+        near.setdefault(a, []).append((b, length))
+        near.setdefault(b, []).append((a, length))
+    distance: dict[str, float] = {}
+    front = [(0.0, feeder.head_bus)]
+    while front:
+        reached, bus = heapq.heappop(front)
+        if bus in distance:
+            continue
+        distance[bus] = reached
+        for other, length in near.get(bus, []):
+            heapq.heappush(front, (reached + length, other))
+    return np.array([distance[load.bus] for load in feeder.loads])
+
+
+def _base_kw(demand: Demand, t_local_s: IntArray, shape: FloatArray) -> FloatArray:
+    hour = (t_local_s % DAY_S) / 3_600.0
+    bump = demand.evening_bump * np.exp(-0.5 * ((hour - BUMP_HOUR) / BUMP_SD_H) ** 2)
+    fixed_kw = demand.peak_kw - demand.flexible_kw
+    return np.asarray(shape[:, None] * fixed_kw + bump[:, None] * demand.peak_kw)
+
+
+def _noise(demand: Demand, t_local_s: IntArray) -> FloatArray:
+    """Relative noise, shape (times, loads)."""
+    noise = np.zeros((t_local_s.size, demand.peak_kw.size))
+    day = t_local_s // DAY_S
+    for own in np.unique(day).tolist():
+        here = day == own
+        minute = (t_local_s[here] - own * DAY_S) // NOISE_STEP_S
+        noise[here] = _noise_of_day(demand, own, int(minute.max()) + 1)[minute]
+    return noise
+
+
+def _noise_of_day(demand: Demand, day: int, steps: int) -> FloatArray:
+    per_day, n_loads = DAY_S // NOISE_STEP_S, demand.peak_kw.size
+    before = generator(demand.seed_id, Stream.DEMAND_NOISE, day - 1).standard_normal((per_day, n_loads))
+    own = generator(demand.seed_id, Stream.DEMAND_NOISE, day).standard_normal((steps, n_loads))
+    keep = math.exp(-NOISE_STEP_S / NOISE_CORRELATION_S)
+    fresh = NOISE_SIGMA * math.sqrt(1.0 - keep**2)
+    level = np.zeros(n_loads)
+    for z in before[-per_day // 2 :]:
+        level = keep * level + fresh * z
+    noise = np.empty((steps, n_loads))
+    for k, z in enumerate(own):
+        level = keep * level + fresh * z
+        noise[k] = level
+    return noise
