@@ -4,9 +4,10 @@ A regulator compares its relay voltage (with line-drop compensation) with a set-
 steps once after its delay has passed without a break. Kersting, *Distribution System Modeling and Analysis*,
 section 7.4.
 
-The engine's own time mode is not used: it samples the relays once per solve, so that a 60 s step gives one tap
-whatever the delay, and its queue of pending actions cannot be saved. Played here, events fall where the delays
-put them, many short steps give the taps of one long step, and a circuit restored from a file goes on alike.
+The engine's own time mode is not used: it samples the relays once per solve, so that a 60 s step gives one
+tap whatever the delay, and its queue of pending actions cannot be saved. Played here, events fall where the
+delays put them, many short steps give the taps of one long step, and a circuit restored from a file goes on
+alike.
 """
 
 from __future__ import annotations
