@@ -6,8 +6,8 @@ import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.der.battery import Battery
-from federates.der.flexible import FlexibleLoad
 from federates.der.fleet import Fleet
+from federates.der.flexible import FlexibleLoad
 from federates.der.model import DerModel, Interval, PqRange
 from federates.der.pv import Photovoltaics
 

@@ -101,7 +101,8 @@ def load_distance_ft(feeder: Feeder) -> FloatArray:
     """Length of the shortest path from the head to each load, shape (loads,). [ft]"""
     near: dict[str, list[tuple[str, float]]] = {}
     spans = [(line.bus1, line.bus2, line.length_ft) for line in feeder.lines]
-    spans += [(t.bus1, t.bus2, TRANSFORMER_LENGTH_FT) for t in (*feeder.transformers, *feeder.regulators)]
+    spans += [(t.bus1, t.bus2, TRANSFORMER_LENGTH_FT) for t in feeder.transformers]
+    spans += [(r.bus1, r.bus2, TRANSFORMER_LENGTH_FT) for r in feeder.regulators]
     for a, b, length in spans:
         near.setdefault(a, []).append((b, length))
         near.setdefault(b, []).append((a, length))
