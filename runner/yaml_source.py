@@ -25,6 +25,7 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 250_000
 MAX_DEPTH = 60
 _MAX_NUMBER_CHARS = 100
+_NO_TAGS = "remove it: a study is plain values"
 
 Scalar = None | bool | int | float | str
 Plain = Scalar | list["Plain"] | dict[str, "Plain"]
@@ -287,6 +288,7 @@ class _Reader:
         if isinstance(raw, yaml.MappingNode):
             node = self._mapping(raw, place, path)
         elif isinstance(raw, yaml.SequenceNode):
+            self._check_tag(raw, "seq", place, path)
             items = tuple(self.node(item, (*path, i)) for i, item in enumerate(raw.value))
             node = sequence(items, place, place)
         else:
@@ -299,9 +301,12 @@ class _Reader:
         self.faults.append(fault_at(place, path, what, remedy))
         return Node(None, place, place)
 
+    def _check_tag(self, raw: yaml.Node, kind: str, place: Place, path: KeyPath) -> None:
+        if raw.tag != _TAG + kind:
+            self._refuse(place, path, f"the tag {raw.tag!r} is not allowed", _NO_TAGS)
+
     def _mapping(self, raw: yaml.MappingNode, place: Place, path: KeyPath) -> Node:
-        if raw.tag != _TAG + "map":
-            self._refuse(place, path, f"the tag {raw.tag!r} is not allowed")
+        self._check_tag(raw, "map", place, path)
         found: dict[str, Node] = {}
         for raw_key, raw_value in self._pairs(raw, path):
             key, key_place = str(raw_key.value), _place(self._name, raw_key.start_mark)
@@ -343,8 +348,7 @@ class _Reader:
                 case "float":
                     value = _number(text)
                 case _:
-                    what = f"the tag {raw.tag!r} is not allowed"
-                    return self._refuse(place, path, what, "remove it: a study is plain values")
+                    return self._refuse(place, path, f"the tag {raw.tag!r} is not allowed", _NO_TAGS)
         except (ValueError, KeyError):
             return self._refuse(place, path, f"{text!r} does not fit the tag !!{kind}")
         return Node(value, place, place)
