@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -65,10 +66,13 @@ def _run_host(path: Path) -> int:
     try:
         _host(spec)
     except BaseException as error:  # noqa: BLE001 - the top of the process
-        code = _report(error, spec, RunFolder(spec.run_dir))
-        logging.shutdown()
-        # never the interpreter's own exit: HELICS would disconnect cleanly and the others go on
-        os._exit(code)
+        code = 1
+        try:
+            code = _report(error, spec, RunFolder(spec.run_dir))
+            logging.shutdown()
+        finally:
+            # never the interpreter's own exit: HELICS would disconnect cleanly and the others go on
+            os._exit(code)
     return 0
 
 
@@ -82,6 +86,8 @@ def _host(spec: HostSpec) -> None:
         if spec.transport == "loopback":
             from federates.transport.loopback_host import run_on_loopback
 
+            # asked to leave: unwind, so that what is recorded is written
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             run_on_loopback(shop, spec.federates, spec.spans)
         else:
             from federates.transport.helics_host import run_on_helics

@@ -31,7 +31,7 @@ from federates.core.time import Span
 from runner.plan import Plan, claimed_ports, make_plan
 from runner.tool import child_environment
 from runner.topology import Host
-from runner.watch import Fault, Limits, fault_in, study_time
+from runner.watch import NOT_IN, Fault, Limits, fault_in, study_time
 
 POLL_S = 0.02
 PROGRESS_S = 0.25
@@ -41,6 +41,10 @@ BROKER_OPTIONS = (
     "--globaltime --terminate_on_error --error_on_unmatched --tick=1s --timeout=5s --networktimeout=3s "
     "--querytimeout=2s --loglevel=no_print"
 )
+
+_ECHOES = frozenset({"PeerLostError", "KeyboardInterrupt"})
+"""Errors by which a host only says that others ended the run."""
+BROKER_ATTEMPTS = 3
 
 Kinds = tuple[tuple[str, str], ...]
 
@@ -74,6 +78,8 @@ class Outcome:
     exit_code: ExitCode
     wall_s: float
     """Time of the machine from start to end. [s]"""
+    start_up_s: float
+    """Part of it until all federates were there, over all federations. [s]"""
     noticed_s: float | None = None
     """Time from start to the notice of a fault. [s]"""
     spans_done: int = 0
@@ -138,14 +144,17 @@ def _run_from(
     """Run the spans from ``first`` on: on HELICS one federation each, on loopback all in one process."""
     begun_s = time.monotonic()
     left = plan.spans[first:]
+    shutil.rmtree(folder.path / "errors", ignore_errors=True)
     for span in left:
         shutil.rmtree(folder.markers(span.index), ignore_errors=True)
         shutil.rmtree(folder.states(span.index), ignore_errors=True)
     groups = [left] if plan.transport == "loopback" and left else [(span,) for span in left]
+    start_up_s = 0.0
     with _signals() as caught:
         for group in groups:
             federation = Federation(study, plan, folder, group, kinds, on_progress, caught)
             fault = federation.run()
+            start_up_s += federation.start_up_s
             if fault is not None:
                 interrupted = fault.exit_code is ExitCode.INTERRUPTED
                 return Outcome(
@@ -154,6 +163,7 @@ def _run_from(
                     culprit=fault.culprit,
                     exit_code=fault.exit_code,
                     wall_s=time.monotonic() - begun_s,
+                    start_up_s=start_up_s,
                     noticed_s=federation.noticed_s - begun_s,
                     spans_done=sum(_is_complete(folder, plan, s) for s in plan.spans),
                 )
@@ -163,6 +173,7 @@ def _run_from(
         culprit="",
         exit_code=ExitCode.DONE,
         wall_s=time.monotonic() - begun_s,
+        start_up_s=start_up_s,
         spans_done=len(plan.spans),
     )
 
@@ -182,6 +193,8 @@ class Federation:
     ) -> None:
         self.noticed_s = 0.0
         """Monotonic time at which a fault was noticed. [s]"""
+        self.start_up_s = 0.0
+        """Time until all federates were there; 0 if they never were. [s]"""
         self._study = study
         self._plan = plan
         self._folder = folder
@@ -234,6 +247,8 @@ class Federation:
             codes = {host: host.poll() for host in self._hosts}
             now_s = time.monotonic()
             beats = self._beats()
+            if not self.start_up_s and all(beat.activity not in NOT_IN for beat in beats.values()):
+                self.start_up_s = now_s - self._launched_s
             if now_s - shown_s >= PROGRESS_S:
                 shown_s = now_s
                 self._show(beats)
@@ -252,10 +267,12 @@ class Federation:
         return Fault(reason=f"interrupted by {name}", culprit="", exit_code=ExitCode.INTERRUPTED)
 
     def _died(self, codes: Mapping[HostProcess, int | None]) -> Fault | None:
-        for host, code in codes.items():
-            if code:
-                return host.post_mortem(code)
-        return None
+        dead = [(code, host) for host, code in codes.items() if code]
+        if not dead:
+            return None
+        # a process that was killed comes before those that heard of it
+        code, host = min(dead, key=lambda entry: entry[0])
+        return host.post_mortem(code)
 
     def _overdue(self, beats: Mapping[str, Beat], now_s: float) -> Fault | None:
         return fault_in(
@@ -283,21 +300,23 @@ class Federation:
         """The first error that a host wrote in its own words; otherwise what was noticed from outside."""
         if fault.exit_code is ExitCode.INTERRUPTED:
             return fault
-        errors = [
-            e for h in self._hosts if (e := h.error()) is not None and e.at_s <= self.noticed_s + GRACE_S
-        ]
-        own = sorted((e for e in errors if e.type != "PeerLostError"), key=lambda e: e.at_s)
-        if not own:
-            return fault
-        first = own[0]
-        if fault.culprit and first.type == "KeyboardInterrupt":
-            return fault
-        at = "" if first.t is None else f" at {first.t} s"
-        return Fault(
-            reason=f"{first.federate}{at}: {first.type}: {first.message}",
-            culprit=first.federate,
-            exit_code=ExitCode(first.exit_code),
-        )
+        errors = sorted((e for h in self._hosts if (e := h.error()) is not None), key=lambda e: e.at_s)
+        own = [e for e in errors if e.type not in _ECHOES]
+        if own:
+            first = own[0]
+            at = "" if first.t is None else f" at {first.t} s"
+            return Fault(
+                reason=f"{first.federate}{at}: {first.type}: {first.message}",
+                culprit=first.federate,
+                exit_code=ExitCode(first.exit_code),
+            )
+        if fault.is_echo and errors:
+            return Fault(
+                reason=f"the federation broke: {errors[0].message}; see {self._folder.path / 'logs'}",
+                culprit="",
+                exit_code=ExitCode.FEDERATE_DIED,
+            )
+        return fault
 
     def _unfinished(self) -> Fault | None:
         """Who ended with code 0 and yet did not come to the end."""
@@ -337,7 +356,6 @@ class HostProcess:
         self._folder = folder
         path = folder.spec(host.name)
         spec.write(path)
-        folder.error(host.name).unlink(missing_ok=True)
         Heartbeat.create(folder.heartbeat(host.name), host.federates)
         self._heartbeat = Heartbeat(folder.heartbeat(host.name), host.federates)
         folder.log(host.name).parent.mkdir(parents=True, exist_ok=True)
@@ -377,6 +395,7 @@ class HostProcess:
             reason=f"{who}: its process {how} at {at} s; {hint or f'see {self._folder.log(self.host.name)}'}",
             culprit=who,
             exit_code=ExitCode.FEDERATE_DIED if code != ExitCode.RESOURCES else ExitCode.RESOURCES,
+            is_echo=code > 0,
         )
 
     def interrupt(self) -> None:
@@ -391,6 +410,7 @@ class HostProcess:
         self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
+        self._folder.heartbeat(self.host.name).unlink(missing_ok=True)
 
 
 class HelicsBroker:
@@ -401,11 +421,11 @@ class HelicsBroker:
 
         self.address = address
         self._helics = helics
-        self._broker = helics.helicsCreateBroker(
-            "zmq",
-            f"{address.key}-broker",
-            f"-f{address.federates} --port={address.port} --brokerkey={address.key} {BROKER_OPTIONS}",
-        )
+        options = f"-f{address.federates} --port={address.port} --brokerkey={address.key} {BROKER_OPTIONS}"
+        try:
+            self._broker = helics.helicsCreateBroker("zmq", f"{address.key}-broker", options)
+        except helics.HelicsException as error:
+            raise OSError(f"no HELICS broker could listen at port {address.port}: {error}") from error
         if not helics.helicsBrokerIsConnected(self._broker):
             raise OSError(f"no HELICS broker could listen at port {address.port}")
 
@@ -423,14 +443,21 @@ class HelicsBroker:
 
 @contextmanager
 def _broker(plan: Plan) -> Iterator[HelicsBroker]:
-    """A listening broker on ports of its own."""
-    with claimed_ports(len(plan.hosts)) as port:
-        key = f"tandem-{uuid.uuid4().hex[:12]}"
-        broker = HelicsBroker(BrokerAddress(port=port, key=key, federates=len(plan.topology.seatings)))
-        try:
-            yield broker
-        finally:
-            broker.close()
+    """A listening broker on ports of its own; other ports are tried where somebody was faster."""
+    with ExitStack() as stack:
+        for attempt in range(BROKER_ATTEMPTS):
+            port = stack.enter_context(claimed_ports(len(plan.hosts)))
+            key = f"tandem-{uuid.uuid4().hex[:12]}"
+            try:
+                broker = HelicsBroker(
+                    BrokerAddress(port=port, key=key, federates=len(plan.topology.seatings))
+                )
+                break
+            except OSError:
+                if attempt == BROKER_ATTEMPTS - 1:
+                    raise
+        stack.callback(broker.close)
+        yield broker
 
 
 @contextmanager

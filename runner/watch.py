@@ -12,7 +12,8 @@ from federates.core.settings import FederationSettings
 STALL_S = 60.0
 """How long everybody may wait while nobody computes. [s]"""
 _SOLVER_EXTRA_S = 30.0
-_NOT_IN = (Activity.ABSENT, Activity.BUILDING, Activity.JOINING)
+NOT_IN = (Activity.ABSENT, Activity.BUILDING, Activity.JOINING)
+"""What a federate does before its first instant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Fault:
     culprit: str
     """Federate, or several with commas; empty where nobody is to blame."""
     exit_code: ExitCode
+    is_echo: bool = False
+    """Whether the process that was noticed may only have followed another's failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,5 +110,5 @@ def _stalled(beats: Mapping[str, Beat], now_s: float) -> Fault | None:
 def study_time(beats: Mapping[str, Beat], begin_s: int) -> int:
     """Study time that every federate has reached. [s]"""
     return min(
-        (b.granted_s if b.activity not in _NOT_IN else begin_s for b in beats.values()), default=begin_s
+        (b.granted_s if b.activity not in NOT_IN else begin_s for b in beats.values()), default=begin_s
     )

@@ -45,8 +45,7 @@ def run_on_helics(
     try:
         seated = seat_all(shop, names, span, carrier_of)
     except FederateFailure as failure:
-        report(failure)
-        _tell_all(failure, carriers)
+        _end_for_all(failure, carriers, report)
         raise
     _run_threads(seated, carriers, report)
     close_library()
@@ -65,8 +64,7 @@ def _run_threads(
     for _ in threads:
         failure = ended.get()
         if failure is not None:
-            report(failure)
-            _tell_all(failure, carriers)
+            _end_for_all(failure, carriers, report)
             _let_flush(threads)
             raise failure
 
@@ -86,12 +84,15 @@ def _drive(
     ended.put(failure)
 
 
-def _tell_all(failure: FederateFailure, carriers: dict[str, HelicsCarrier]) -> None:
-    """End the federation in the failing federate's words, unless it only heard of another's failure."""
-    carrier = carriers.get(failure.federate) or next(iter(carriers.values()), None)
-    error = failure.__cause__
-    if carrier is not None and error is not None and not isinstance(error, PeerLostError):
-        carrier.fail(exit_code_of(error), f"{failure.federate}: {type(error).__name__}: {error}")
+def _end_for_all(failure: FederateFailure, carriers: dict[str, HelicsCarrier], report: Report) -> None:
+    """Report; then end the federation in the failing federate's words, unless another had ended it."""
+    try:
+        report(failure)
+    finally:
+        carrier = carriers.get(failure.federate) or next(iter(carriers.values()), None)
+        error = failure.__cause__
+        if carrier is not None and error is not None and not isinstance(error, PeerLostError):
+            carrier.fail(exit_code_of(error), f"{failure.federate}: {type(error).__name__}: {error}")
 
 
 def _let_flush(threads: Sequence[threading.Thread]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from federates.core.codec import decode, encode
@@ -38,29 +37,38 @@ class Carrier(Protocol):
         """Latest bytes of each wire into this federate that has new ones, in wiring order."""
 
 
-@dataclass(slots=True)
 class Latch:
     """Latest message of every wire into a federate, decoded, with its bytes."""
 
-    wires: tuple[Wire, ...]
-    kind: str
-    _data: dict[Wire, bytes] = field(default_factory=dict)
-    _arrivals: dict[str, dict[str, Received[object]]] = field(default_factory=dict)
+    def __init__(self, wires: Sequence[Wire], kind: str) -> None:
+        self._wires = tuple(wires)
+        self._types = {name: port.message for name, port in PORTS[kind].all().items()}
+        self._data: dict[Wire, bytes] = {}
+        self._received: dict[Wire, Received[object]] = {}
+        self._arrivals: dict[str, dict[str, Received[object]]] = {}
 
-    def take(self, wire: Wire, data: bytes) -> None:
-        """Replace a wire's message.
+    def take(self, fresh: Iterable[tuple[Wire, bytes]]) -> None:
+        """Replace the messages of the wires that have new bytes.
 
         Raises
         ------
         CodecError
-            If the bytes are not the message that the port takes.
+            If bytes are not the message that the port takes.
         """
-        sent_s, message = decode(data, PORTS[self.kind].all()[wire.into].message)
-        self._data[wire] = data
-        got = self._arrivals.get(wire.into, {})
-        got = {**got, wire.sender: Received(wire.sender, sent_s, sent_s, message)}
-        senders = (w.sender for w in self.wires if w.into == wire.into)
-        self._arrivals = {**self._arrivals, wire.into: {s: got[s] for s in senders if s in got}}
+        changed: set[str] = set()
+        for wire, data in fresh:
+            sent_s, message = decode(data, self._types[wire.into])
+            self._data[wire] = data
+            self._received[wire] = Received(wire.sender, sent_s, sent_s, message)
+            changed.add(wire.into)
+        if changed:
+            kept = {port: got for port, got in self._arrivals.items() if port not in changed}
+            self._arrivals = kept | {port: self._at(port) for port in changed}
+
+    def _at(self, port: str) -> dict[str, Received[object]]:
+        """Latest message of each sender at a port, in wiring order."""
+        wires = (w for w in self._wires if w.into == port and w in self._received)
+        return {w.sender: self._received[w] for w in wires}
 
     @property
     def arrivals(self) -> Arrivals:
@@ -69,13 +77,11 @@ class Latch:
 
     def snapshot(self) -> dict[str, bytes]:
         """Bytes of the latest message by wire key."""
-        return {wire.key: self._data[wire] for wire in self.wires if wire in self._data}
+        return {wire.key: self._data[wire] for wire in self._wires if wire in self._data}
 
     def restore(self, snapshot: dict[str, bytes]) -> None:
         """Take up a snapshot."""
-        for wire in self.wires:
-            if wire.key in snapshot:
-                self.take(wire, snapshot[wire.key])
+        self.take((wire, snapshot[wire.key]) for wire in self._wires if wire.key in snapshot)
 
 
 class MarketStopwatch:
@@ -128,9 +134,12 @@ class FederateSeat:
     ) -> None:
         self.now: SimTime = span.begin_s
         """Instant last granted. [s]"""
-        self.latch = Latch(tuple(w for w in wires if w.receiver == seating.name), seating.kind)
+        self.latch = Latch([w for w in wires if w.receiver == seating.name], seating.kind)
         self._name = seating.name
-        self._out = [w for w in wires if w.sender == seating.name]
+        self._out: dict[str, dict[str, Wire]] = {}
+        for wire in wires:
+            if wire.sender == seating.name:
+                self._out.setdefault(wire.out, {})[wire.receiver] = wire
         self._span = span
         self._carrier = carrier
         self._recorder = recorder
@@ -158,8 +167,7 @@ class FederateSeat:
         self.now = until
         self._stopwatch.granted(until)
         self._heartbeat.beat(self._name, Activity.COMPUTING, until, until)
-        for wire, data in self._carrier.collect():
-            self.latch.take(wire, data)
+        self.latch.take(self._carrier.collect())
         return self.latch.arrivals
 
     def rest(self, until: SimTime) -> None:
@@ -193,11 +201,13 @@ class FederateSeat:
         else:
             self._carrier.send(wire, data, sent_s)
 
-    def _wires_of(self, sent: Sent) -> list[Wire]:
-        wires = [w for w in self._out if w.out == sent.port and sent.to in {None, w.receiver}]
-        if sent.to is not None and not wires:
+    def _wires_of(self, sent: Sent) -> Iterable[Wire]:
+        wires = self._out.get(sent.port, {})
+        if sent.to is None:
+            return wires.values()
+        if sent.to not in wires:
             raise TransportError(
                 f"{self._name}.{sent.port} is not wired to {sent.to}; it may send to "
-                f"{', '.join(w.receiver for w in self._out if w.out == sent.port) or 'nobody'}"
+                f"{', '.join(wires) or 'nobody'}"
             )
-        return wires
+        return (wires[sent.to],)

@@ -22,7 +22,7 @@ def test_a_week_on_helics_is_a_chain_of_days_each_below_the_limit() -> None:
 
 
 def test_more_instants_than_helics_grants_are_refused_before_anything_starts() -> None:
-    with pytest.raises(ConfigError, match="set federation\\.chain to 'day'"):
+    with pytest.raises(ConfigError, match=r"set federation\.chain to 'day'"):
         make_plan(study(duration=2 * DAY_S, chain="whole"), "helics")
 
 
