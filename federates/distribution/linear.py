@@ -29,7 +29,8 @@ from scipy.sparse.linalg import SuperLU, splu
 
 from federates.core.arrays import ComplexArray, FloatArray, IntArray
 from federates.core.errors import ConfigError
-from federates.distribution.linear_tree import BranchLike, TerminalLike, Tree, grow_tree, two_port
+from federates.distribution.layout import Branch, Terminal
+from federates.distribution.linear_tree import Tree, grow_tree, two_port
 
 W_PER_KW = 1e3
 
@@ -276,9 +277,9 @@ class OperatingPoint:
 
 
 def build_map(
-    branches: Sequence[BranchLike],
+    branches: Sequence[Branch],
     yprim_s: Callable[[str], ComplexArray],
-    heads: Sequence[TerminalLike],
+    heads: Sequence[Terminal],
     node_base_v: FloatArray,
     sites: Sequence[DerSite],
 ) -> FeederMap:

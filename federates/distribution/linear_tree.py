@@ -10,55 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from federates.core.arrays import ComplexArray, FloatArray, IntArray
 from federates.core.errors import ConfigError
+from federates.distribution.layout import Branch, Terminal
 
 CONDITION_LIMIT = 1e6
 """Above this condition number the far end floats (a delta winding) and is not covered."""
-
-
-class BranchLike(Protocol):
-    """What the map reads of a circuit's branch."""
-
-    @property
-    def name(self) -> str:
-        """Class and name of the element."""
-
-    @property
-    def kind(self) -> str:
-        """``line``, ``transformer`` or ``regulator``."""
-
-    @property
-    def nodes1(self) -> tuple[int, ...]:
-        """Places of the ungrounded conductors of terminal 1 in the circuit's node vector."""
-
-    @property
-    def nodes2(self) -> tuple[int, ...]:
-        """The same for terminal 2."""
-
-    @property
-    def ampacity_a(self) -> float:
-        """Rating per phase; infinite for transformers. [A]"""
-
-    @property
-    def kva(self) -> float:
-        """Rating of all phases together; infinite for lines. [kVA]"""
-
-
-class TerminalLike(Protocol):
-    """What the map reads of an element's end."""
-
-    @property
-    def element(self) -> str:
-        """Class and name of the element."""
-
-    @property
-    def number(self) -> int:
-        """1 or 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +37,7 @@ class TwoPort:
 class Tree:
     """Branch-phases below one head, parents before children; places count branch-phases."""
 
-    branches: tuple[BranchLike, ...]
+    branches: tuple[Branch, ...]
     """Elements of the tree, head first."""
     reversed_: tuple[bool, ...]
     """Whether the element's terminal 2 is the near one."""
@@ -102,7 +62,7 @@ class Tree:
         return tuple(sorted(self.anchors))
 
 
-def two_port(branch: BranchLike, yprim_s: ComplexArray, *, reverse: bool) -> TwoPort:
+def two_port(branch: Branch, yprim_s: ComplexArray, *, reverse: bool) -> TwoPort:
     """Branch seen from the head: near end first."""
     n1, n2 = len(branch.nodes1), len(branch.nodes2)
     first, second = np.arange(n1), np.arange(n1, n1 + n2)
@@ -121,9 +81,9 @@ def is_covered(port: TwoPort) -> bool:
 
 
 def grow_tree(
-    branches: Sequence[BranchLike],
+    branches: Sequence[Branch],
     yprim_s: Callable[[str], ComplexArray],
-    heads: Sequence[TerminalLike],
+    heads: Sequence[Terminal],
 ) -> Tree:
     """Tree of the branch-phases that hang below the head terminals.
 
@@ -149,7 +109,7 @@ def grow_tree(
 class _Grower:
     """Breadth-first walk from the head, element by element, in circuit order."""
 
-    def __init__(self, branches: Sequence[BranchLike], yprim_s: Callable[[str], ComplexArray]) -> None:
+    def __init__(self, branches: Sequence[Branch], yprim_s: Callable[[str], ComplexArray]) -> None:
         self._branches = branches
         self._yprim_s = yprim_s
         self._touching: dict[int, list[int]] = {}
@@ -160,10 +120,10 @@ class _Grower:
         self._queue: deque[int] = deque()
         self._placed: set[int] = set()
         self._anchors: dict[int, IntArray] = {}
-        self._order: list[tuple[BranchLike, bool, TwoPort]] = []
+        self._order: list[tuple[Branch, bool, TwoPort]] = []
         self._count = 0
 
-    def grow(self, heads: Sequence[TerminalLike]) -> None:
+    def grow(self, heads: Sequence[Terminal]) -> None:
         """Place every element that hangs below the heads; the head's bus itself is not walked through."""
         places = {branch.name.lower(): k for k, branch in enumerate(self._branches)}
         missing = [head.element for head in heads if head.element.lower() not in places]
@@ -206,7 +166,7 @@ class _Grower:
             self._anchors[int(node)] = anchor
             self._reach(int(node), -1)
 
-    def _feed(self, branch: BranchLike, reverse: bool, port: TwoPort) -> None:
+    def _feed(self, branch: Branch, reverse: bool, port: TwoPort) -> None:
         self._order.append((branch, reverse, port))
         for node in port.far:
             if int(node) in self._fed_by:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from federates.core.arrays import FloatArray
 from federates.core.errors import ConfigError
-from federates.distribution.circuit import Control, Terminal
+from federates.distribution.layout import Branch, Control, Terminal
 from federates.distribution.linear import DerSite, OperatingPoint, build_map
 from tests.unit.dso.area import Area, area, standing_area
 
@@ -137,10 +135,8 @@ def test_moved_taps_need_the_regulators_read_again() -> None:
         np.testing.assert_array_equal(mine, theirs)
 
 
-def branch(name: str, nodes1: tuple[int, ...], nodes2: tuple[int, ...]) -> SimpleNamespace:
-    return SimpleNamespace(
-        name=name, kind="line", nodes1=nodes1, nodes2=nodes2, ampacity_a=100.0, kva=float("inf")
-    )
+def branch(name: str, nodes1: tuple[int, ...], nodes2: tuple[int, ...]) -> Branch:
+    return Branch(name=name, kind="line", nodes1=nodes1, nodes2=nodes2, ampacity_a=100.0, kva=np.inf)
 
 
 def line_yprim(phases: int) -> np.ndarray:

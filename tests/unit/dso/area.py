@@ -10,7 +10,8 @@ import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.distribution.builder import DerAttachment, FeederInstance, LdaModel, build_circuit
-from federates.distribution.circuit import Circuit, Control
+from federates.distribution.circuit import Circuit
+from federates.distribution.layout import Control
 from federates.distribution.linear import DerSite, FeederMap, OperatingPoint, SeriesParameters, build_map
 from federates.distribution.tables import read_feeder
 from federates.dso.program import DerColumns
@@ -85,6 +86,26 @@ def area(
         circuit.branches(), circuit.yprim, circuit.layout.feeder_heads[0], circuit.node_base_v, sites
     )
     return Area(circuit=circuit, map=feeder_map, series=feeder_map.series(circuit.yprim), size_kw=size)
+
+
+def area_of_two() -> tuple[Circuit, FloatArray, list[int]]:
+    """Two feeders behind one substation, solved: circuit, sizes and feeders of the DERs."""
+    rng = np.random.default_rng(6)
+    instances, sizes, feeder_of = [], [], []
+    for place, (name, count) in enumerate((("ieee13", 8), ("ieee123", 24))):
+        table = read_feeder(FEEDERS / name)
+        spots = [spot for spot in table.loads if spot.connection == "wye"]
+        chosen = [spots[k] for k in rng.integers(0, len(spots), count)]
+        size = rng.uniform(0.5, 1.5, count)
+        sizes.append(size * 1.5 * sum(spot.kw for spot in table.loads) / size.sum())
+        feeder_of += [place] * count
+        ders = tuple(
+            DerAttachment(id=f"{name}_{k}", bus=spot.bus, phases=spot.phases) for k, spot in enumerate(chosen)
+        )
+        instances.append(FeederInstance(prefix=f"f{place}", feeder=table, load_scale=0.8, ders=ders))
+    circuit = build_circuit(LdaModel(name="two", bus_kv=138.0, feeders=tuple(instances)), tolerance=1e-10)
+    circuit.solve(Control.STATIC)
+    return circuit, np.concatenate(sizes), feeder_of
 
 
 @cache

@@ -10,10 +10,12 @@ import pytest
 
 from federates.core.arrays import FloatArray
 from federates.core.errors import ConfigError
+from federates.distribution.layout import Control
+from federates.distribution.linear_area import AreaMap
 from federates.dso.bid import FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.dispatch import FeederOffer, LimitKind, TwinState, dispatch, hold_interchange
 from federates.dso.program import DerColumns, FeederLimits
-from tests.unit.dso.area import FORECAST_USD_PER_MWH, Area, area, expected_kw, offers
+from tests.unit.dso.area import FORECAST_USD_PER_MWH, Area, area, area_of_two, expected_kw, offers
 
 ACCEPTED_SHARE = 0.005
 ACCEPTED_MW = 0.002
@@ -113,6 +115,39 @@ def test_feeders_and_curve_must_belong_together() -> None:
     one, offer, curve = setting()
     with pytest.raises(ConfigError, match="2 feeders"):
         dispatch(0.0, curve, [offer, offer], CircuitTwin(one))
+
+
+def test_two_feeders_behind_a_substation_share_the_award() -> None:
+    circuit, size_kw, feeder_of = area_of_two()
+    maps = AreaMap(circuit, feeder_of, ["pv"] * size_kw.size, size_kw)
+    columns = [offers(size) for size in maps.split(size_kw)]
+
+    def twin(p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
+        p, q = maps.join(p_kw), maps.join(q_kvar)
+        circuit.set_ders(p, q)
+        circuit.solve(Control.OFF)
+        at = maps.linearise(p, q, fresh=True)
+        return TwinState(interface_mw=at.interface_mw, points=at.points)
+
+    twin([0.6 * expected_kw(c) for c in columns], [c.q_kvar for c in columns])
+    at = maps.linearise(maps.join([0.6 * expected_kw(c) for c in columns]), np.zeros_like(size_kw))
+    ladder = price_ladder(FORECAST_USD_PER_MWH)
+    limits = FeederLimits()
+    curves = []
+    for feeder, point, offer in zip(maps.feeders, at.points, columns, strict=True):
+        made = FeederBidder(feeder, "feeder")
+        made.refresh(point, offer, limits)
+        curves.append(made.sweep(ladder.price_usd_per_mwh))
+    curve = lda_curve(curves, constant_mw=at.constant_mw, window_usd_per_mwh=ladder.window_usd_per_mwh)
+    feeders = [
+        FeederOffer(map=feeder, columns=offer, limits=limits, name="feeder")
+        for feeder, offer in zip(maps.feeders, columns, strict=True)
+    ]
+    for share in (0.3, 0.6, 0.9):
+        award = float(curve.import_mw[0] + share * (curve.import_mw[-1] - curve.import_mw[0]))
+        done = dispatch(award, curve, feeders, twin)
+        assert abs(done.shortfall_mw) <= max(ACCEPTED_SHARE * abs(award), ACCEPTED_MW)
+        assert done.broken_count == 0
 
 
 def three_ders() -> DerColumns:
