@@ -37,6 +37,8 @@ Exit codes:
   130  interrupted"""
 
 STUDY = click.Path(path_type=Path)
+_WHOLE_FROM = 1_000
+"""Figures from here on are shown without decimals."""
 FOLDER = click.Path(file_okay=False, path_type=Path)
 sets_option = click.option(
     "--set",
@@ -229,7 +231,8 @@ def init(folder: Path, template: str) -> None:
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; else standard output."
 )
 @click.option("--markdown", is_flag=True, help="A table of every key instead of JSON Schema.")
-def schema(out: Path | None, markdown: bool) -> None:
+@click.option("--overlay", is_flag=True, help="The form of a file to be included: no key is required.")
+def schema(out: Path | None, markdown: bool, overlay: bool) -> None:
     r"""Give the form of a study as JSON Schema, for editors and other programs.
 
     \b
@@ -241,7 +244,7 @@ def schema(out: Path | None, markdown: bool) -> None:
     def work() -> Answer:
         from runner.schema import reference, schema_text
 
-        text = reference() if markdown else schema_text()
+        text = reference() if markdown else schema_text(overlay=overlay)
         if out is None:
             return Answer(text=text.rstrip("\n"))
         out.write_text(text, encoding="utf-8")
@@ -308,18 +311,20 @@ def _run_answer(end: RunEnd) -> Answer:
 
 
 def _run_text(end: RunEnd) -> str:
-    from runner.post.summary import FIGURES, summary
+    from runner.post.summary import FIGURES, LDA_FIGURES, summary
 
     found = summary(end.run_dir)
-    lines = [
-        f"{found.figures[figure.key]:>16,.4g}  {figure.key:<32} {figure.meaning}"
-        for figure in FIGURES
-        if figure.key in found.figures
-    ]
-    for lda, figures in found.by_lda.items():
-        shown = "   ".join(f"{key} {value:,.4g}" for key, value in figures.items())
-        lines.append(f"{lda:>16}  {shown}")
-    return "\n".join([*lines, "", f"done in {sum(end.wall_s.values()):.1f} s", f"results: {end.run_dir}"])
+    lines = [_line(found.figures[f.key], f.key, f.meaning) for f in FIGURES if f.key in found.figures]
+    for lda, own in found.by_lda.items():
+        lines += ["", lda]
+        lines += [_line(own[f.key], f.key, f.meaning) for f in LDA_FIGURES if f.key in own]
+    remarks = [f"note: {remark}" for remark in end.remarks]
+    return "\n".join([*lines, "", *remarks, f"done in {sum(end.wall_s.values()):.1f} s: {end.run_dir}"])
+
+
+def _line(value: float, key: str, meaning: str) -> str:
+    number = f"{value:,.0f}" if abs(value) >= _WHOLE_FROM else f"{value:.4g}"
+    return f"{number:>14}  {key:<30} {meaning}"
 
 
 def _check_answer(checked: Checked) -> Answer:

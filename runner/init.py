@@ -8,7 +8,7 @@ from pathlib import Path
 from federates.core.errors import ConfigError
 from runner.faults import did_you_mean
 from runner.schema import schema_text
-from runner.shipped import SCHEMA_NAME, shipped_configs, shipped_studies
+from runner.shipped import OVERLAY_SCHEMA_NAME, SCHEMA_NAME, shipped_configs, shipped_studies
 from runner.study import LoadedStudy, load_study
 
 README = """# A Tandem study
@@ -41,6 +41,7 @@ def start_folder(folder: Path, template: str) -> tuple[Path, ...]:
     wanted = _wanted(loaded, folder)
     texts = {
         folder / "schema" / SCHEMA_NAME: schema_text(),
+        folder / "schema" / OVERLAY_SCHEMA_NAME: schema_text(overlay=True),
         folder / "README.md": README.format(name=template, schema=SCHEMA_NAME),
     }
     taken = [path for path in (*wanted, *texts) if path.exists()]

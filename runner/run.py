@@ -12,6 +12,7 @@ from pathlib import Path
 
 from federates.core.errors import ConfigError, TandemError
 from federates.core.exit_codes import ExitCode
+from federates.core.forward import FILE, ForwardPlan
 from federates.core.hostspec import TransportName
 from runner.check import check
 from runner.manifest import (
@@ -51,6 +52,8 @@ class RunEnd:
     """SHA-256 by table; empty where the run does not count."""
     wall_s: Mapping[str, float]
     """Time of the machine by phase. [s]"""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know."""
 
 
 class _Stopwatch:
@@ -174,7 +177,8 @@ def _carried_out(
             hashes = table_hashes(run_dir)
         bulletin.write("finished")
         ended = datetime.now(UTC).isoformat()
-        write_done(run_dir, Done(ended=ended, table_hashes=hashes, wall_s=watch.wall_s))
+        done = Done(ended=ended, table_hashes=hashes, wall_s=watch.wall_s, remarks=_remarks(run_dir))
+        write_done(run_dir, done)
     else:
         bulletin.write("failed", outcome.exit_reason)
     return RunEnd(
@@ -184,4 +188,11 @@ def _carried_out(
         code=outcome.exit_code,
         table_hashes=hashes,
         wall_s=watch.wall_s,
+        remarks=_remarks(run_dir),
     )
+
+
+def _remarks(run_dir: Path) -> tuple[str, ...]:
+    if ForwardPlan.read(run_dir / FILE).is_time_limited.any():
+        return ("time_limited: the clock ended a search for a commitment; a second run may differ",)
+    return ()

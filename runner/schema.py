@@ -13,7 +13,7 @@ from federates.core.settings import Study
 from federates.core.units import FACTORS
 from runner.fields import keys, settings_in
 from runner.overlay import INCLUDE
-from runner.shipped import SCHEMA_NAME
+from runner.shipped import OVERLAY_SCHEMA_NAME, SCHEMA_NAME
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Schema = dict[str, Json]
@@ -37,6 +37,25 @@ def study_schema() -> Schema:
     return {**head, **schema}
 
 
+def overlay_schema() -> Schema:
+    """JSON Schema of a file that is laid over or below another study: nothing is required."""
+    schema = study_schema()
+    del schema["anyOf"]
+    _require_nothing(schema)
+    return {**schema, "$id": OVERLAY_SCHEMA_NAME}
+
+
+def _require_nothing(value: Json) -> None:
+    if isinstance(value, dict):
+        if isinstance(value.get("required"), list):
+            del value["required"]
+        for below in value.values():
+            _require_nothing(below)
+    elif isinstance(value, list):
+        for below in value:
+            _require_nothing(below)
+
+
 def _allow_dates(value: Json) -> None:
     """Put a pattern in place of the format 'date-time', which asks for a time zone and takes no date."""
     if isinstance(value, dict):
@@ -50,9 +69,10 @@ def _allow_dates(value: Json) -> None:
             _allow_dates(below)
 
 
-def schema_text() -> str:
-    """The schema as the text of its file."""
-    return json.dumps(study_schema(), indent=1, ensure_ascii=False) + "\n"
+def schema_text(*, overlay: bool = False) -> str:
+    """The schema of a study, or of an overlay, as the text of its file."""
+    schema = overlay_schema() if overlay else study_schema()
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def reference() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SCHEMA_NAME = "study.schema.json"
+OVERLAY_SCHEMA_NAME = "overlay.schema.json"
 
 
 def shipped_configs() -> Path:

@@ -11,16 +11,25 @@ import pytest
 from federates.core.settings import Study
 from runner.fields import keys, settings_in
 from runner.schema import reference, schema_text, study_schema
-from runner.shipped import SCHEMA_NAME, shipped_configs, shipped_studies
+from runner.shipped import OVERLAY_SCHEMA_NAME, SCHEMA_NAME, shipped_configs, shipped_studies
 
 BEGIN, END = "<!-- keys: begin -->\n", "<!-- keys: end -->\n"
 
 
-def test_the_schema_that_is_checked_in_is_current() -> None:
-    path = shipped_configs() / "schema" / SCHEMA_NAME
-    assert path.read_text(encoding="utf-8") == schema_text(), (
-        "run: tandem schema --out configs/schema/" + SCHEMA_NAME
+@pytest.mark.parametrize(("name", "overlay"), [(SCHEMA_NAME, False), (OVERLAY_SCHEMA_NAME, True)])
+def test_the_schema_that_is_checked_in_is_current(name: str, *, overlay: bool) -> None:
+    path = shipped_configs() / "schema" / name
+    option = " --overlay" if overlay else ""
+    assert path.read_text(encoding="utf-8") == schema_text(overlay=overlay), (
+        f"run: tandem schema{option} --out configs/schema/{name}"
     )
+
+
+def test_an_overlay_may_hold_any_part_of_a_study() -> None:
+    overlay, study = schema_text(overlay=True), schema_text()
+    assert '"required":' in study
+    assert '"required":' not in overlay
+    assert '"additionalProperties": false' in overlay
 
 
 def test_the_manual_of_all_keys_is_current() -> None:
