@@ -15,8 +15,8 @@ import numpy as np
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.settings import DEFAULT_SUPPLIER, FeederGroup, Lda, Study
 from federates.core.time import LEAD_IN_PHYSICS_S, SimTime
-from federates.der.demand import Demand
-from federates.der.fleet import Fleet, Mix, build_fleet, flexible_kw_by_load, jittered, joined
+from federates.der.demand import Demand, actual_demand, build_demand, expected_demand
+from federates.der.fleet import Fleet, Mix, build_fleet, jittered, joined
 from federates.der.parameters import DerParameters
 from federates.distribution.builder import (
     SUBSTATION_MVA_PER_FEEDER,
@@ -141,7 +141,7 @@ class LdaScenario:
         """What comes in the physical step at ``step``."""
         t, kw, kvar, profile, level = self._rows(step)
         row = int((step - t[0]) // self._clock.step_s)
-        return self._conditions(kw[row], kvar[row], profile[row], level[row])
+        return self._conditions(kw[row], kvar[row], profile[row], float(level[row]))
 
     def expected(self, target: SimTime, issue: SimTime) -> LdaConditions:
         """Forecast for the market interval at ``target``, issued at ``issue``."""
@@ -149,7 +149,7 @@ class LdaScenario:
         load_factor, sun_factor = self._factors(np.array([target]), issue)
         profile = self._profiles(middle) * sun_factor[:, None]
         kw, kvar, level = self._expected_demand(middle, self._shape(middle), load_factor)
-        return self._conditions(kw[0], kvar[0], np.clip(profile[0], 0.0, 1.0), level[0])
+        return self._conditions(kw[0], kvar[0], np.clip(profile[0], 0.0, 1.0), float(level[0]))
 
     def expected_day(self, day: int, issue: SimTime) -> list[LdaConditions]:
         """Forecast for the 24 hours of a market day, issued at ``issue``."""
@@ -166,7 +166,7 @@ class LdaScenario:
                     profile[:, k] = series.available_mw[:, unit] / p_max[unit]
         profile = np.clip(profile, 0.0, 1.0)
         kw, kvar, level = self._expected_demand(middle, shape, load_factor)
-        return [self._conditions(kw[h], kvar[h], profile[h], level[h]) for h in range(begin.size)]
+        return [self._conditions(kw[h], kvar[h], profile[h], float(level[h])) for h in range(begin.size)]
 
     def expected_soc_kwh(self, _day: int) -> FloatArray:
         """Energy expected in the stores at a day's beginning, as known the day before. [kWh]"""
@@ -234,14 +234,12 @@ class LdaScenario:
         )
 
     def _conditions(
-        self, kw: FloatArray, kvar: FloatArray, profile: FloatArray, level: FloatArray
+        self, kw: FloatArray, kvar: FloatArray, profile: FloatArray, level: float
     ) -> LdaConditions:
         fleet = self.fleet
         sun = np.minimum(fleet.power_kw * fleet.yield_factor * profile[self._der_feeder], fleet.power_kw)
         stored = np.where(self._flexible, 0.0, fleet.power_kw)
-        used = np.where(
-            self._flexible, fleet.power_kw * np.minimum(level[self._der_feeder], 1.0), fleet.power_kw
-        )
+        used = np.where(self._flexible, fleet.power_kw * min(level, 1.0), fleet.power_kw)
         return LdaConditions(
             demand_kw=kw,
             demand_kvar=kvar,
@@ -259,15 +257,14 @@ class LdaScenario:
             middle = t + self._clock.step_s // 2
             shape = self._shape(middle)
             own = middle - self._clock.day_start_s
-            parts = [f.demand.actual(own, shape) for f in self._feeders]
-            level = np.stack([f.demand.level(own, shape) for f in self._feeders], axis=1)
+            parts = [actual_demand(f.demand, own, shape) for f in self._feeders]
             self._day = day
             self._day_rows = (
                 t,
-                np.concatenate([p[0] for p in parts], axis=1),
-                np.concatenate([p[1] for p in parts], axis=1),
+                np.concatenate([p.p_kw for p in parts], axis=1),
+                np.concatenate([p.q_kvar for p in parts], axis=1),
                 self._profiles(middle),
-                level,
+                shape,
             )
         return self._day_rows
 
@@ -275,12 +272,11 @@ class LdaScenario:
         self, t: IntArray, shape: FloatArray, factor: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         own = t - self._clock.day_start_s
-        parts = [f.demand.expected(own, shape, factor) for f in self._feeders]
-        level = np.stack([f.demand.level(own, shape) * factor for f in self._feeders], axis=1)
+        parts = [expected_demand(f.demand, own, shape) for f in self._feeders]
         return (
-            np.concatenate([p[0] for p in parts], axis=1),
-            np.concatenate([p[1] for p in parts], axis=1),
-            level,
+            np.concatenate([p.p_kw for p in parts], axis=1) * factor[:, None],
+            np.concatenate([p.q_kvar for p in parts], axis=1) * factor[:, None],
+            shape * factor,
         )
 
     def _factors(self, target: IntArray, issue: SimTime) -> tuple[FloatArray, FloatArray]:
@@ -315,13 +311,12 @@ def _simulated(lda: Lda, group: FeederGroup, place: int) -> _SimulatedFeeder:
     seed_id = group.seed_id + place
     mix = jittered(_mix(lda, group), group.jitter, seed_id)
     fleet = build_fleet(tables, mix, seed_id)
-    flexible = flexible_kw_by_load(fleet, len(tables.loads))
     return _SimulatedFeeder(
         name=f"{group.name}{place + 1}",
         group=group,
         tables=tables,
         fleet=fleet,
-        demand=Demand(tables, mix, flexible, seed_id),
+        demand=build_demand(tables, mix, fleet, seed_id),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.errors import ConfigError
-from federates.core.forward import HOURS, ForwardPlan
+from federates.core.forward import FILE, HOURS, ForwardPlan
 from federates.core.settings import GivenCommitment, SolveCommitment, Study
 from federates.iso.day_ahead import DayAhead
 from federates.iso.market import DayAheadInputs, DayAheadMarket, fixed_curves
@@ -27,12 +27,12 @@ DISTRIBUTION_LOSSES = 0.03
 
 
 def run(arguments: dict[str, object]) -> dict[str, object]:
-    """Write the plan of a resolved study (key ``study``) to a file (key ``path``); say how good it is."""
+    """Write the plan of a resolved study (``study``) into a run's folder (``run_dir``); say how good it is."""
     study = Study.model_validate(arguments["study"])
     plan = forward_plan(study)
-    path = Path(str(arguments["path"]))
-    plan.write(path)
-    _write_commitment(path.with_name("commitment.csv"), plan.committed, SystemScenario(study).case.units.ids)
+    run_dir = Path(str(arguments["run_dir"]))
+    plan.write(run_dir / FILE)
+    _write_commitment(run_dir / "commitment.csv", plan.committed, SystemScenario(study).case.units.ids)
     return {
         "gap_pct": [round(100.0 * float(g), 4) for g in plan.gap],
         "time_limited": bool(plan.is_time_limited.any()),
