@@ -13,7 +13,6 @@ import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import ConfigError
-from federates.der.parameters import DerParameters
 from federates.der.seeds import Stream, generator
 from federates.distribution.model import Feeder
 
@@ -227,23 +226,6 @@ def flexible_kw_by_load(fleet: Fleet, n_loads: int) -> FloatArray:
     flexible = fleet.of_kind("flexible")
     np.add.at(total, fleet.load[flexible], fleet.power_kw[flexible])
     return total
-
-
-def plant_parameters(fleet: Fleet) -> DerParameters:
-    """What the physical plant knows of the fleet."""
-    draws = fleet.of_kind("battery") | fleet.of_kind("flexible")
-    gives = fleet.of_kind("battery") | fleet.of_kind("pv")
-    return DerParameters(
-        ids=fleet.ids,
-        kind=fleet.kind,
-        p_min_kw=np.where(draws, -fleet.power_kw, 0.0),
-        p_max_kw=np.where(gives, fleet.power_kw, 0.0),
-        s_kva=fleet.s_kva,
-        energy_kwh=fleet.energy_kwh,
-        eta_charge=fleet.charge_efficiency,
-        eta_discharge=fleet.discharge_efficiency,
-        soc_initial_kwh=fleet.initial_kwh,
-    )
 
 
 def _taken(fleet: Fleet, order: IntArray) -> Fleet:

@@ -18,7 +18,6 @@ from federates.der.fleet import (
     jittered,
     joined,
     load_nodes,
-    plant_parameters,
 )
 from tests.unit.der.builders import EVERYTHING, PEAK_KW, row_feeder
 
@@ -101,13 +100,6 @@ def test_joined_fleets_keep_order_and_carry_prefixes() -> None:
     assert len(both) == len(parts[0]) + len(parts[1])
     assert both.ids[len(parts[0])] == "b_" + parts[1].ids[0]
     assert len(set(both.ids)) == len(both)
-
-
-def test_plant_accepts_every_fleet() -> None:
-    fleet = build_fleet(row_feeder(), EVERYTHING, 3)
-    plant = plant_parameters(fleet)
-    assert (plant.is_store == fleet.of_kind("battery")).all()
-    assert (plant.p_min_kw[fleet.of_kind("flexible")] < 0.0).all()
 
 
 def test_empty_mix_gives_an_empty_fleet() -> None:
