@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
-import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from federates.core.hostspec import TransportName
+from federates.core.hostspec import HostSpec, TransportName
 from federates.core.settings import Study
 from federates.core.tables import EVENT, MESSAGE, TIMING, Table
-from runner.plan import FIRST_PORT, LAST_PORT
 from runner.supervise import Outcome, supervise
-from tests.federation.toy import KINDS, SETTING, Toy
+from tests.federation.toy import FAULT_AT, KINDS, SETTING, Toy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """How long after a fault what happened. [s]"""
+
+    noticed_s: float
+    gone_s: float
+
 
 Rows = dict[tuple[int, str, int], tuple[object, ...]]
 
@@ -38,6 +47,14 @@ def run(study: Study, folder: Path, transport: TransportName, toy: Toy | None = 
     """Outcome of a federation of toys."""
     with toys(toy or Toy()):
         return supervise(study, folder, transport=transport, kinds=KINDS)
+
+
+def aftermath(folder: Path, outcome: Outcome) -> Aftermath:
+    """How a run that just ended came to its end after its fault."""
+    now_s = time.monotonic()
+    fault_s = float((folder / FAULT_AT).read_text())
+    assert outcome.noticed_s is not None
+    return Aftermath(noticed_s=now_s - outcome.wall_s + outcome.noticed_s - fault_s, gone_s=now_s - fault_s)
 
 
 def rows_of(folder: Path, table: Table) -> Rows:
@@ -85,28 +102,20 @@ def host_processes(folder: Path) -> list[int]:
     return found
 
 
-def listening(ports: range = range(FIRST_PORT, LAST_PORT + 500)) -> set[int]:
-    """Ports of a range that somebody listens at on this machine."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    fields = [line.split() for line in lines]
-    return {port for f in fields if f[3] == "0A" and (port := int(f[1].rpartition(":")[2], 16)) in ports}
-
-
-def is_free(port: int) -> bool:
-    """Whether a port can be bound."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def listeners(ports: range) -> dict[int, str]:
+    """Address by port of a range that somebody listens at on this machine."""
+    found = {}
+    for version in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{version}").read_text().splitlines()[1:]:
+            _, local, _, state = line.split()[:4]
+            address, _, port = local.rpartition(":")
+            if state == "0A" and int(port, 16) in ports:
+                found[int(port, 16)] = address
+    return found
 
 
 def broker_port(folder: Path) -> int:
     """First port of a run's federation, from the spec of one of its hosts."""
-    from federates.core.hostspec import HostSpec
-
     spec = HostSpec.read(next((folder / "hosts").glob("*.json")))
     assert spec.broker is not None
     return spec.broker.port

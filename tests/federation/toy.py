@@ -28,6 +28,8 @@ from federates.core.time import Cadence
 
 KINDS = tuple((kind, "tests.federation.toy") for kind in PORTS)
 SETTING = "TANDEM_TOY"
+FAULT_AT = "fault_at.txt"
+"""File in the run's folder with the monotonic time of the fault. [s]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +170,9 @@ class ToyFederate:
         toy = self._toy
         if toy.delay_s:
             time.sleep(self._random.random() * toy.delay_s)
-        if toy.federate != self._context.name or now < toy.at_s:
+        if not toy.fault or toy.federate != self._context.name or now < toy.at_s:
             return
+        (self._context.run_dir / FAULT_AT).write_text(str(time.monotonic()), encoding="utf-8")
         match toy.fault:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
