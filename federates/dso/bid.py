@@ -19,16 +19,9 @@ from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.curve import NetCurve
 from federates.core.errors import ConfigError, InfeasibleError
 from federates.distribution.linear import FeederMap, OperatingPoint
-from federates.dso.program import (
-    KW_PER_MW,
-    POWER_TOLERANCE_MW,
-    VOLTAGE_TOLERANCE_PU2,
-    DerColumns,
-    FeederCase,
-    FeederLimits,
-    ReducedProgram,
-    feeder_case,
-)
+from federates.dso.case import FeederCase, FeederLimits, feeder_case
+from federates.dso.columns import KW_PER_MW, DerColumns
+from federates.dso.program import POWER_TOLERANCE_MW, VOLTAGE_TOLERANCE_PU2, ReducedProgram
 
 WINDOW_SHARE = 0.4
 WINDOW_LEAST_USD_PER_MWH = 10.0

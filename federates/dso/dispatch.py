@@ -20,14 +20,9 @@ from federates.core.arrays import FloatArray
 from federates.core.errors import ConfigError
 from federates.distribution.linear import FeederMap, OperatingPoint
 from federates.dso.bid import LdaCurve
-from federates.dso.program import (
-    KW_PER_MW,
-    DerColumns,
-    FeederCase,
-    FeederLimits,
-    ReducedProgram,
-    feeder_case,
-)
+from federates.dso.case import FeederCase, FeederLimits, feeder_case
+from federates.dso.columns import KW_PER_MW, DerColumns
+from federates.dso.program import ReducedProgram
 
 TRUST_SHRINK = 0.6
 PASSES_LIMIT = 4
@@ -218,7 +213,8 @@ def _relinearise(
         floor, top = case.columns.floor_kw, case.columns.top_kw
         reach = trust * (top - floor)
         low, high = (np.clip(point.p_kw + sign * reach, floor, top) for sign in (-1, 1))
-        vertex = ReducedProgram(case, offer.name).track(point.p_head_kw / KW_PER_MW + change, low, high)
+        wanted = np.clip(point.p_head_kw / KW_PER_MW + change, case.least_import_mw, case.greatest_import_mw)
+        vertex = ReducedProgram(case, offer.name).track(float(wanted), low, high)
         p_kw.append(offer.map.to_fleet_order(vertex.p_kw))
         q_kvar.append(offer.map.to_fleet_order(vertex.q_kvar))
     return _try(p_kw, q_kvar, feeders, twin)

@@ -3,247 +3,32 @@
 Columns are the DERs' price blocks, their reactive injections where the DSO may set them, and the head's
 import; the feeder enters by rows of the linear map that are added only where a solution breaks them. Voltages
 are in squared pu, powers inside the program in MW. Signs: injection positive, head import positive.
-
-The limits are relaxed, one by one, to the base state (every DER at its base injection), so that a feeder that
-is overloaded by its inflexible load alone still has a feasible program in which nothing gets worse.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from federates.core.arrays import ComplexArray, FloatArray, IntArray
-from federates.core.errors import ConfigError, ModelError
-from federates.distribution.linear import FeederMap, OperatingPoint
+from federates.core.arrays import FloatArray, IntArray
+from federates.core.errors import ModelError
+from federates.dso.case import FeederCase
+from federates.dso.columns import KW_PER_MW
 from federates.lp.program import Program
 
-KW_PER_MW = 1e3
-DIRECTIONS_COUNT = 8
-"""Sides of the polygon inside a branch's circle of power, where reactive injections are columns."""
 VOLTAGE_TOLERANCE_PU2 = 1e-7
 POWER_TOLERANCE_MW = 1e-6
 ROWS_PER_ROUND = 5
 ROUNDS_LIMIT = 200
 VOLTAGE_ROW_SCALE = 10.0
-RELAXATION_PU2 = 1e-4
-"""How far a node that the base state puts outside may go beyond it, 5e-5 pu of voltage: without it, a DER
-whose phase couples to that node by a millionth would be held still."""
-RELAXATION_MW = 1e-9
 TRACKING_USD_PER_MWH = 1e4
 """Price of missing the import asked for, where that is allowed: far above any offer."""
 OVERLOAD_USD_PER_MWH = 1e5
 """Price of exceeding a thermal limit, where that is allowed: far above tracking."""
 VOLTAGE_USD_PER_PU2_H = 1e6
 """Price of exceeding a voltage limit, where that is allowed: above tracking at 0.01 pu^2 a MW."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DerColumns:
-    """What a feeder's DERs offer in one interval; B blocks of D DERs.
-
-    DER d injects its floor plus its blocks. A DER's blocks stand one after the other, prices not falling.
-    """
-
-    der: IntArray
-    """DER of each block, shape (B,)."""
-    width_kw: FloatArray
-    """Width of each block, >= 0, shape (B,). [kW]"""
-    price_usd_per_mwh: FloatArray
-    """Price of each block, shape (B,). [$/MWh]"""
-    floor_kw: FloatArray
-    """Least injection, shape (D,). [kW]"""
-    base_kw: FloatArray
-    """Injection in the base state, to which limits are relaxed; cut to the offer's range, shape (D,). [kW]"""
-    q_kvar: FloatArray
-    """Reactive injection, held unless ``q_limit_kvar`` frees it, shape (D,). [kvar]"""
-    q_limit_kvar: FloatArray
-    """Greatest |Q| that the DSO may ask for; all zero where DERs keep their Q, shape (D,). [kvar]"""
-
-    def __post_init__(self) -> None:
-        if not (self.der.shape == self.width_kw.shape == self.price_usd_per_mwh.shape):
-            raise ConfigError("DER columns: blocks, widths and prices must be as many")
-        if (self.width_kw < 0).any():
-            raise ConfigError("DER columns: a block's width must not be negative")
-        same = np.diff(self.der) == 0
-        if (np.diff(self.der) < 0).any() or (np.diff(self.price_usd_per_mwh)[same] < 0).any():
-            raise ConfigError("DER columns: blocks must be sorted by DER, then by price")
-
-    @property
-    def ders_count(self) -> int:
-        """Number of DERs D."""
-        return self.floor_kw.size
-
-    @property
-    def top_kw(self) -> FloatArray:
-        """Greatest injection, shape (D,). [kW]"""
-        return self.floor_kw + np.bincount(self.der, self.width_kw, self.ders_count)
-
-    @property
-    def below_kw(self) -> FloatArray:
-        """Injection at which each block begins, shape (B,). [kW]"""
-        total = np.cumsum(self.width_kw) - self.width_kw
-        first = np.searchsorted(self.der, self.der)
-        return np.asarray(self.floor_kw[self.der] + total - total[first])
-
-    def injection_kw(self, filled_kw: FloatArray) -> FloatArray:
-        """Injection of each DER, shape (..., D), when its blocks are filled so far, shape (..., B). [kW]"""
-        cases = math.prod(filled_kw.shape[:-1])
-        slot = self.der + self.ders_count * np.arange(cases)[:, None]
-        total = np.bincount(slot.ravel(), filled_kw.ravel(), cases * self.ders_count)
-        return np.asarray(self.floor_kw + total.reshape(*filled_kw.shape[:-1], self.ders_count))
-
-    def filled_kw(self, p_kw: FloatArray) -> FloatArray:
-        """Filling of each block at an injection of each DER, cheapest first, shape (B,). [kW]"""
-        return np.clip(p_kw[self.der] - self.below_kw, 0.0, self.width_kw)
-
-    def cost_usd_per_h(self, p_kw: FloatArray) -> float:
-        """Cost of an injection against the floors. [$/h]"""
-        return float(self.filled_kw(p_kw) @ self.price_usd_per_mwh) / KW_PER_MW
-
-    def ordered(self, order: IntArray) -> DerColumns:
-        """The same offers with DERs in another order: place k holds DER ``order[k]``."""
-        place = np.empty_like(order)
-        place[order] = np.arange(order.size)
-        blocks = np.argsort(place[self.der], kind="stable")
-        return DerColumns(
-            der=place[self.der][blocks],
-            width_kw=self.width_kw[blocks],
-            price_usd_per_mwh=self.price_usd_per_mwh[blocks],
-            floor_kw=self.floor_kw[order],
-            base_kw=self.base_kw[order],
-            q_kvar=self.q_kvar[order],
-            q_limit_kvar=self.q_limit_kvar[order],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeederLimits:
-    """What the DSO keeps on one feeder."""
-
-    v_min_pu: float = 0.95
-    v_max_pu: float = 1.05
-    import_mw: float = np.inf
-    """Greatest import at the head. [MW]"""
-    export_mw: float = np.inf
-    """Greatest export at the head. [MW]"""
-    loading_pu: float = 1.0
-    """Share of each rating that may be used."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeederCase:
-    """One interval of one feeder, ready for the program; K kinds of limit on each of m branch-phases.
-
-    Kind 0 is high voltage, kind 1 low voltage, the rest are directions of power.
-    """
-
-    point: OperatingPoint
-    columns: DerColumns
-    """In the map's order."""
-    voltage_at_floor_pu2: FloatArray
-    """w with every DER at its floor, shape (m,). [pu^2]"""
-    flow_at_floor_mva: ComplexArray
-    """Power through each branch-phase then, shape (m,). [MVA]"""
-    bound: FloatArray
-    """Right-hand sides, shape (K, m). [pu^2] or [MW]"""
-    normal: ComplexArray
-    """Unit vectors (cos + j sin) of the directions of power, shape (K - 2,)."""
-    import_at_floor_mw: float
-    """Head import with every DER at its floor. [MW]"""
-    least_import_mw: float
-    """Head limit, relaxed to the base state. [MW]"""
-    greatest_import_mw: float
-    """Head limit, relaxed to the base state. [MW]"""
-    relaxed_nodes_count: int
-    """Voltage limits relaxed to the base state."""
-    relaxed_branches_count: int
-    """Branch-phases whose limit is relaxed to the base state."""
-
-    @property
-    def q_free(self) -> bool:
-        """Whether reactive injections are columns."""
-        return bool((self.columns.q_limit_kvar > 0).any())
-
-    def excess(self, p_kw: FloatArray, q_kvar: FloatArray) -> FloatArray:
-        """How far each limit is exceeded (negative: room), shape (K, m) or (K, m, cases).
-
-        Parameters
-        ----------
-        p_kw, q_kvar
-            Injections, shape (D,) or (D, cases). [kW], [kvar]
-        """
-        cases = (...,) if p_kw.ndim == 1 else (..., None)
-
-        def lift(values: FloatArray) -> FloatArray:
-            return values[cases]
-
-        up, side = p_kw - lift(self.columns.floor_kw), q_kvar - lift(self.columns.q_kvar)
-        rise = self.point.dw_pu2(up, side) if self.q_free else self.point.dw_pu2(up)
-        w = lift(self.voltage_at_floor_pu2) + rise
-        drawn = (self.point.map.incidence @ up) / KW_PER_MW
-        power = lift(self.normal.real[:, None]) * (lift(self.flow_at_floor_mva.real) - drawn)
-        if self.q_free:
-            drawn = (self.point.map.incidence @ side) / KW_PER_MW
-            power += lift(self.normal.imag[:, None]) * (lift(self.flow_at_floor_mva.imag) - drawn)
-        return np.asarray(np.concatenate([np.stack([w, -w]), power]) - lift(self.bound))
-
-
-def feeder_case(point: OperatingPoint, columns: DerColumns, limits: FeederLimits) -> FeederCase:
-    """One interval's program data around an operating point.
-
-    Parameters
-    ----------
-    columns
-        Offers in the map's order.
-    """
-    floor, q = columns.floor_kw, columns.q_kvar
-    down, side = floor - point.p_kw, q - point.q_kvar
-    w = point.w_pu2 + point.dw_pu2(down, side)
-    flow = point.flows_kva(down, side) / KW_PER_MW
-    up = np.clip(columns.base_kw, floor, columns.top_kw) - floor
-    w_base = w + point.dw_pu2(up)
-    flow_base = flow - (point.map.incidence @ up) / KW_PER_MW
-    high = np.maximum(limits.v_max_pu**2, w_base + RELAXATION_PU2)
-    low = np.minimum(limits.v_min_pu**2, w_base - RELAXATION_PU2)
-    rating = point.limit_kva * limits.loading_pu / KW_PER_MW
-    q_free = bool((columns.q_limit_kvar > 0).any())
-    normal, power = _power_bounds(rating, flow_base, q_free=q_free)
-    import_at_floor = point.head_power_kw(floor) / KW_PER_MW
-    base_import = import_at_floor - float(np.sum(up)) / KW_PER_MW
-    return FeederCase(
-        point=point,
-        columns=columns,
-        voltage_at_floor_pu2=w,
-        flow_at_floor_mva=flow,
-        bound=np.concatenate([np.stack([high, -low]), power]),
-        normal=normal,
-        import_at_floor_mw=import_at_floor,
-        least_import_mw=min(-limits.export_mw, base_import - RELAXATION_MW),
-        greatest_import_mw=max(limits.import_mw, base_import + RELAXATION_MW),
-        relaxed_nodes_count=int(((w_base > limits.v_max_pu**2) | (w_base < limits.v_min_pu**2)).sum()),
-        relaxed_branches_count=int((np.abs(flow_base) > rating).sum()),
-    )
-
-
-def _power_bounds(
-    rating_mva: FloatArray, base_mva: ComplexArray, *, q_free: bool
-) -> tuple[ComplexArray, FloatArray]:
-    """Directions of power, shape (K,), and the bound of each branch-phase in each, shape (K, m). [MW]
-
-    With Q held the circle of power cuts out an interval of P, which is exact; with Q free it is replaced by
-    a polygon inside it.
-    """
-    if not q_free:
-        circle = np.maximum(rating_mva, np.abs(base_mva) + RELAXATION_MW)
-        return np.array([1.0 + 0j, -1.0 + 0j]), np.tile(np.sqrt(circle**2 - base_mva.imag**2), (2, 1))
-    inside = np.cos(np.pi / DIRECTIONS_COUNT)
-    bound = np.maximum(rating_mva * inside, np.abs(base_mva) + RELAXATION_MW)
-    angle = 2 * np.pi * np.arange(DIRECTIONS_COUNT) / DIRECTIONS_COUNT
-    return np.exp(1j * angle), np.tile(bound, (DIRECTIONS_COUNT, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -475,15 +260,3 @@ def _worst(broken: FloatArray) -> IntArray:
     flat = broken.ravel()
     count = min(int((flat > 0).sum()), ROWS_PER_ROUND)
     return np.argsort(-flat, kind="stable")[:count]
-
-
-def reduced_program(
-    feeder_map: FeederMap, case: FeederCase, kept: ReducedProgram | None, name: str
-) -> ReducedProgram:
-    """Program for ``case``: ``kept`` with new bounds where it fits, else a new one."""
-    if case.point.map is not feeder_map:
-        raise ModelError(f"{name}: the operating point belongs to another feeder")
-    if kept is not None and kept.fits(case):
-        kept.set_case(case)
-        return kept
-    return ReducedProgram(case, name)

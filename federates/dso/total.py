@@ -14,6 +14,8 @@ from federates.core.arrays import FloatArray, IntArray
 from federates.core.time import SimTime
 from federates.distribution.linear import Coefficients
 from federates.dso.bid import FeederBidder, LdaCurve, lda_curve, price_ladder
+from federates.dso.case import FeederLimits
+from federates.dso.columns import DerColumns
 from federates.dso.dispatch import (
     Correction,
     Dispatch,
@@ -23,7 +25,6 @@ from federates.dso.dispatch import (
     dispatch,
     hold_interchange,
 )
-from federates.dso.program import DerColumns, FeederLimits
 from federates.dso.twin import Conditions, Twin
 from federates.scenario.lda import LdaScenario
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.dso.bid import FeederBidder, FeederCurve, lda_curve, price_ladder
-from federates.dso.program import FeederCase, FeederLimits
+from federates.dso.case import FeederCase, FeederLimits
 from federates.lp.program import Program
 from federates.lp.solution import Solution
 from tests.unit.dso.area import FORECAST_USD_PER_MWH, area, expected_kw, offers

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from federates.dso.bid import FeederBidder, FeederCurve, lda_curve, price_ladder
-from federates.dso.program import DerColumns, FeederCase, FeederLimits
+from federates.dso.case import FeederCase, FeederLimits
+from federates.dso.columns import DerColumns
 from tests.unit.dso.area import standing_area
 
 DERS = 12

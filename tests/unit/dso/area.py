@@ -14,7 +14,7 @@ from federates.distribution.circuit import Circuit
 from federates.distribution.layout import Control
 from federates.distribution.linear import DerSite, FeederMap, OperatingPoint, SeriesParameters, build_map
 from federates.distribution.tables import read_feeder
-from federates.dso.program import DerColumns
+from federates.dso.columns import DerColumns
 
 FEEDERS = Path(__file__).parents[3] / "configs" / "feeders"
 FORECAST_USD_PER_MWH = 35.0

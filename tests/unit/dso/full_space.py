@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 from scipy.sparse import lil_array
 
 from federates.core.arrays import FloatArray
-from federates.dso.program import DIRECTIONS_COUNT, FeederCase
+from federates.dso.case import DIRECTIONS_COUNT, FeederCase
 from tests.unit.dso.area import Area
 
 

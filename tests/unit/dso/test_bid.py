@@ -9,7 +9,8 @@ import pytest
 
 from federates.core.errors import ConfigError, InfeasibleError
 from federates.dso.bid import FeederBidder, FeederCurve, lda_curve, merit_order, price_ladder
-from federates.dso.program import FeederLimits, ReducedProgram
+from federates.dso.case import FeederLimits
+from federates.dso.program import ReducedProgram
 from tests.unit.dso.area import FORECAST_USD_PER_MWH, Area, area, expected_kw, offers, standing_area
 
 LADDER = price_ladder(FORECAST_USD_PER_MWH)

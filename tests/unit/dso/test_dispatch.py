@@ -13,8 +13,9 @@ from federates.core.errors import ConfigError
 from federates.distribution.layout import Control
 from federates.distribution.linear_area import AreaMap
 from federates.dso.bid import FeederBidder, LdaCurve, lda_curve, price_ladder
+from federates.dso.case import FeederLimits
+from federates.dso.columns import DerColumns
 from federates.dso.dispatch import FeederOffer, LimitKind, TwinState, dispatch, hold_interchange
-from federates.dso.program import DerColumns, FeederLimits
 from tests.unit.dso.area import FORECAST_USD_PER_MWH, Area, area, area_of_two, expected_kw, offers
 
 ACCEPTED_SHARE = 0.005

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from federates.core.errors import ConfigError, InfeasibleError, ModelError
-from federates.dso.program import DerColumns, FeederCase, FeederLimits, ReducedProgram, feeder_case
+from federates.dso.case import FeederCase, FeederLimits, feeder_case
+from federates.dso.columns import DerColumns
+from federates.dso.program import ReducedProgram
 from tests.unit.dso.area import Area, area, expected_kw, offers
 from tests.unit.dso.full_space import FullSpace
 
