@@ -174,6 +174,8 @@ class Sced:
         self._program.set_column_bounds(self._blocks[0], lower, upper)
         self._energy.set_demand(self._program, fixed_mw[None], load_mw[None])
         self._program.set_costs(self._blocks[0], price + self._tie_break)
+        if self._program.solves_count == 0:
+            self._start_in_merit_order(lower, upper, price, float(fixed_mw.sum()))
         dispatch = self._lines.solve()
         self._program.set_costs(self._blocks[0], price)
         self._energy.raise_demand(self._program, fixed_mw[None], next_mw(load_mw)[None])
@@ -186,6 +188,21 @@ class Sced:
     def forget(self) -> None:
         """Drop the warm start: the next clearing does not hang on those before, to the last bit."""
         self._start()
+
+    def _start_in_merit_order(
+        self, lower: FloatArray, upper: FloatArray, price: FloatArray, demand_mw: float
+    ) -> None:
+        """Begin the first solve where the cheapest blocks serve the load and no line binds.
+
+        From the solver's own start 100,000 blocks take a thousand times longer.
+        """
+        if not self._bus.size:
+            return
+        order = np.lexsort((self._bus, price + self._tie_break))
+        filled = lower.sum() + np.cumsum((upper - lower)[order])
+        marginal = min(int(np.searchsorted(filled, demand_mw)), order.size - 1)
+        basic = np.append(self._energy.net[0], self._blocks[0, order[marginal]])
+        self._program.start_at(basic, self._blocks[0, order[:marginal]])
 
     def _base_mw(self, window: UnitWindow) -> FloatArray:
         """Output below the first block: least output of fuelled units that are on, else the window's foot."""

@@ -235,6 +235,29 @@ class Program:
             status.row_status = list(status.row_status) + [highspy.HighsBasisStatus.kBasic] * added
         self._ok(self._highs.setBasis(status), "set_basis")
 
+    def start_at(self, basic_columns: IntArray, upper_columns: IntArray) -> None:
+        """Start the next solve from a guessed vertex.
+
+        Parameters
+        ----------
+        basic_columns
+            As many columns as there are rows; every row then holds at its lower bound.
+        upper_columns
+            Columns at their upper bound; all others are at their lower one, or at zero where free.
+        """
+        if basic_columns.size != self._rows_count:
+            raise ModelError(f"{self.name}: {basic_columns.size} basic columns for {self._rows_count} rows")
+        kinds = highspy.HighsBasisStatus
+        column = [kinds.kLower] * self._columns_count
+        for place in upper_columns.tolist():
+            column[place] = kinds.kUpper
+        for place in basic_columns.tolist():
+            column[place] = kinds.kBasic
+        basis = highspy.HighsBasis()
+        basis.col_status, basis.row_status = column, [kinds.kLower] * self._rows_count
+        basis.valid = True
+        self._ok(self._highs.setBasis(basis), "start_at")
+
     def forget(self) -> None:
         """Drop the basis and the last point: the next solve is cold."""
         self._ok(self._highs.clearSolver(), "forget")
