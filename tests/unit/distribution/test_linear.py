@@ -9,7 +9,7 @@ from federates.core.arrays import FloatArray
 from federates.core.errors import ConfigError
 from federates.distribution.layout import Branch, Control, Terminal
 from federates.distribution.linear import DerSite, OperatingPoint, build_map
-from tests.unit.dso.area import Area, area, standing_area
+from tests.unit.dso.area import Area, area, area_of_two, standing_area
 
 EXACT_PU = 1e-8
 """The map at its operating point, with the circuit solved to 1e-10."""
@@ -173,3 +173,18 @@ def test_a_loop_and_a_der_off_the_feeder_are_refused() -> None:
         build_map(branches, lambda _: line_yprim(1), heads, np.full(3, 2400.0), [])
     with pytest.raises(ConfigError, match="not connected below"):
         build_map(branches[:2], lambda _: line_yprim(1), heads, np.full(3, 2400.0), site)
+
+
+def test_feeders_and_the_substation_s_losses_add_up_to_the_interface() -> None:
+    two = area_of_two()
+    interface_mw, points = two.solve([0.3 * size for size in two.sizes_kw])
+    heads = two.circuit.feeder_power_kva().real.sum(axis=1)
+    np.testing.assert_allclose([point.p_head_kw for point in points], heads, atol=EXACT_KVA)
+    # A substation loses something, and little.
+    assert 0.0 < interface_mw - heads.sum() / 1e3 < 0.03 * interface_mw
+    # The two maps share no node, and together give every node below the medium-voltage bus.
+    far = [set(feeder.tree.far.tolist()) for feeder in two.maps]
+    names = two.circuit.node_names
+    below = {k for k, name in enumerate(names) if name.split(".")[0] not in {"bus", "mv"}}
+    assert not far[0] & far[1]
+    assert far[0] | far[1] == below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -88,24 +89,56 @@ def area(
     return Area(circuit=circuit, map=feeder_map, series=feeder_map.series(circuit.yprim), size_kw=size)
 
 
-def area_of_two() -> tuple[Circuit, FloatArray, list[int]]:
-    """Two feeders behind one substation, solved: circuit, sizes and feeders of the DERs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaOfTwo:
+    """Two feeders behind one substation, with their maps; arrays of DERs per feeder."""
+
+    circuit: Circuit
+    maps: tuple[FeederMap, FeederMap]
+    sizes_kw: tuple[FloatArray, FloatArray]
+
+    def solve(self, p_kw: Sequence[FloatArray]) -> tuple[float, tuple[OperatingPoint, ...]]:
+        """Power drawn at the interface, taps held [MW], and the maps around that state."""
+        together = np.concatenate(p_kw)
+        self.circuit.set_ders(together, np.zeros_like(together))
+        self.circuit.solve(Control.OFF)
+        points = tuple(
+            m.operating_point(
+                m.series(self.circuit.yprim), self.circuit.node_voltages_v(), m.to_map_order(p), 0.0 * p
+            )
+            for m, p in zip(self.maps, p_kw, strict=True)
+        )
+        return float(self.circuit.head_power_kva().real.sum()) / 1e3, points
+
+
+def area_of_two() -> AreaOfTwo:
+    """The 13-node and the 123-node feeder on one medium-voltage bus."""
     rng = np.random.default_rng(6)
-    instances, sizes, feeder_of = [], [], []
-    for place, (name, count) in enumerate((("ieee13", 8), ("ieee123", 24))):
+    instances, sizes = [], []
+    for name, count in (("ieee13", 8), ("ieee123", 24)):
         table = read_feeder(FEEDERS / name)
         spots = [spot for spot in table.loads if spot.connection == "wye"]
         chosen = [spots[k] for k in rng.integers(0, len(spots), count)]
         size = rng.uniform(0.5, 1.5, count)
         sizes.append(size * 1.5 * sum(spot.kw for spot in table.loads) / size.sum())
-        feeder_of += [place] * count
         ders = tuple(
             DerAttachment(id=f"{name}_{k}", bus=spot.bus, phases=spot.phases) for k, spot in enumerate(chosen)
         )
-        instances.append(FeederInstance(prefix=f"f{place}", feeder=table, load_scale=0.8, ders=ders))
+        instances.append(FeederInstance(prefix=name, feeder=table, load_scale=0.8, ders=ders))
     circuit = build_circuit(LdaModel(name="two", bus_kv=138.0, feeders=tuple(instances)), tolerance=1e-10)
     circuit.solve(Control.STATIC)
-    return circuit, np.concatenate(sizes), feeder_of
+    nodes = [circuit.der_nodes[:8], circuit.der_nodes[8:]]
+    first, second = (
+        build_map(
+            circuit.branches(),
+            circuit.yprim,
+            circuit.layout.feeder_heads[k],
+            circuit.node_base_v,
+            [DerSite(nodes=n, kind="pv", rated_kw=float(s)) for n, s in zip(nodes[k], sizes[k], strict=True)],
+        )
+        for k in range(2)
+    )
+    return AreaOfTwo(circuit=circuit, maps=(first, second), sizes_kw=(sizes[0], sizes[1]))
 
 
 @cache

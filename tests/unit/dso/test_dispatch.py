@@ -10,8 +10,6 @@ import pytest
 
 from federates.core.arrays import FloatArray
 from federates.core.errors import ConfigError
-from federates.distribution.layout import Control
-from federates.distribution.linear_area import AreaMap
 from federates.dso.bid import FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.case import FeederLimits
 from federates.dso.columns import DerColumns
@@ -119,30 +117,24 @@ def test_feeders_and_curve_must_belong_together() -> None:
 
 
 def test_two_feeders_behind_a_substation_share_the_award() -> None:
-    circuit, size_kw, feeder_of = area_of_two()
-    maps = AreaMap(circuit, feeder_of, ["pv"] * size_kw.size, size_kw)
-    columns = [offers(size) for size in maps.split(size_kw)]
+    two = area_of_two()
+    columns = [offers(size) for size in two.sizes_kw]
 
     def twin(p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
-        p, q = maps.join(p_kw), maps.join(q_kvar)
-        circuit.set_ders(p, q)
-        circuit.solve(Control.OFF)
-        at = maps.linearise(p, q, fresh=True)
-        return TwinState(interface_mw=at.interface_mw, points=at.points)
+        interface_mw, points = two.solve(p_kw)
+        return TwinState(interface_mw=interface_mw, points=points)
 
-    twin([0.6 * expected_kw(c) for c in columns], [c.q_kvar for c in columns])
-    at = maps.linearise(maps.join([0.6 * expected_kw(c) for c in columns]), np.zeros_like(size_kw))
-    ladder = price_ladder(FORECAST_USD_PER_MWH)
-    limits = FeederLimits()
-    curves = []
-    for feeder, point, offer in zip(maps.feeders, at.points, columns, strict=True):
+    state = twin([0.6 * expected_kw(c) for c in columns], [])
+    constant = state.interface_mw - sum(point.p_head_kw for point in state.points) / 1e3
+    ladder, limits, curves = price_ladder(FORECAST_USD_PER_MWH), FeederLimits(), []
+    for feeder, point, offer in zip(two.maps, state.points, columns, strict=True):
         made = FeederBidder(feeder, "feeder")
         made.refresh(point, offer, limits)
         curves.append(made.sweep(ladder.price_usd_per_mwh))
-    curve = lda_curve(curves, constant_mw=at.constant_mw, window_usd_per_mwh=ladder.window_usd_per_mwh)
+    curve = lda_curve(curves, constant_mw=constant, window_usd_per_mwh=ladder.window_usd_per_mwh)
     feeders = [
         FeederOffer(map=feeder, columns=offer, limits=limits, name="feeder")
-        for feeder, offer in zip(maps.feeders, columns, strict=True)
+        for feeder, offer in zip(two.maps, columns, strict=True)
     ]
     for share in (0.3, 0.6, 0.9):
         award = float(curve.import_mw[0] + share * (curve.import_mw[-1] - curve.import_mw[0]))
