@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from federates.core.errors import ConfigError, TandemError
-from federates.core.exit_codes import ExitCode
+from federates.core.exit_codes import ExitCode, exit_code_of
 from federates.core.forward import FILE, ForwardPlan
 from federates.core.hostspec import TransportName
 from runner.check import check
@@ -116,8 +116,6 @@ def start_run(
     ------
     StudyError
         If anything is wrong with the study; nothing was started or written.
-    ModelError
-        If the forward plan (commitment, first price forecast) could not be made.
     """
     watch = _Stopwatch()
     with watch.phase("check"):
@@ -133,8 +131,9 @@ def start_run(
         try:
             call_tool("forward", {"study": loaded.resolved, "run_dir": str(run_dir.resolve())})
         except TandemError as error:
-            bulletin.write("failed", str(error))
-            raise
+            return _broken_off(run_dir, bulletin, f"the forward plan: {error}", exit_code_of(error))
+        except KeyboardInterrupt:
+            return _broken_off(run_dir, bulletin, "interrupted", ExitCode.INTERRUPTED)
     study = loaded.study
 
     def go_on(on_progress: OnProgress) -> Outcome:
@@ -163,6 +162,13 @@ def resume_run(run_dir: Path, *, transport: TransportName, shown: Display) -> Ru
     return _carried_out(go_on, run_dir, _Bulletin(run_dir, run, shown), _Stopwatch())
 
 
+def _broken_off(run_dir: Path, bulletin: _Bulletin, reason: str, code: ExitCode) -> RunEnd:
+    """End of a run whose federation never started."""
+    bulletin.write("failed", reason)
+    status = "interrupted" if code is ExitCode.INTERRUPTED else "failed"
+    return RunEnd(run_dir=run_dir, status=status, exit_reason=reason, code=code, table_hashes={}, wall_s={})
+
+
 def _carried_out(
     go_on: Callable[[OnProgress], Outcome],
     run_dir: Path,
@@ -172,12 +178,14 @@ def _carried_out(
     with watch.phase("run"), bulletin.shown:
         outcome = go_on(bulletin)
     hashes: dict[str, str] = {}
+    remarks: tuple[str, ...] = ()
     if outcome.status == "done":
         with watch.phase("hash"):
             hashes = table_hashes(run_dir)
+        remarks = _remarks(run_dir)
         bulletin.write("finished")
         ended = datetime.now(UTC).isoformat()
-        done = Done(ended=ended, table_hashes=hashes, wall_s=watch.wall_s, remarks=_remarks(run_dir))
+        done = Done(ended=ended, table_hashes=hashes, wall_s=watch.wall_s, remarks=remarks)
         write_done(run_dir, done)
     else:
         bulletin.write("failed", outcome.exit_reason)
@@ -188,7 +196,7 @@ def _carried_out(
         code=outcome.exit_code,
         table_hashes=hashes,
         wall_s=watch.wall_s,
-        remarks=_remarks(run_dir),
+        remarks=remarks,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from federates.core.time import DAY_S, Clock
+from federates.core.time import DAY_AHEAD_CLOSES_S, DAY_S, Clock
 from federates.core.units import (
     Factor,
     KilovoltAmperes,
@@ -123,6 +123,10 @@ class Horizon(Settings):
         if duration % market:
             what = f"duration {duration} s is not a multiple of market_interval {market} s"
             yield MisfitError(f"{what}; use {_multiple(duration, market)} s", "duration")
+        start_s = 3_600 * self.start.hour
+        if start_s + duration > DAY_S and start_s >= DAY_AHEAD_CLOSES_S:
+            what = "the day-ahead market of the second day would close before the study begins"
+            yield MisfitError(f"{what}; start before 13:00 or end by midnight", "start")
         if self.gate_lead_s > GATE_LEAD_MAX_S:
             what = f"gate_lead {self.gate_lead_s} s is too long"
             yield MisfitError(f"{what}: at most {GATE_LEAD_MAX_S} s fit the lead-in", "gate_lead")

@@ -144,8 +144,17 @@ FAULTS = {
         "horizon.gate_lead: gate_lead 600 s is too long",
         "at most 540 s",
     ),
+    "no day-ahead for the second day": (
+        [("start: 2020-03-27T17:00:00", "start: §2020-03-27T13:00:00"), ("duration: 1 h", "duration: 12 h")],
+        "horizon.start: the day-ahead market of the second day would close before the study begins",
+        "start before 13:00 or end by midnight",
+    ),
     "federation too long": (
-        [("duration: 1 h", "duration: 5 d"), ("ldas:\n", "federation: {chain: §whole}\nldas:\n")],
+        [
+            ("start: 2020-03-27T17:00:00", "start: 2020-03-27"),
+            ("duration: 1 h", "duration: 5 d"),
+            ("ldas:\n", "federation: {chain: §whole}\nldas:\n"),
+        ],
         "federation.chain: one federation would have up to",
         "set federation.chain to 'day'",
     ),

@@ -11,7 +11,12 @@ LAUNCHED_S = 1_000.0
 
 def verdict(now_s: float, **beats: Beat) -> Fault | None:
     return fault_in(
-        beats, now_s=now_s, launched_s=LAUNCHED_S, limits=LIMITS, kind_of=lambda name: name.partition("_")[0]
+        beats,
+        now_s=now_s,
+        launched_s=LAUNCHED_S,
+        begin_s=-2_400,
+        limits=LIMITS,
+        kind_of=lambda name: name.partition("_")[0],
     )
 
 
@@ -46,8 +51,8 @@ def test_waiting_for_one_that_computes_is_no_fault_however_long() -> None:
 
 def test_who_is_being_built_is_late_before_who_waits_for_it() -> None:
     rows = {
-        "dso_a": beat(Activity.JOINING, LAUNCHED_S + 1.0),
-        "dso_b": beat(Activity.BUILDING, LAUNCHED_S + 0.5),
+        "dso_a": beat(Activity.JOINING, LAUNCHED_S + 1.0, t=-2_400),
+        "dso_b": beat(Activity.BUILDING, LAUNCHED_S + 15.0, t=-2_400),
         "dso_c": beat(Activity.ABSENT, 0.0),
     }
     assert verdict(LAUNCHED_S + 19.0, **rows) is None
@@ -55,6 +60,18 @@ def test_who_is_being_built_is_late_before_who_waits_for_it() -> None:
     assert fault is not None
     assert fault.culprit == "dso_b"
     assert "1 of 3" in fault.reason
+
+
+def test_a_later_span_of_one_process_has_its_own_start_up() -> None:
+    built_s = LAUNCHED_S + 5_000.0
+    rows = {
+        "dso_a": beat(Activity.BUILDING, built_s, t=86_400),
+        "dso_b": beat(Activity.DONE, built_s, t=86_400),
+    }
+    assert verdict(built_s + 19.0, **rows) is None
+    fault = verdict(built_s + 21.0, **rows)
+    assert fault is not None
+    assert fault.culprit == "dso_a"
 
 
 def test_a_federation_in_which_nobody_computes_stalls() -> None:
