@@ -2,7 +2,8 @@
 
 The search: relax the commitment and add line rows until none is broken; fix what came out whole and search
 the rest (a relaxation-enforced neighbourhood, with two hours of slack around every fractional cell); fix
-that commitment, price the lines it breaks; then search the whole problem from that point within the budget.
+that commitment, price the lines it breaks; then search the whole problem from that point within the budget,
+again as long as new lines turn up (columns added with them begin at zero: no flow beyond the rating).
 An incumbent is only ever replaced by a better one, and the gap is certified by the search's own bound.
 """
 
@@ -129,10 +130,12 @@ class Scuc:
         self._commitment.free(self._program, near_low, near_high)
         near = self._program.solve_integer(replace(budget, gap=0.5 * budget.gap))
         best, best_on = self._priced(near, state)
-        searches, bound = [near], relaxed.objective
-        if best.objective - bound > budget.gap * abs(best.objective):
+        searches, bound, rows = [near], relaxed.objective, -1
+        while best.objective - bound > budget.gap * abs(best.objective) and rows != self._lines.rows_count:
+            rows = self._lines.rows_count
             self._commitment.free(self._program, low, high)
-            full = self._program.solve_integer(budget, start=best.x)
+            begin = np.pad(best.x, (0, self._program.columns_count - best.x.size))
+            full = self._program.solve_integer(budget, start=begin)
             searches.append(full)
             bound = max(bound, full.bound)
             found, found_on = self._priced(full, state)

@@ -302,7 +302,7 @@ class Program:
         Parameters
         ----------
         budget
-            Gap, counts and safety time at which the search ends.
+            Gap, nodes and safety time at which the search ends.
         start
             A feasible point, shape (columns,); the result is never worse.
 
@@ -315,24 +315,22 @@ class Program:
         self._option("mip_rel_gap", budget.gap)
         self._option("mip_max_nodes", budget.nodes_count)
         self._option("time_limit", budget.wall_s)
-        spent = _IterationCount(self._highs, budget.iterations_count)
         try:
             if start is not None:
                 places = np.arange(self._columns_count, dtype=np.int32)
                 self._ok(self._highs.setSolution(places.size, places, _float64(start)), "solve_integer")
             self._highs.run()
-            return self._integer_point(spent)
+            return self._integer_point()
         finally:
-            spent.close()
             self._option("solve_relaxation", True)
             self._option("time_limit", float("inf"))
 
-    def _integer_point(self, spent: _IterationCount) -> IntegerSolution:
+    def _integer_point(self) -> IntegerSolution:
         status = self._highs.getModelStatus()
         info = self._highs.getInfo()
         if status not in _SEARCH_ENDS or int(info.primal_solution_status) != _FEASIBLE_POINT:
             raise InfeasibleError(self._failure(status, "and no integer point was found"))
-        iterations = max(int(info.simplex_iteration_count), spent.count)
+        iterations = max(int(info.simplex_iteration_count), 0)
         self._iterations_count += iterations
         objective, bound = float(info.objective_function_value), float(info.mip_dual_bound)
         return IntegerSolution(
@@ -356,25 +354,6 @@ class Program:
     def _ok(self, status: object, call: str) -> None:
         if status == highspy.HighsStatus.kError:
             raise ModelError(f"{self.name}: the solver refused {call}; look at the shapes and values given")
-
-
-class _IterationCount:
-    """Ends a search once its simplex iterations are spent."""
-
-    def __init__(self, highs: Any, limit: int) -> None:
-        self._highs = highs
-        self._limit = limit
-        self.count = 0
-        highs.cbMipInterrupt += self._check
-
-    def _check(self, event: Any) -> None:
-        self.count = max(self.count, int(event.data_out.simplex_iteration_count))
-        if self.count >= self._limit:
-            event.interrupt()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._highs.cbMipInterrupt -= self._check
 
 
 def _like_columns(

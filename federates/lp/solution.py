@@ -1,4 +1,4 @@
-"""What a program's solve gives back, and the counts that bound a search."""
+"""What a program's solve gives back, and the budget that bounds a search."""
 
 from __future__ import annotations
 
@@ -53,13 +53,14 @@ class IntegerSolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchBudget:
-    """When an integer search ends: on the gap, then on counts; the clock is a safety only."""
+    """When an integer search ends: on the gap, then on nodes; the clock is a safety only.
+
+    The engine counts no simplex iterations while it searches, so that nodes are the one count to stop on.
+    """
 
     gap: float = 0.005
     """Relative gap at which the search is done."""
     nodes_count: int = 2_000
     """Most nodes."""
-    iterations_count: int = 1_000_000_000
-    """Most simplex iterations."""
     wall_s: float = 600.0
     """Safety. [s]"""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from federates.core.errors import InfeasibleError, ModelError
+from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
 from federates.lp.solution import SearchBudget
 
@@ -125,3 +126,35 @@ def test_the_primal_strategy_gives_the_same_optimum() -> None:
     program.set_strategy("primal")
     program.set_costs(np.array([0, 1]), np.array([90.0, 80.0]))
     assert program.solve().objective == pytest.approx(150 * 80, abs=EXACT)
+
+
+def test_a_guessed_start_gives_the_same_optimum_in_fewer_steps() -> None:
+    guessed, row = supply_and_demand(150.0)
+    guessed.start_at(np.array([1]), np.array([0]))
+    solution = guessed.solve()
+    assert solution.objective == pytest.approx(9_000.0, abs=EXACT)
+    assert solution.row_dual[row] == pytest.approx(80.0, abs=EXACT)
+    assert solution.iterations_count == 0
+
+
+def test_a_guessed_start_needs_one_basic_column_per_row() -> None:
+    program, _ = supply_and_demand(150.0)
+    with pytest.raises(ModelError, match="2 basic columns for 1 rows"):
+        program.start_at(np.array([0, 1]), np.array([0]))
+
+
+def test_a_blueprint_pours_scattered_entries_row_by_row() -> None:
+    """min x + 2y with x + y >= 3 and x - y <= 1: x = 2, y = 1."""
+    blueprint = Blueprint(Program("plan"))
+    x, y = blueprint.columns((2,), 0.0, np.inf, np.array([1.0, 2.0]))
+    cover, difference = blueprint.rows((1,), 3.0, np.inf), blueprint.rows((1,), -np.inf, 1.0)
+    blueprint.entries(difference, np.array([y]), -1.0)
+    blueprint.entries(cover, np.array([[x, y]]), 1.0)
+    blueprint.entries(difference, np.array([x]), 1.0)
+    blueprint.pour()
+    assert blueprint.program.solve().x == pytest.approx([2.0, 1.0], abs=EXACT)
+    more = blueprint.rows((1,), -np.inf, 1.5)
+    blueprint.entries(more, np.array([x]), 1.0)
+    blueprint.pour()
+    assert blueprint.program.rows_count == 3
+    assert blueprint.program.solve().x == pytest.approx([1.5, 1.5], abs=EXACT)
