@@ -14,6 +14,9 @@ from federates.core.errors import ConfigError, TandemError
 from federates.core.exit_codes import ExitCode, exit_code_of
 from federates.core.forward import FILE, ForwardPlan
 from federates.core.hostspec import TransportName
+from federates.core.run_folder import RunFolder
+from federates.core.settings import Study
+from federates.core.time import Span
 from runner.check import check
 from runner.manifest import (
     Done,
@@ -28,6 +31,7 @@ from runner.manifest import (
     write_status,
     write_study,
 )
+from runner.plan import make_plan
 from runner.post.hashes import table_hashes
 from runner.progress import Display
 from runner.supervise import OnProgress, Outcome, Progress, resume, supervise
@@ -75,9 +79,10 @@ class _Stopwatch:
 class _Bulletin:
     """Passes progress on to the display and, every other second, to ``status.json``."""
 
-    def __init__(self, run_dir: Path, run: RunManifest, shown: Display) -> None:
+    def __init__(self, run_dir: Path, run: RunManifest, spans: Sequence[Span], shown: Display) -> None:
         self._run_dir = run_dir
         self._run = run
+        self._spans = spans
         self.shown = shown
         """Where progress is shown."""
         self._next_s = 0.0
@@ -100,7 +105,7 @@ class _Bulletin:
                 state=state,
                 study_s=clock.duration_s if state == "finished" else self._study_s,
                 duration_s=clock.duration_s,
-                span=0,
+                span=sum(span.begin_s < self._study_s for span in self._spans[1:]),
                 updated=datetime.now(UTC).isoformat(),
                 reason=reason,
             ),
@@ -119,13 +124,14 @@ def start_run(
     """
     watch = _Stopwatch()
     with watch.phase("check"):
-        loaded = check(path, sets, transport=transport).loaded
+        checked = check(path, sets, transport=transport)
+    loaded = checked.loaded
     started = datetime.now(UTC)
     run_dir = new_run_dir(results, loaded.study.name, started, loaded.config_hash)
     run = manifest(loaded, run_dir, started, sys.argv)
     write_run(run_dir, run)
     write_study(run_dir, loaded)
-    bulletin = _Bulletin(run_dir, run, shown)
+    bulletin = _Bulletin(run_dir, run, checked.plan.spans, shown)
     bulletin.write("starting")
     with watch.phase("forward"):
         try:
@@ -156,10 +162,17 @@ def resume_run(run_dir: Path, *, transport: TransportName, shown: Display) -> Ru
     if (run_dir / "done.json").exists():
         raise ConfigError(f"{run_dir} is finished; there is nothing to resume")
 
+    folder = RunFolder(run_dir)
+    if not folder.study.exists():
+        raise ConfigError(
+            f"{run_dir} broke off before its federation began; run {run_dir / 'study.yaml'} anew"
+        )
+    spans = make_plan(Study.model_validate_json(folder.study.read_bytes()), transport).spans
+
     def go_on(on_progress: OnProgress) -> Outcome:
         return resume(run_dir, transport=transport, on_progress=on_progress)
 
-    return _carried_out(go_on, run_dir, _Bulletin(run_dir, run, shown), _Stopwatch())
+    return _carried_out(go_on, run_dir, _Bulletin(run_dir, run, spans, shown), _Stopwatch())
 
 
 def _broken_off(run_dir: Path, bulletin: _Bulletin, reason: str, code: ExitCode) -> RunEnd:
