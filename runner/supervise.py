@@ -279,6 +279,7 @@ class Federation:
             beats,
             now_s=now_s,
             launched_s=self._launched_s,
+            begin_s=self._spans[0].begin_s,
             limits=self._limits,
             kind_of=self._plan.topology.kind_of,
         )

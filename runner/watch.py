@@ -56,10 +56,19 @@ def fault_in(
     *,
     now_s: float,
     launched_s: float,
+    begin_s: int,
     limits: Limits,
     kind_of: Callable[[str], str],
 ) -> Fault | None:
-    """The fault that the federates' rows show, if any; times are the machine's monotonic ones. [s]"""
+    """The fault that the federates' rows show, if any.
+
+    Parameters
+    ----------
+    now_s, launched_s
+        Monotonic time of the machine now, and when the processes were launched. [s]
+    begin_s
+        First instant of the first span that the processes run. [s]
+    """
     for name, beat in beats.items():
         limit_s = limits.of_kind(kind_of(name))
         if beat.activity is Activity.COMPUTING and now_s - beat.since_s > limit_s:
@@ -70,16 +79,23 @@ def fault_in(
                 culprit=name,
                 exit_code=ExitCode.FEDERATE_DIED,
             )
-    return _late(beats, now_s, launched_s, limits) or _stalled(beats, now_s)
+    starting_s = {
+        # in the first span since the launch; in later spans of one process since it is built anew
+        name: launched_s if beat.activity is Activity.ABSENT or beat.granted_s == begin_s else beat.since_s
+        for name, beat in beats.items()
+    }
+    return _late(beats, now_s, starting_s, limits) or _stalled(beats, now_s)
 
 
-def _late(beats: Mapping[str, Beat], now_s: float, launched_s: float, limits: Limits) -> Fault | None:
+def _late(
+    beats: Mapping[str, Beat], now_s: float, starting_s: Mapping[str, float], limits: Limits
+) -> Fault | None:
     """Who has not joined in time: first who is being built, else who is absent, else who joins."""
     for activity in (Activity.BUILDING, Activity.ABSENT, Activity.JOINING):
         late = [
             name
             for name, beat in beats.items()
-            if beat.activity is activity and now_s - max(launched_s, beat.since_s) > limits.startup_s
+            if beat.activity is activity and now_s - starting_s[name] > limits.startup_s
         ]
         if late:
             here = sum(beat.activity not in {Activity.ABSENT, Activity.BUILDING} for beat in beats.values())

@@ -59,7 +59,7 @@ class SeatedFederate:
         self._span = span
         self._seat: FederateSeat | None = None
         self._driver: Driver | None = None
-        shop.heartbeat.beat(name, Activity.BUILDING, span.begin_s, span.begin_s)
+        self._starts(Activity.BUILDING)
         with self._blame():
             self._federate = shop.build(
                 Context(
@@ -70,6 +70,7 @@ class SeatedFederate:
                     run_dir=shop.folder.path,
                 )
             )
+        self._starts(Activity.JOINING)
 
     @property
     def name(self) -> str:
@@ -83,12 +84,13 @@ class SeatedFederate:
 
     def sit_down(self, carrier_of: CarrierOf) -> None:
         """Take a seat; in a continued chain, take up the state saved at the boundary."""
+        self._starts(Activity.BUILDING)
         with self._blame():
             seat = self._take_seat(carrier_of(self.name))
             self._driver = Driver(
                 self._federate, seat, self._shop.study.clock, self._span, self._restore_into(seat)
             )
-        self._shop.heartbeat.beat(self.name, Activity.JOINING, self._span.begin_s, self._span.begin_s)
+        self._starts(Activity.JOINING)
 
     def _take_seat(self, carrier: Carrier) -> FederateSeat:
         self._seat = FederateSeat(
@@ -117,7 +119,7 @@ class SeatedFederate:
         """Instants that the federate asks for, each just before it waits for it."""
         assert self._driver is not None
         assert self._seat is not None
-        self._shop.heartbeat.beat(self.name, Activity.BUILDING, self._span.begin_s, self._span.begin_s)
+        self._starts(Activity.BUILDING)
         driven = self._driver.instants()
         while True:
             with self._blame():
@@ -148,6 +150,10 @@ class SeatedFederate:
             if leave is not None:
                 leave()
         self._shop.heartbeat.beat(self.name, Activity.DONE, span.end_s, span.end_s)
+
+    def _starts(self, activity: Activity) -> None:
+        """Say what the federate does before its first instant."""
+        self._shop.heartbeat.beat(self.name, activity, self._span.begin_s, self._span.begin_s)
 
     @contextmanager
     def _blame(self) -> Iterator[None]:

@@ -109,12 +109,15 @@ def test_a_federate_that_hangs_is_named_after_its_limit(tmp_path: Path, transpor
     assert_nothing_left(tmp_path, transport)
 
 
-def test_a_federate_that_never_starts_is_named_after_the_limit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["helics", "loopback"])
+def test_a_federate_that_never_starts_is_named_after_the_limit(
+    tmp_path: Path, transport: TransportName
+) -> None:
     limited = study(startup_limit=4)
-    outcome = run(limited, tmp_path, "helics", Toy(federate="transmission", fault="never starts"))
+    outcome = run(limited, tmp_path, transport, Toy(federate="transmission", fault="never starts"))
     assert_failed(outcome, "transmission", ExitCode.FEDERATE_DIED)
     assert outcome.wall_s <= 4 + AFTER_LIMIT_S
-    assert_nothing_left(tmp_path, "helics")
+    assert_nothing_left(tmp_path, transport)
 
 
 def test_a_federate_that_leaves_early_without_an_error_does_not_count_as_done(tmp_path: Path) -> None:

@@ -47,7 +47,12 @@ class Toy:
 
 
 def study(
-    *, duration: int = 900, ldas: int = 2, start: str = "2020-03-27T00:00:00", **federation: object
+    *,
+    duration: int = 900,
+    ldas: int = 2,
+    start: str = "2020-03-27T00:00:00",
+    step: int = 60,
+    **federation: object,
 ) -> Study:
     """A study whose federates are toys; no file that it names is read."""
     return Study.model_validate(
@@ -55,7 +60,7 @@ def study(
             "schema_version": 1,
             "name": "toy",
             "coordination": "layered_total_dso",
-            "horizon": {"start": start, "duration": duration},
+            "horizon": {"start": start, "duration": duration, "step": step},
             "transmission": {"kind": "pjm5"},
             "ldas": [
                 {
@@ -68,6 +73,11 @@ def study(
             "federation": federation,
         }
     )
+
+
+def two_days(**federation: object) -> Study:
+    """Half a day and an hour of the next, in coarse steps."""
+    return study(start="2020-03-27T12:00:00", duration=13 * 3_600, step=300, ldas=1, **federation)
 
 
 def with_link_loss(base: Study, sender: str, receiver: str, at: int, duration: int) -> Study:
