@@ -24,15 +24,31 @@ class _Gathering:
 
     files: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    """What leaves the tree without a part."""
+    blemishes: list[Fault] = field(default_factory=list)
+    """What leaves the tree whole."""
 
 
-def read_tree(path: Path) -> tuple[Node, tuple[str, ...]]:
-    """Tree of a study file with everything that it includes, and the names of the files read.
+@dataclass(frozen=True, slots=True)
+class StudyTree:
+    """A study with everything that it includes."""
+
+    root: Node
+    """The tree."""
+    files: tuple[str, ...]
+    """Names of the files read, the study's first."""
+    faults: tuple[Fault, ...]
+    """What the files hold that a study may not, such as a doubled key."""
+
+
+def read_tree(path: Path) -> StudyTree:
+    """A study file with everything that it includes.
 
     Raises
     ------
     StudyError
-        With the faults of all files: syntax, a missing file, an include loop (its files are named).
+        If the tree lacks a part: a syntax error, a missing file, an include loop (its files are named). The
+        faults of all files are named.
     """
     state = _Gathering()
     node = _read(path, os.path.normpath(path), (), state)
@@ -40,18 +56,19 @@ def read_tree(path: Path) -> tuple[Node, tuple[str, ...]]:
         what = f"the study unfolds to more than {MAX_VALUES} values"
         state.faults.append(fault_at(node.place, (), what))
     if state.faults:
-        raise StudyError(state.faults)
-    return node, tuple(state.files)
+        raise StudyError([*state.faults, *state.blemishes])
+    return StudyTree(node, tuple(state.files), tuple(state.blemishes))
 
 
 def _read(path: Path, name: str, above: tuple[str, ...], state: _Gathering) -> Node:
     state.files.append(name)
     start = Place(file=name, line=1, column=1)
     try:
-        own = read_file(path, name)
+        own, blemishes = read_file(path, name)
     except StudyError as error:
         state.faults += error.faults
         return mapping({}, start, start)
+    state.blemishes += blemishes
     if not isinstance(own.value, Mapping):
         state.faults.append(
             fault_at(own.place, (), "a study is a mapping of keys to values, not a list or text")

@@ -75,10 +75,10 @@ def load_study(path: Path, sets: Sequence[str] = ()) -> LoadedStudy:
     StudyError
         With every fault that can be seen without an engine.
     """
-    tree, files = read_tree(path)
-    tree, misset = with_sets(tree, sets)
+    read = read_tree(path)
+    tree, misset = with_sets(read.root, sets)
     _refuse_newer(tree)
-    study = _validated(tree.plain(), tree, misset)
+    study = _validated(tree.plain(), tree, (*read.faults, *misset))
     plain = cast("dict[str, Plain]", tree.plain())
     inputs = tuple(_inputs(tree, plain))
     if inputs:
@@ -87,7 +87,7 @@ def load_study(path: Path, sets: Sequence[str] = ()) -> LoadedStudy:
     return LoadedStudy(
         study=study,
         file=path,
-        files=files,
+        files=read.files,
         resolved=resolved,
         config_hash=_config_hash(resolved, inputs),
         inputs=inputs,
@@ -106,7 +106,9 @@ def _validated(plain: Plain, tree: Node, known: Sequence[Fault] = ()) -> Study:
     try:
         study = Study.model_validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
-        raise StudyError((*known, *faults_of(error, Study, tree))) from None
+        places = {(fault.file, fault.line, fault.column) for fault in known}
+        found = [f for f in faults_of(error, Study, tree) if (f.file, f.line, f.column) not in places]
+        raise StudyError((*known, *found)) from None
     if known:
         raise StudyError(known)
     return study

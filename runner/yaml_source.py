@@ -32,6 +32,7 @@ Plain = Scalar | list["Plain"] | dict[str, "Plain"]
 """A value without its places."""
 
 _TAG = "tag:yaml.org,2002:"
+_COLLECTION_TAGS = {_TAG + "map", _TAG + "seq"}
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -147,14 +148,15 @@ def sequence(children: tuple[Node, ...], place: Place, key_place: Place) -> Node
     return Node(children, place, key_place, 1 + sum(n.size for n in children))
 
 
-def read_file(path: Path, name: str) -> Node:
-    """Tree of a YAML file; ``name`` is how messages call it.
+def read_file(path: Path, name: str) -> tuple[Node, tuple[Fault, ...]]:
+    """Tree of a YAML file and what it holds that a study may not; ``name`` is how messages call it.
+
+    A value at fault is null in the tree; of a doubled key the first value counts.
 
     Raises
     ------
     StudyError
-        If the file cannot be read, is no YAML 1.2, or holds something that a study may not. All faults of
-        the file are named at once, a syntax error excepted: nothing after it can be trusted.
+        If the file cannot be read or is no YAML: nothing in it can be trusted then.
     """
     start = Place(file=name, line=1, column=1)
     try:
@@ -171,7 +173,7 @@ def read_file(path: Path, name: str) -> Node:
         column = error.start - data.rfind(b"\n", 0, error.start)
         place = Place(file=name, line=line, column=column)
         raise StudyError([fault_at(place, (), "the file is not UTF-8 text", "save it as UTF-8")]) from error
-    return parse(text, name)
+    return _scanned(text, name)
 
 
 def parse(text: str, name: str) -> Node:
@@ -180,20 +182,25 @@ def parse(text: str, name: str) -> Node:
     Raises
     ------
     StudyError
-        As ``read_file``.
+        If the text is no YAML, or with everything in it that a study may not hold.
     """
+    node, faults = _scanned(text, name)
+    if faults:
+        raise StudyError(faults)
+    return node
+
+
+def _scanned(text: str, name: str) -> tuple[Node, tuple[Fault, ...]]:
     reader = _Reader(name)
     root = _compose(text, name)
     start = Place(file=name, line=1, column=1)
     if root is None:
-        return mapping({}, start, start)
+        return mapping({}, start, start), ()
     node = reader.node(root, ())
-    if reader.faults:
-        raise StudyError(reader.faults)
     if node.size > MAX_VALUES:
         what = f"the file unfolds to more than {MAX_VALUES} values"
         raise StudyError([fault_at(start, (), what, "use fewer aliases")])
-    return node
+    return node, tuple(reader.faults)
 
 
 def parse_option(text: str, option: str) -> Node:
@@ -285,10 +292,11 @@ class _Reader:
         if len(path) > MAX_DEPTH:
             return self._refuse(place, path[:3], f"values nest deeper than {MAX_DEPTH} levels")
         self._open.add(id(raw))
-        if isinstance(raw, yaml.MappingNode):
+        if isinstance(raw, yaml.CollectionNode) and raw.tag not in _COLLECTION_TAGS:
+            node = self._refuse(place, path, f"the tag {raw.tag!r} is not allowed", _NO_TAGS)
+        elif isinstance(raw, yaml.MappingNode):
             node = self._mapping(raw, place, path)
         elif isinstance(raw, yaml.SequenceNode):
-            self._check_tag(raw, "seq", place, path)
             items = tuple(self.node(item, (*path, i)) for i, item in enumerate(raw.value))
             node = sequence(items, place, place)
         else:
@@ -301,12 +309,7 @@ class _Reader:
         self.faults.append(fault_at(place, path, what, remedy))
         return Node(None, place, place)
 
-    def _check_tag(self, raw: yaml.Node, kind: str, place: Place, path: KeyPath) -> None:
-        if raw.tag != _TAG + kind:
-            self._refuse(place, path, f"the tag {raw.tag!r} is not allowed", _NO_TAGS)
-
     def _mapping(self, raw: yaml.MappingNode, place: Place, path: KeyPath) -> Node:
-        self._check_tag(raw, "map", place, path)
         found: dict[str, Node] = {}
         for raw_key, raw_value in self._pairs(raw, path):
             key, key_place = str(raw_key.value), _place(self._name, raw_key.start_mark)

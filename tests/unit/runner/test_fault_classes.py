@@ -225,8 +225,8 @@ def test_all_faults_of_a_study_are_named_at_once(tmp_path: Path, capsys: pytest.
     path, _ = written(
         tmp_path,
         changed(
-            ("step: 60 s", "step: 5 MW"),
-            ("kind: pjm5", "kind: pjm"),
+            ("step: 60 s", "step: 5 MW\n  step: 60 s"),
+            ("kind: pjm5", "kind: !python/name:os.system pjm"),
             ("seed_id: 11", "seed: 11"),
             ("nodes: 100", "nodes: 0.5"),
         ),
@@ -235,14 +235,15 @@ def test_all_faults_of_a_study_are_named_at_once(tmp_path: Path, capsys: pytest.
     told = capsys.readouterr().err
     assert code == ExitCode.CONFIG
     for expected in (
-        f"{path}:7:9: horizon.step",
-        f"{path}:9:9: transmission.kind",
-        f"{path}:18:9: ldas[0].feeders[0].seed: unknown key 'seed'; did you mean 'seed_id'?",
-        f"{path}:16:9: ldas[0].feeders[0].seed_id: key 'seed_id' is missing",
-        f"{path}:26:41: ldas[1].feeders[0].model.nodes: a whole number is expected, not 0.5",
+        f"{path}:7:9: horizon.step: unit 'MW'",
+        f"{path}:8:3: horizon.step: key 'step' is given twice",
+        f"{path}:10:9: transmission.kind: the tag",
+        f"{path}:19:9: ldas[0].feeders[0].seed: unknown key 'seed'; did you mean 'seed_id'?",
+        f"{path}:17:9: ldas[0].feeders[0].seed_id: key 'seed_id' is missing",
+        f"{path}:27:41: ldas[1].feeders[0].model.nodes: a whole number is expected, not 0.5",
         "--set ldas.0.bus=4: ldas[0].bus: text is expected, not 4",
         "--set nonsense: no 'key=value'",
-        "7 faults; nothing was started",
+        "8 faults; nothing was started",
     ):
         assert expected in told, told
 

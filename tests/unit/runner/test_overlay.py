@@ -16,8 +16,9 @@ def tree_of(folder: Path, **files: str) -> Plain:
         path = folder / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    node, _ = read_tree(folder / "top.yaml")
-    return node.plain()
+    read = read_tree(folder / "top.yaml")
+    assert not read.faults
+    return read.root.plain()
 
 
 def test_mappings_merge_and_everything_else_is_replaced(tmp_path: Path) -> None:
@@ -33,10 +34,10 @@ def test_mappings_merge_and_everything_else_is_replaced(tmp_path: Path) -> None:
 def test_a_value_keeps_the_place_of_the_file_that_gave_it(tmp_path: Path) -> None:
     (tmp_path / "ground.yaml").write_text("a:\n  x: 1\n")
     (tmp_path / "top.yaml").write_text("include: ground.yaml\na: {y: 2}\n")
-    node, files = read_tree(tmp_path / "top.yaml")
-    places = [str(node.nearest(("a", key)).key_place) for key in ("x", "y")]
+    read = read_tree(tmp_path / "top.yaml")
+    places = [str(read.root.nearest(("a", key)).key_place) for key in ("x", "y")]
     assert places == [f"{tmp_path}/ground.yaml:2:3", f"{tmp_path}/top.yaml:2:5"]
-    assert files == (f"{tmp_path}/top.yaml", f"{tmp_path}/ground.yaml")
+    assert read.files == (f"{tmp_path}/top.yaml", f"{tmp_path}/ground.yaml")
 
 
 def test_includes_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
