@@ -61,6 +61,24 @@ class Offers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BidInputs:
+    """All that a bid is made from; the same inputs on a new engine give the same bid."""
+
+    interval_s: SimTime
+    """Beginning of the interval. [s]"""
+    conditions: Conditions
+    """What is believed of the interval."""
+    taps: FloatArray
+    """Tap position of every regulated winding, in circuit order."""
+    offers: Offers
+    """Of all DERs."""
+    expected_kw: FloatArray
+    """Injections around which the feeders are linearised, shape (ders,). [kW]"""
+    price_usd_per_mwh: float
+    """Price expected at the bus. [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedBid:
     """A bid with all that its award's dispatch needs."""
 
@@ -93,33 +111,16 @@ class TotalDso:
         self._coefficients_at: SimTime = 0
         self._coefficients_taps: FloatArray = np.zeros(0)
 
-    def bid(
-        self,
-        interval_s: SimTime,
-        conditions: Conditions,
-        offers: Offers,
-        expected_kw: FloatArray,
-        price_usd_per_mwh: float,
-        *,
-        keep_coefficients: bool,
-    ) -> PreparedBid:
+    def bid(self, inputs: BidInputs, *, keep_coefficients: bool) -> PreparedBid:
         """The area's curve for one interval.
 
-        Parameters
-        ----------
-        conditions
-            What is believed of the interval.
-        offers
-            Of all DERs.
-        expected_kw
-            Injections around which the feeders are linearised, shape (ders,). [kW]
-        price_usd_per_mwh
-            Price expected at the bus. [$/MWh]
-        keep_coefficients
-            Whether the last interval's coefficients may serve again.
+        ``keep_coefficients``: whether the last interval's linear map may serve again with new right-hand
+        sides, within the hour and while taps hardly move.
         """
-        columns = offers.columns(self._scenario.base_kw(offers.floor_kw))
-        expected = np.clip(expected_kw, columns.floor_kw, columns.top_kw)
+        interval_s, conditions = inputs.interval_s, inputs.conditions
+        columns = inputs.offers.columns(self._scenario.base_kw(inputs.offers.floor_kw))
+        expected = np.clip(inputs.expected_kw, columns.floor_kw, columns.top_kw)
+        self.twin.set_taps(inputs.taps)
         self.twin.set_conditions(conditions)
         kept = self._kept(interval_s) if keep_coefficients else None
         state = self.twin.solve(expected, np.zeros(expected.size), kept)
@@ -127,7 +128,7 @@ class TotalDso:
             self._coefficients = tuple(point.coefficients for point in state.points)
             self._coefficients_at = interval_s
             self._coefficients_taps = self.twin.circuit.taps()
-        ladder = price_ladder(price_usd_per_mwh)
+        ladder = price_ladder(inputs.price_usd_per_mwh)
         feeders = self._feeder_offers(columns, state)
         curves = []
         for bidder, point, offer in zip(self._bidders, state.points, feeders, strict=True):

@@ -16,7 +16,8 @@ from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.dso.dispatch import Dispatch
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
-from federates.dso.total import Offers, PreparedBid, TotalDso
+from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso
+from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from federates.scenario.staleness import held_by_link_loss
 
@@ -38,7 +39,8 @@ class TotalDsoRole:
         n = len(self._scenario.fleet)
         self._day: int | None = None
         self._dso: TotalDso | None = None
-        self._prepared: dict[SimTime, PreparedBid] = {}
+        self._waiting: BidInputs | None = None
+        self._prepared: PreparedBid | None = None
         self._now_running: PreparedBid | None = None
         self._award_mw = 0.0
         self._price = 0.0
@@ -65,19 +67,21 @@ class TotalDsoRole:
         curves = []
         for hour, expected in enumerate(self._scenario.expected_day(day, self._clock.day_ahead_issue(day))):
             mine = self._joined(offers, hour)
-            at_price = merit_kw(mine, float(prices[hour]))
+            price = float(prices[hour])
+            at_price = merit_kw(mine, price)
+            believed = conditions(expected, 1.0)
             if hour == 0:
-                dso.twin.set_conditions(conditions(expected, 1.0))
+                dso.twin.set_conditions(believed)
                 dso.twin.settle(at_price, np.zeros(at_price.size))
-            prepared = dso.bid(
-                midnight + HOUR_S * hour,
-                conditions(expected, 1.0),
-                mine,
-                at_price,
-                float(prices[hour]),
-                keep_coefficients=False,
+            inputs = BidInputs(
+                interval_s=midnight + HOUR_S * hour,
+                conditions=believed,
+                taps=dso.twin.circuit.taps(),
+                offers=mine,
+                expected_kw=at_price,
+                price_usd_per_mwh=price,
             )
-            curves.append(prepared.curve.net_curve)
+            curves.append(dso.bid(inputs, keep_coefficients=False).curve.net_curve)
         outbox = Outbox()
         bid = interface_bid(curves, midnight, HOUR_S, self._multiplicity)
         outbox.put(self.ports.day_ahead_bids, bid)
@@ -88,20 +92,19 @@ class TotalDsoRole:
         step = grant.now // self._clock.step_s * self._clock.step_s
         interval = self._clock.gated_interval(step)
         assert interval is not None
-        dso = self._engine(interval)
         seen = telemetry(self.ports, grant, self.name)
-        dso.twin.set_taps(seen.taps)
         offers = self._offers(grant, day_ahead=False, interval=interval)
         expected = self._scenario.expected(interval, grant.now)
-        prepared = dso.bid(
-            interval,
-            conditions(expected, seen.head_v_pu),
-            self._joined(offers, 0),
-            seen.der_p_mw * KW_PER_MW,
-            self._expected_price(grant, interval),
-            keep_coefficients=True,
+        self._waiting = BidInputs(
+            interval_s=interval,
+            conditions=conditions(expected, seen.head_v_pu),
+            taps=seen.taps,
+            offers=self._joined(offers, 0),
+            expected_kw=seen.der_p_mw * KW_PER_MW,
+            price_usd_per_mwh=self._expected_price(grant, interval),
         )
-        self._prepared[interval] = prepared
+        prepared = self._engine(step).bid(self._waiting, keep_coefficients=True)
+        self._prepared = prepared
         outbox = Outbox()
         curve = prepared.curve.net_curve
         outbox.put(
@@ -124,9 +127,12 @@ class TotalDsoRole:
         return outbox
 
     def _take_award(self, interval: SimTime, award: InterfaceAward | None, sent_s: SimTime | None) -> None:
-        prepared = self._prepared.pop(interval, None)
-        if prepared is None or award is None or sent_s is None:
+        dso = self._engine(interval)
+        prepared, inputs = self._prepared, self._waiting
+        if award is None or sent_s is None or inputs is None or inputs.interval_s != interval:
             raise MissingInputError(f"{self.name} at {interval} s: no award, or no bid that it answers")
+        if prepared is None:
+            prepared = dso.bid(inputs, keep_coefficients=True)
         if award.interval_s != interval:
             what = f"the ISO's award is for {award.interval_s} s"
             if not held_by_link_loss(self._study, "iso", self.name, sent_s, interval):
@@ -134,20 +140,20 @@ class TotalDsoRole:
             self._recorder.add(
                 tables.EVENT, interval, (self.name,), [award.interval_s], text=[f"held: {what}"]
             )
-        dso = self._engine(interval)
         self._award_mw = float(award.award_mw[0]) / self._multiplicity
         self._price = float(award.lmp_usd_per_mwh[0])
         done = dso.dispatch(prepared, self._award_mw)
         self._p_kw = dso.twin.joined(done.p_kw)
-        self._now_running = prepared
+        self._now_running, self._prepared = prepared, None
         self._record(interval, dso, prepared, done)
 
     def _hold(self, grant: Grant) -> None:
         running = self._now_running
         assert running is not None
-        dso = self._engine(running.interval_s)
         seen = telemetry(self.ports, grant, self.name)
-        held = dso.hold(running, self._p_kw, seen.head_p_mw, self._award_mw, self._price)
+        held = self._engine(running.interval_s).hold(
+            running, self._p_kw, seen.head_p_mw, self._award_mw, self._price
+        )
         self._p_kw = held.p_kw
 
     def _send(self, outbox: Outbox, interval: SimTime) -> None:
@@ -177,12 +183,16 @@ class TotalDsoRole:
             *(counts.astype(np.float64) for counts in (bound.voltage, bound.thermal, bound.head)),
         )
 
-    def _engine(self, interval: SimTime) -> TotalDso:
-        """A new day starts on a new engine, so that a run continued there has the same numbers."""
-        day = self._clock.day_of(interval)
+    def _engine(self, now: SimTime) -> TotalDso:
+        """A new day starts on a new engine, so that a run continued there has the same numbers.
+
+        A bid that waits for its award then is made again from its inputs.
+        """
+        day = max(self._clock.day_of(now), 0)
         if self._dso is None or day != self._day:
             self._day = day
             self._dso = TotalDso(self._scenario)
+            self._prepared = None
         return self._dso
 
     def _offers(self, grant: Grant, *, day_ahead: bool, interval: SimTime) -> list[DerOffers]:
@@ -248,6 +258,8 @@ class TotalDsoRole:
         }
         for day, lmp in self._day_ahead_lmp.items():
             state[f"lmp_{day}"] = lmp
+        if self._waiting is not None:
+            state |= _packed(self._waiting)
         return state
 
     def restore(self, state: State) -> None:
@@ -258,6 +270,43 @@ class TotalDsoRole:
         self._day_ahead_lmp = {
             int(name.removeprefix("lmp_")): lmp for name, lmp in state.items() if name.startswith("lmp_")
         }
+        if "bid_interval" in state:
+            self._waiting = _unpacked(state)
+
+
+def _packed(inputs: BidInputs) -> dict[str, FloatArray]:
+    offers, believed = inputs.offers, inputs.conditions
+    return {
+        "bid_interval": np.array([float(inputs.interval_s)]),
+        "bid_scalars": np.array([believed.v_pu, inputs.price_usd_per_mwh]),
+        "bid_demand_kw": believed.demand_kw,
+        "bid_demand_kvar": believed.demand_kvar,
+        "bid_taps": inputs.taps,
+        "bid_expected_kw": inputs.expected_kw,
+        "bid_floor_kw": offers.floor_kw,
+        "bid_der": offers.der.astype(np.float64),
+        "bid_width_kw": offers.width_kw,
+        "bid_price": offers.price_usd_per_mwh,
+    }
+
+
+def _unpacked(state: State) -> BidInputs:
+    v_pu, price = state["bid_scalars"].tolist()
+    return BidInputs(
+        interval_s=int(state["bid_interval"][0]),
+        conditions=Conditions(
+            v_pu=v_pu, demand_kw=state["bid_demand_kw"], demand_kvar=state["bid_demand_kvar"]
+        ),
+        taps=state["bid_taps"],
+        offers=Offers(
+            floor_kw=state["bid_floor_kw"],
+            der=state["bid_der"].astype(np.int64),
+            width_kw=state["bid_width_kw"],
+            price_usd_per_mwh=state["bid_price"],
+        ),
+        expected_kw=state["bid_expected_kw"],
+        price_usd_per_mwh=price,
+    )
 
 
 def merit_kw(offers: Offers, price_usd_per_mwh: float) -> FloatArray:
