@@ -43,7 +43,32 @@ _RESOLVERS = (("null", _NULL), ("bool", _BOOL), ("int", _INT), ("float", _FLOAT)
 
 
 class _Yaml12(BaseResolver):
-    """Implicit types of the YAML 1.2 core schema."""
+    """Implicit types of the YAML 1.2 core schema; refuses what nests too deep.
+
+    libyaml's composer calls itself for every level and would run out of stack.
+    """
+
+    _depth = 0
+
+    def descend_resolver(self, current_node: yaml.Node | None, current_index: object) -> None:
+        """Go one level down."""
+        super().descend_resolver(current_node, current_index)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _TooDeepError(current_node)
+
+    def ascend_resolver(self) -> None:
+        """Come back one level."""
+        super().ascend_resolver()
+        self._depth -= 1
+
+
+class _TooDeepError(Exception):
+    """Values nest too deep, below ``node``."""
+
+    def __init__(self, node: yaml.Node | None) -> None:
+        super().__init__()
+        self.mark = node.start_mark if node is not None else None
 
 
 for _name, _pattern in _RESOLVERS:
@@ -53,7 +78,7 @@ for _name, _pattern in _RESOLVERS:
 if TYPE_CHECKING:
 
     class _Composer(_Parser): ...
-elif hasattr(yaml, "CParser"):
+elif yaml.__with_libyaml__:
 
     class _Composer(yaml.cyaml.CParser, _Yaml12):
         """Node composer on libyaml."""
@@ -251,8 +276,8 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         place = _place(name, mark) if mark else Place(file=name, line=1, column=1)
         raise StudyError([fault_at(place, (), *_syntax(error))]) from error
-    except RecursionError as error:
-        place = Place(file=name, line=1, column=1)
+    except _TooDeepError as error:
+        place = _place(name, error.mark) if error.mark else Place(file=name, line=1, column=1)
         raise StudyError([fault_at(place, (), f"values nest deeper than {MAX_DEPTH} levels")]) from error
 
 
@@ -289,8 +314,6 @@ class _Reader:
         place = _place(self._name, raw.start_mark)
         if id(raw) in self._open:
             return self._refuse(place, path, "an alias that holds itself")
-        if len(path) > MAX_DEPTH:
-            return self._refuse(place, path[:3], f"values nest deeper than {MAX_DEPTH} levels")
         self._open.add(id(raw))
         if isinstance(raw, yaml.CollectionNode) and raw.tag not in _COLLECTION_TAGS:
             node = self._refuse(place, path, f"the tag {raw.tag!r} is not allowed", _NO_TAGS)
@@ -326,7 +349,7 @@ class _Reader:
             key_place = _place(self._name, raw_key.start_mark)
             if not isinstance(raw_key, yaml.ScalarNode):
                 self._refuse(key_place, path, "a key must be a word, not a list or a mapping")
-            elif raw_key.value == "<<" and raw_key.style is None:
+            elif raw_key.value == "<<" and not raw_key.style:
                 remedy = "use 'include', or an alias for the whole value"
                 self._refuse(key_place, path, "merge keys ('<<') are not part of YAML 1.2", remedy)
             else:

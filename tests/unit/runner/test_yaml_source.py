@@ -88,7 +88,10 @@ REFUSED = {
     "long number": (f"a: {'9' * 5000}", "a number of 5000 digits", 1),
     "tag that does not fit": ("a: !!int ten", "'ten' does not fit the tag !!int", 1),
     "deep nesting": ("[" * 100 + "]" * 100, "nest deeper", 1),
-    "very deep nesting": ("[" * 50_000 + "]" * 50_000, "", 1),
+    "very deep lists": ("[" * 50_000 + "]" * 50_000, "nest deeper than 60 levels", 1),
+    "very deep dashes": ("- " * 50_000, "nest deeper than 60 levels", 1),
+    "very deep mappings": ("a: 1\nb: " + "{a: " * 50_000, "nest deeper than 60 levels", 2),
+    "very deep keys": ("? " * 50_000, "nest deeper than 60 levels", 1),
     "text, not keys": ("a: b: c", "this is not YAML", 1),
 }
 
