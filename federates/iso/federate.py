@@ -25,6 +25,7 @@ from federates.iso.market import (
     der_awards,
     der_book,
     headroom_mw,
+    running,
 )
 from federates.iso.records import MarketRecords
 from federates.iso.sced import Clearing
@@ -124,7 +125,9 @@ class Iso:
         dispatch = UnitDispatch(
             interval_s=now,
             set_point_mw=cleared.unit_mw,
-            committed=(inputs.committed & ~inputs.out).astype(np.float64),
+            committed=running(self._scenario.case, cleared.unit_mw, inputs.committed & ~inputs.out).astype(
+                np.float64
+            ),
             headroom_mw=self._real_time.headroom_mw(cleared, inputs),
             dc_flow_mw=cleared.dc_mw,
         )

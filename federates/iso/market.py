@@ -6,7 +6,7 @@ Pure: offers, forecasts and the grid's state in; awards and prices out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,11 @@ from federates.lp.solution import SearchBudget
 
 CURVE_SLOTS = 40
 """Blocks that a DSO's curve may have."""
+SYNCHRONISED_MW = 1e-6
+"""Output from which a unit that is not committed counts as synchronised. [MW]"""
+HEADROOM_SHARE = 0.05
+"""Room that a commitment keeps above the hour's demand: without it, real time sheds load on the forecast's
+error alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +155,17 @@ def with_losses(load_mw: FloatArray, losses_mw: float) -> FloatArray:
     return spread
 
 
+def running(case: TransmissionCase, output_mw: FloatArray, committed: BoolArray) -> BoolArray:
+    """Units that are synchronised: committed ones, and those that real time started or lets come down."""
+    on: BoolArray = committed | (case.units.of_kind(*FUELLED) & (output_mw > SYNCHRONISED_MW))
+    return on
+
+
 def headroom_mw(
     case: TransmissionCase, output_mw: FloatArray, committed: BoolArray, available_mw: FloatArray
 ) -> FloatArray:
-    """Room to move up of committed fuelled units, shape (units,). [MW]"""
-    able = case.units.of_kind(*FUELLED) & committed
+    """Room to move up of fuelled units at work, shape (units,). [MW]"""
+    able = case.units.of_kind(*FUELLED) & running(case, output_mw, committed)
     room: FloatArray = np.where(able, np.maximum(available_mw - output_mw, 0.0), 0.0)
     return room
 
@@ -186,9 +197,11 @@ class DayAheadMarket:
     def commit(
         self, inputs: DayAheadInputs, net_mw: FloatArray, state: UnitState | None, budget: SearchBudget
     ) -> tuple[DayAhead, UnitState]:
-        """Cheapest commitment for LDAs that draw ``net_mw``, shape (24, ldas), and the state it starts from."""
+        """Cheapest commitment for LDAs that draw ``net_mw`` (24, ldas), and the state it starts from."""
         scuc = self._engine(None)
         bids = self._bids(inputs, fixed_curves(net_mw), None)
+        demand_mw = bids.demand_mw.sum(axis=1) + net_mw.sum(axis=1)
+        bids = replace(bids, headroom_mw=HEADROOM_SHARE * demand_mw)
         before = scuc.start_state(bids) if state is None else state
         return scuc.commit(bids, before, budget), before
 

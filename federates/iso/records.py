@@ -6,13 +6,14 @@ import numpy as np
 
 from federates.cases.case import TransmissionCase
 from federates.core import tables
-from federates.core.arrays import BoolArray, FloatArray
-from federates.core.costs import emissions_t_per_h, unit_cost_usd_per_h
+from federates.core.arrays import FloatArray
+from federates.core.costs import emissions_t_per_h
 from federates.core.curve import NetCurve
 from federates.core.tables import Recorder
 from federates.core.time import Clock, SimTime
 from federates.iso.day_ahead import DayAhead
-from federates.iso.market import DerBook, RealTimeInputs
+from federates.iso.market import DerBook, RealTimeInputs, running
+from federates.iso.offers import unit_cost_usd_per_h
 from federates.iso.pricing import Prices
 from federates.iso.sced import BINDS_USD_PER_MWH, Clearing
 
@@ -40,8 +41,9 @@ class MarketRecords:
         """One interval's dispatch."""
         record, case = self._recorder.add, self._case
         on = inputs.committed & ~inputs.out
+        at_work = running(case, cleared.unit_mw, on)
         self._prices(tables.LMP, now, cleared.prices, None)
-        record(tables.UNIT_AWARD, now, case.units.ids, cleared.unit_mw, on.astype(np.float64))
+        record(tables.UNIT_AWARD, now, case.units.ids, cleared.unit_mw, at_work.astype(np.float64))
         for lda, curve in zip(self._ldas, curves, strict=True):
             ids = [f"{lda}/{now}/{k:02d}" for k in range(curve.import_mw.size)]
             record(tables.BID, now, ids, curve.import_mw, curve.price_usd_per_mwh)
@@ -59,8 +61,8 @@ class MarketRecords:
         demand = float(inputs.load_mw.sum() + cleared.curve_mw.sum()) - offered
         row = (
             cleared.objective_usd_per_h,
-            float(self._true_cost(cleared.unit_mw, on).sum()),
-            float(emissions_t_per_h(cleared.unit_mw, on, co2_t_per_mwh=case.units.co2_t_per_mwh).sum()),
+            float(unit_cost_usd_per_h(case.units, cleared.unit_mw, on).sum()),
+            float(emissions_t_per_h(cleared.unit_mw, at_work, co2_t_per_mwh=case.units.co2_t_per_mwh).sum()),
             demand + inputs.losses_mw,
             inputs.losses_mw,
             float(cleared.shed_mw.sum()),
@@ -95,17 +97,6 @@ class MarketRecords:
     def day_ahead_awards(self, t: SimTime, award_mw: FloatArray, lmp_usd_per_mwh: FloatArray) -> None:
         """One hour's day-ahead interchange per LDA, with the price at its bus."""
         self._recorder.add(tables.DA_INTERFACE, t, self._ldas, award_mw, lmp_usd_per_mwh)
-
-    def _true_cost(self, output_mw: FloatArray, on: BoolArray) -> FloatArray:
-        units = self._case.units
-        return unit_cost_usd_per_h(
-            output_mw,
-            on,
-            p_min_mw=units.p_min_mw,
-            no_load_usd_per_h=units.no_load_usd_per_h,
-            block_mw=units.block_mw,
-            block_usd_per_mwh=units.block_usd_per_mwh,
-        )
 
     def _prices(self, table: tables.Table, t: SimTime, prices: Prices, hour: int | None) -> None:
         pick = slice(None) if hour is None else hour
