@@ -9,6 +9,7 @@ values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import helics
 
@@ -103,7 +104,9 @@ class HelicsCarrier:
 
     def fail(self, code: int, text: str) -> None:
         """End the federation for everyone, with this federate's words."""
-        helics.helicsFederateGlobalError(self._federate, code, text[:_TEXT_LIMIT])
+        # HELICS may refuse where another has just ended it
+        with suppress(helics.HelicsException):
+            helics.helicsFederateGlobalError(self._federate, code, text[:_TEXT_LIMIT])
 
     def _publication(self, wire: Wire) -> helics.HelicsPublication:
         return helics.helicsFederateRegisterGlobalPublication(

@@ -77,8 +77,9 @@ def _drive(
         for _ in one.instants():
             pass
         one.complete(carrier.leave)
-    except FederateFailure as caught:
-        failure = caught
+    except Exception as caught:  # noqa: BLE001 - the top of a thread: nothing may end it unheard
+        failure = caught if isinstance(caught, FederateFailure) else FederateFailure(one.name, one.now)
+        failure.__cause__ = failure.__cause__ or caught
         with suppress(OSError):
             one.recorder.close()
     ended.put(failure)
