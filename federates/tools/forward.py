@@ -27,7 +27,7 @@ DISTRIBUTION_LOSSES = 0.03
 
 
 def run(arguments: dict[str, object]) -> dict[str, object]:
-    """Write the plan of a resolved study (``study``) into a run's folder (``run_dir``); say how good it is."""
+    """Write the plan of a study (``study``) into a run's folder (``run_dir``); say how good it is."""
     study = Study.model_validate(arguments["study"])
     plan = forward_plan(study)
     run_dir = Path(str(arguments["run_dir"]))

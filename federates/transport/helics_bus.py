@@ -122,6 +122,30 @@ class HelicsCarrier:
         return source
 
 
+def broker_probe() -> str:
+    """What a broker and one federate in this process find of each other, for a health check.
+
+    Raises
+    ------
+    TransportError
+        If they cannot meet.
+    """
+    try:
+        broker = helics.helicsCreateBroker("inproc", "probe-broker", "-f1")
+        info = helics.helicsCreateFederateInfo()
+        helics.helicsFederateInfoSetCoreTypeFromString(info, "inproc")
+        helics.helicsFederateInfoSetCoreName(info, "probe-core")
+        helics.helicsFederateInfoSetCoreInitString(info, "--federates=1 --broker=probe-broker")
+        federate = helics.helicsCreateValueFederate("probe", info)
+        helics.helicsFederateEnterExecutingMode(federate)
+        granted = helics.helicsFederateRequestTime(federate, 60.0)
+        helics.helicsFederateDisconnect(federate)
+        helics.helicsBrokerDisconnect(broker)
+    except helics.HelicsException as error:
+        raise TransportError(f"HELICS: {error}") from error
+    return f"a broker granted second {granted:g}"
+
+
 def close_library() -> None:
     """Leave HELICS after a clean end."""
     helics.helicsCloseLibrary()
