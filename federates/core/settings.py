@@ -195,7 +195,16 @@ class SyntheticFeeder(Settings):
     """Number of nodes, about."""
 
 
-FeederModel = Annotated[TableFeeder | SyntheticFeeder, Field(discriminator="kind")]
+class MasterFeeder(Settings):
+    """An OpenDSS master file; its substation and regulators stay, its source becomes the T-D interface."""
+
+    kind: Literal["opendss"]
+    """Which form."""
+    path: Path
+    """The file, relative to the study; what it includes lies in its folder or below."""
+
+
+FeederModel = Annotated[TableFeeder | SyntheticFeeder | MasterFeeder, Field(discriminator="kind")]
 
 
 class PvSettings(Settings):
@@ -303,6 +312,17 @@ class FeederGroup(Settings):
     ders: DerMix = DerMix()
     """Distributed resources of each simulated feeder."""
 
+    def misfits(self) -> Iterator[MisfitError]:
+        """Keys that change a circuit, beside a master file, which is taken as it is."""
+        if not isinstance(self.model, MasterFeeder):
+            return
+        if self.count != 1:
+            what = f"an OpenDSS master file stands once in an LDA, not {self.count} times"
+            yield MisfitError(f"{what}; give the LDA a multiplicity", "count")
+        for key in ("line_length_scale", "regulators"):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                yield MisfitError(f"{key} does not apply to an OpenDSS master file; change the file", key)
+
 
 class AggregatorSettings(Settings):
     """A third-party aggregator of an LDA; the default supplier is always there."""
@@ -341,6 +361,10 @@ class Lda(Settings):
                     yield MisfitError(
                         f"{name!r} is the default supplier's name; choose another", key, i, "name"
                     )
+        for i, group in enumerate(self.feeders):
+            if isinstance(group.model, MasterFeeder) and len(self.feeders) > 1:
+                what = f"an OpenDSS master file must be the only feeder of {self.name}"
+                yield MisfitError(f"{what}; make an LDA of each", "feeders", i, "model")
         yield from self._ownership()[1]
 
     def aggregator_of(self) -> dict[tuple[str, str], str]:

@@ -152,7 +152,7 @@ BID = _table(
 )  # fmt: skip
 AWARD = _table(
     "award", "LDA", "real-time award of an interval",
-    "award_mw | MW | net import awarded",
+    "award_mw | MW | net import awarded, DERs with awards of their own included",
     "lmp_usd_per_mwh | $/MWh | price at the LDA's bus",
 )  # fmt: skip
 DISPATCH = _table(

@@ -30,7 +30,11 @@ from federates.scenario.lda import LdaScenario
 
 COEFFICIENTS_KEPT_S = 3_600
 TAPS_KEPT = 2
-HEAD_TOLERANCE_MW = 1e-6
+V_MIN_PU, V_MAX_PU = 0.95, 1.05
+"""Range A of ANSI C84.1 at the loads."""
+VOLTAGE_MARGIN_PU = 0.002
+LOADING_SHARE = 0.98
+"""Room kept inside the limits for what forecasts and the map miss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +199,11 @@ class TotalDso:
                     map=m,
                     columns=_taken(columns, mine),
                     limits=FeederLimits(
-                        import_mw=_active_limit(limits.import_kva / 1_000.0, q_mvar),
-                        export_mw=_active_limit(limits.export_kva / 1_000.0, q_mvar),
+                        v_min_pu=V_MIN_PU + VOLTAGE_MARGIN_PU,
+                        v_max_pu=V_MAX_PU - VOLTAGE_MARGIN_PU,
+                        import_mw=_active_limit(LOADING_SHARE * limits.import_kva / 1_000.0, q_mvar),
+                        export_mw=_active_limit(LOADING_SHARE * limits.export_kva / 1_000.0, q_mvar),
+                        loading_pu=LOADING_SHARE,
                     ),
                     name=f"{self._scenario.name}/{self._scenario.feeder_names[place]}",
                 )

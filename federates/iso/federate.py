@@ -232,7 +232,8 @@ class Iso:
 
     def _send_awards(self, outbox: Outbox, now: SimTime, cleared: Clearing, offers: list[DerOffers]) -> None:
         lmp = cleared.prices.lmp_usd_per_mwh
-        self._records.awards(now, cleared, lmp[self._scenario.lda_bus])
+        taken = self._taken_at_ldas(cleared, offers)
+        self._records.awards(now, cleared.curve_mw - taken, lmp[self._scenario.lda_bus])
         for place, dso in enumerate(self._dsos):
             award = InterfaceAward(
                 interval_s=now,
@@ -247,6 +248,18 @@ class Iso:
             p = der_awards(offer, 0, cleared.block_mw[first : first + blocks])
             outbox.put(self.ports.der_awards, _awards(offer, p, lmp[[bus]]), to=name)
             first += blocks
+
+    def _taken_at_ldas(self, cleared: Clearing, offers: list[DerOffers]) -> FloatArray:
+        """Injection awarded to the DERs of each LDA, shape (ldas,). [MW]"""
+        total = np.zeros(len(self._ldas))
+        place = {int(bus): k for k, bus in enumerate(self._scenario.lda_bus)}
+        first = 0
+        for offer, bus in zip(offers, self._aggregator_bus, strict=True):
+            blocks = int(offer.interval.size)
+            p = der_awards(offer, 0, cleared.block_mw[first : first + blocks])
+            total[place[bus]] += float(p.sum())
+            first += blocks
+        return total
 
     def save(self) -> State:
         """Day-ahead schedules of the days to come."""

@@ -25,7 +25,7 @@ from federates.lp.solution import SearchBudget
 CURVE_SLOTS = 40
 """Blocks that a DSO's curve may have."""
 SYNCHRONISED_MW = 1e-6
-"""Output from which a unit that is not committed counts as synchronised. [MW]"""
+"""Tolerance on output. [MW]"""
 HEADROOM_SHARE = 0.05
 """Room that a commitment keeps above the hour's demand: without it, real time sheds load on the forecast's
 error alone."""
@@ -156,8 +156,9 @@ def with_losses(load_mw: FloatArray, losses_mw: float) -> FloatArray:
 
 
 def running(case: TransmissionCase, output_mw: FloatArray, committed: BoolArray) -> BoolArray:
-    """Units that are synchronised: committed ones, and those that real time started or lets come down."""
-    on: BoolArray = committed | (case.units.of_kind(*FUELLED) & (output_mw > SYNCHRONISED_MW))
+    """Units that are synchronised: committed ones, and those that real time runs at least output or above."""
+    able = case.units.of_kind(*FUELLED) & (output_mw > SYNCHRONISED_MW)
+    on: BoolArray = committed | (able & (output_mw >= case.units.p_min_mw - SYNCHRONISED_MW))
     return on
 
 

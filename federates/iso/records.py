@@ -73,9 +73,9 @@ class MarketRecords:
         )
         record(tables.CLEARING, now, SYSTEM, *([value] for value in row))
 
-    def awards(self, now: SimTime, cleared: Clearing, lmp_usd_per_mwh: FloatArray) -> None:
+    def awards(self, now: SimTime, award_mw: FloatArray, lmp_usd_per_mwh: FloatArray) -> None:
         """One interval's net interchange per LDA, with the price at its bus."""
-        self._recorder.add(tables.AWARD, now, self._ldas, cleared.curve_mw, lmp_usd_per_mwh)
+        self._recorder.add(tables.AWARD, now, self._ldas, award_mw, lmp_usd_per_mwh)
 
     def day_ahead(self, day: int, clock: Clock, cleared: DayAhead, gap: float) -> None:
         """One market day."""
