@@ -1,0 +1,216 @@
+"""Laws that every run obeys, asserted on its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from federates.coordination.catalog import MODELS
+from federates.core.arrays import FloatArray
+from federates.core.settings import Study
+from runner.manifest import read_done
+from runner.post.hashes import table_hashes
+from runner.post.load import load
+from runner.post.run_tables import RunTables
+from runner.study import load_study
+
+CARRIED = 1e-6
+"""Head against interface, relative to the head's apparent power; pass to pass a bus moves by less."""
+RESIDUAL_PU = 1e-6
+"""Tolerance of the T-D fixed point in the shipped studies."""
+PRICE_USD_PER_MWH = 1e-6
+"""Sums of three prices of some 100 $/MWh in float64, with room."""
+SOLVER_MW = 1e-5
+"""The solver's feasibility tolerance of 1e-7 on rows of up to 1000 MW, with room."""
+TAKEN_USD_PER_MWH = 1e-3
+"""A block whose value is this near the price may be taken in part."""
+ENERGY_KWH = 1e-6
+"""Rounding of up to some 100 devices' energies in float64, with room."""
+KWH_PER_MWH = 1_000.0
+INTERFACE = 1e-9
+"""Multiplicity and unit conversion: rounding only, relative."""
+
+
+def assert_equal_tables(one: Path, other: Path) -> None:
+    """Every table of two runs has the same rows, bit for bit."""
+    mine, theirs = table_hashes(one), table_hashes(other)
+    assert len(mine) > 15
+    different = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+    assert not different, f"tables differ: {', '.join(different)}"
+
+
+def assert_hashes_written(run_dir: Path) -> None:
+    """The hashes of ``done.json`` are those of the files."""
+    assert dict(read_done(run_dir).table_hashes) == table_hashes(run_dir)
+
+
+def column_by(run_dir: Path, table: str, column: str) -> dict[tuple[int, str], float]:
+    """Values of a column by instant and id, each there once."""
+    rows = load(run_dir, table, [column])
+    keys = list(zip(rows["t_s"].to_pylist(), rows["id"].to_pylist(), strict=True))
+    assert len(set(keys)) == len(keys), f"{table} has rows twice"
+    return dict(zip(keys, rows[column].to_pylist(), strict=True))
+
+
+def assert_every_interval_cleared(run_dir: Path, study: Study) -> None:
+    """One clearing for each market interval, with an award for each LDA and a price at each bus."""
+    clock = study.clock
+    instants = list(range(0, clock.duration_s, clock.market_s))
+    tables = RunTables(run_dir)
+    assert tables.t_s("clearing").tolist() == instants
+    expected = {(t, lda.name) for t in instants for lda in study.ldas}
+    assert column_by(run_dir, "award", "award_mw").keys() == expected
+    assert set(tables.t_s("lmp").tolist()) == set(instants)
+    assert tables.t_s("system").tolist() == list(range(0, clock.duration_s, clock.step_s))
+
+
+def assert_head_is_carried(run_dir: Path, study: Study) -> None:
+    """At every step OpenDSS draws at each head what the AC solution of the bulk grid delivers there."""
+    clock = study.clock
+    steps = {(t, lda.name) for t in range(0, clock.duration_s, clock.step_s) for lda in study.ldas}
+    head = {c: column_by(run_dir, "head", c) for c in ("p_mw", "q_mvar", "v_pu")}
+    bulk = {c: column_by(run_dir, "interface", c) for c in ("p_mw", "q_mvar", "v_pu")}
+    assert head["p_mw"].keys() == bulk["p_mw"].keys() == steps
+    for key in steps:
+        s_mva = np.hypot(head["p_mw"][key], head["q_mvar"][key])
+        assert s_mva > 0.0
+        for column in ("p_mw", "q_mvar"):
+            gap = abs(head[column][key] - bulk[column][key])
+            assert gap <= CARRIED * max(s_mva, 1.0), (column, *key, gap)
+        assert abs(head["v_pu"][key] - bulk["v_pu"][key]) <= RESIDUAL_PU, key
+
+
+def assert_fixed_point_met(run_dir: Path) -> None:
+    """Every step was accepted within the tolerance, and one pass was never enough to know it."""
+    tables = RunTables(run_dir)
+    for column in ("residual_v_pu", "residual_s_pu"):
+        assert tables.column("system", column).max() <= RESIDUAL_PU
+    assert (tables.column("system", "accepted") == 1.0).all()
+    assert tables.column("system", "passes").min() >= 2.0
+
+
+def assert_interface_counts_multiplicity_once(run_dir: Path, study: Study) -> None:
+    """A head draws what its feeders draw and the substation transformer loses, times multiplicity."""
+    head = column_by(run_dir, "head", "p_mw")
+    feeder = column_by(run_dir, "feeder", "p_kw")
+    for lda in study.ldas:
+        names = [f"{lda.name}/{g.name}{k + 1}" for g in lda.feeders for k in range(g.count)]
+        for t in range(0, study.clock.duration_s, study.clock.step_s):
+            below_kw = sum(feeder[t, name] for name in names)
+            one_kw = head[t, lda.name] * KWH_PER_MWH / lda.multiplicity
+            # at 5 MVA per feeder the transformer loses less than 1 % of its rating
+            assert 0.0 < one_kw - below_kw < 50.0 * len(names), (t, lda.name)
+
+
+def assert_awards_within_bids(run_dir: Path, study: Study) -> None:
+    """An award lies on its bid: blocks worth more than the price are taken, those worth less are not."""
+    award = column_by(run_dir, "award", "award_mw")
+    lmp = column_by(run_dir, "award", "lmp_usd_per_mwh")
+    ends: dict[tuple[int, str], list[float]] = {}
+    prices: dict[tuple[int, str], list[float]] = {}
+    value = column_by(run_dir, "bid", "price_usd_per_mwh")
+    for (t, name), mw in sorted(column_by(run_dir, "bid", "import_mw").items()):
+        lda, interval, _ = name.split("/")
+        assert int(interval) == t
+        ends.setdefault((t, lda), []).append(mw)
+        prices.setdefault((t, lda), []).append(value[t, name])
+    assert ends.keys() == award.keys()
+    for key, mw in award.items():
+        end, price = np.array(ends[key]), np.array(prices[key])
+        assert end[0] - SOLVER_MW <= mw <= end[-1] + SOLVER_MW, key
+        assert (np.diff(end) >= 0.0).all()
+        assert (np.diff(price) <= 0.0).all()
+        worth = end[1:][price[1:] > lmp[key] + TAKEN_USD_PER_MWH]
+        worthless = end[:-1][price[1:] < lmp[key] - TAKEN_USD_PER_MWH]
+        assert mw >= worth.max(initial=end[0]) - SOLVER_MW, key
+        assert mw <= worthless.min(initial=end[-1]) + SOLVER_MW, key
+
+
+def assert_prices_add_up(run_dir: Path) -> None:
+    """LMP = energy + congestion + loss, day-ahead and in real time; an LDA pays its bus's."""
+    tables = RunTables(run_dir)
+    for table in ("lmp", "da_lmp"):
+        parts = ("energy_usd_per_mwh", "congestion_usd_per_mwh", "loss_usd_per_mwh")
+        total = sum(tables.column(table, part) for part in parts)
+        gap = np.abs(total - tables.column(table, "lmp_usd_per_mwh"))
+        assert gap.max() <= PRICE_USD_PER_MWH, table
+
+
+def assert_market_balances(run_dir: Path) -> None:
+    """Units serve the demand cleared, less what is shed and more what has no taker."""
+    tables = RunTables(run_dir)
+    times = tables.t_s("unit_award")
+    for k, t in enumerate(tables.t_s("clearing").tolist()):
+        units_mw = tables.column("unit_award", "set_point_mw")[times == t].sum()
+        demand, shed, surplus = (
+            tables.column("clearing", c)[k] for c in ("demand_mw", "shed_mw", "surplus_mw")
+        )
+        assert abs(units_mw - demand + shed - surplus) <= SOLVER_MW, t
+
+
+def assert_stores_conserve(run_dir: Path, energy_kwh: dict[str, float], efficiency: float, dt_s: int) -> int:
+    """Energy of each kind and feeder, from one step to the next, is that of its power and efficiency.
+
+    ``der_type`` adds up devices. What they draw together is stored with at most one device's losses: equal
+    where all charge or all discharge, less where some do one and some the other.
+    """
+    soc = column_by(run_dir, "der_type", "soc_kwh")
+    power = column_by(run_dir, "der_type", "p_kw")
+    batteries = sorted({name for _, name in soc if name.endswith("/battery") and name in energy_kwh})
+    assert batteries
+    equal = 0
+    for name in batteries:
+        times = sorted(t for t, n in soc if n == name)
+        for before, t in zip(times, times[1:], strict=False):
+            p_kw, change = power[t, name], soc[t, name] - soc[before, name]
+            most = stored_kwh(p_kw, efficiency, dt_s)
+            assert change <= most + ENERGY_KWH, (t, name, change, most)
+            equal += abs(change - most) <= ENERGY_KWH and abs(p_kw) > 1.0
+            assert -ENERGY_KWH <= soc[t, name] <= energy_kwh[name] + ENERGY_KWH
+    return equal
+
+
+def stored_kwh(p_kw: float, efficiency: float, dt_s: int) -> float:
+    """Change of the energy stored at an injection held for ``dt_s``. [kWh]"""
+    taken_kw = p_kw / efficiency if p_kw > 0.0 else p_kw * efficiency
+    return -taken_kw * dt_s / 3_600.0
+
+
+def bypass_count(run_dir: Path) -> int:
+    """Messages between the ISO and aggregators, past the DSO, from the message log."""
+    tables = RunTables(run_dir)
+    names, codes = tables.ids("message")
+    past = [_is_bypass(name) for name in names]
+    return int(np.array(past)[codes].sum())
+
+
+def _is_bypass(name: str) -> bool:
+    sender, _, rest = name.partition(">")
+    ends = (sender, rest.split("/")[0])
+    return "iso" in ends and any(end.startswith("agg_") for end in ends)
+
+
+def assert_bypass_is_wired(run_dir: Path, study: Study) -> None:
+    """Messages pass the DSO by where the coordination model wires it so, and nowhere else."""
+    links = MODELS[study.coordination].links
+    wired = any({link.from_kind, link.to_kind} == {"iso", "aggregator"} for link in links)
+    assert (bypass_count(run_dir) > 0) == wired
+
+
+def assert_laws(run_dir: Path) -> None:
+    """Every law that holds for any run of any coordination model."""
+    study = load_study(run_dir / "study.yaml").study
+    assert_every_interval_cleared(run_dir, study)
+    assert_head_is_carried(run_dir, study)
+    assert_fixed_point_met(run_dir)
+    assert_interface_counts_multiplicity_once(run_dir, study)
+    assert_awards_within_bids(run_dir, study)
+    assert_prices_add_up(run_dir)
+    assert_bypass_is_wired(run_dir, study)
+    assert_hashes_written(run_dir)
+
+
+def values_of(run_dir: Path, table: str, column: str) -> FloatArray:
+    """Values of a column, rows by time and id."""
+    return RunTables(run_dir).column(table, column)

@@ -1,0 +1,45 @@
+"""Builders: the shipped studies, small contexts, small offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from federates.coordination.catalog import MODELS
+from federates.core.context import Context, seatings
+from federates.core.settings import Study
+from federates.core.wiring import expand
+from federates.recording.memory import MemoryRecorder
+from runner.study import load_study
+
+ROOT = Path(__file__).parent.parent
+TINY = ROOT / "configs" / "studies" / "tiny.yaml"
+RTS_DAY = ROOT / "configs" / "studies" / "rts_day.yaml"
+
+
+def study(path: Path = TINY, *sets: str) -> Study:
+    """A shipped study with values put into it."""
+    return load_study(path, sets).study
+
+
+def context(wanted: Study, name: str, run_dir: Path) -> Context:
+    """What the federate of a name is built from; it records into memory."""
+    everyone = seatings(wanted)
+    return Context(
+        study=wanted,
+        seating=next(s for s in everyone if s.name == name),
+        wires=expand(MODELS[wanted.coordination].all_links, everyone),
+        recorder=MemoryRecorder(),
+        run_dir=run_dir,
+    )
+
+
+def sets(**values: object) -> tuple[str, ...]:
+    """Values for keys, as ``--set`` takes them; two underscores stand for a dot."""
+    return tuple(f"{key.replace('__', '.')}={value}" for key, value in values.items())
+
+
+def resources(wanted: Study, group: str, lda: int = 0) -> Sequence[str]:
+    """Kinds of DERs that a feeder group of an LDA has."""
+    ders = next(g for g in wanted.ldas[lda].feeders if g.name == group).ders
+    return [kind for kind in ("pv", "battery", "ev", "flexible") if getattr(ders, kind) is not None]
