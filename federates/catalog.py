@@ -21,6 +21,7 @@ KINDS: dict[str, str] = {
 TOOLS: dict[str, str] = {
     "check": "federates.tools.check",
     "doctor": "federates.tools.doctor",
+    "feeder": "federates.tools.feeder",
     "forward": "federates.tools.forward",
 }
 """Module of each tool; its ``run(arguments)`` returns what is printed as JSON."""

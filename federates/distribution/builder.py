@@ -2,7 +2,8 @@
 
 The feeders of an LDA hang on one medium-voltage bus behind one substation transformer; the source is stiff
 and balanced. Every name carries its feeder's prefix. A single-phase load or DER is wye to neutral; two
-phases are one delta load between them.
+phases are one delta load between them. A user's master file is a circuit of its own: it keeps its names, and
+the DERs are added to it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import ConfigError
-from federates.distribution.circuit import Circuit, CircuitLayout, Terminal
+from federates.distribution.circuit import Circuit, CircuitLayout, Control, Terminal
+from federates.distribution.master import DerConnection, OpenDssFeeder, der_command, master_circuit
 from federates.distribution.model import Capacitor, Feeder, Line, LineConfig, Load, Regulator, Transformer
 from federates.distribution.topology import BusLevel, bus_levels, connection_kv
 
@@ -35,7 +37,6 @@ SOURCE_X_PU = 1e-6
 """Reactance of the source on 100 MVA: stiff, 5e-8 pu of drop at 5 MVA."""
 LOAD_V_MIN_PU, LOAD_V_MAX_PU = 0.7, 1.3
 """Inside, a load follows its model; outside, the engine makes it an impedance. A test reads the voltages."""
-DER_V_MIN_PU, DER_V_MAX_PU = 0.02, 2.0
 REGULATOR_X_OHM = 5.8e-4
 """Series reactance of a regulator: 0.01 % at 2.4 kV and 1 MVA."""
 _LOAD_MODEL = {"pq": 1, "z": 2, "i": 5}
@@ -67,11 +68,17 @@ class FeederInstance:
     """A feeder as it stands in an LDA."""
 
     prefix: str
+    """Set before its names, unless it keeps its own."""
     feeder: Feeder
     line_length_scale: float = 1.0
     load_scale: float = 1.0
     regulators: tuple[RegulatorOverride, ...] = ()
     ders: tuple[DerAttachment, ...] = ()
+
+    @property
+    def name_prefix(self) -> str:
+        """What stands before the feeder's names in the circuit; a master file keeps its own."""
+        return "" if isinstance(self.feeder, OpenDssFeeder) else f"{self.prefix}_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +108,7 @@ class LdaModel:
     @property
     def load_ids(self) -> tuple[str, ...]:
         """Ids of the loads in the circuit's order."""
-        return tuple(f"{f.prefix}_{load.name}" for f in self.feeders for load in f.feeder.loads)
+        return tuple(f"{f.name_prefix}{load.name}" for f in self.feeders for load in f.feeder.loads)
 
     @property
     def der_ids(self) -> tuple[str, ...]:
@@ -136,6 +143,8 @@ def build_circuit(lda: LdaModel, tolerance: float = 1e-8) -> Circuit:
         If the feeders do not share one voltage, a feeder is not radial, or a name does not fit.
     """
     _check(lda)
+    if isinstance(lda.feeders[0].feeder, OpenDssFeeder):
+        return _circuit_of_master(lda, lda.feeders[0].feeder, tolerance)
     script = list(_source(lda))
     levels = {SOURCE_BUS: lda.bus_kv, MV_BUS: lda.kv}
     heads, regulators = [], [SUBSTATION] if lda.has_substation else []
@@ -151,7 +160,7 @@ def build_circuit(lda: LdaModel, tolerance: float = 1e-8) -> Circuit:
     layout = CircuitLayout(
         name=lda.name,
         loads=lda.load_ids,
-        ders=tuple(f"der{place}" for place in range(len(lda.der_ids))),
+        ders=_der_names(lda),
         regulators=tuple(regulators),
         interface=substation if lda.has_substation else tuple(t for head in heads for t in head),
         feeder_heads=tuple(heads),
@@ -175,7 +184,7 @@ class FeederZones:
 
 def feeder_zones(lda: LdaModel, circuit: Circuit) -> FeederZones:
     """Return which of the LDA's feeders each node and element belongs to."""
-    prefixes = sorted(((f"{f.prefix.lower()}_", place) for place, f in enumerate(lda.feeders)), reverse=True)
+    prefixes = sorted(((f.name_prefix.lower(), place) for place, f in enumerate(lda.feeders)), reverse=True)
 
     def places(names: Sequence[str]) -> IntArray:
         found = (
@@ -192,9 +201,31 @@ def feeder_zones(lda: LdaModel, circuit: Circuit) -> FeederZones:
     )
 
 
+def _circuit_of_master(lda: LdaModel, feeder: OpenDssFeeder, tolerance: float) -> Circuit:
+    """A master file's own circuit behind the ideal source, with the LDA's DERs and scaled loads."""
+    circuit = master_circuit(
+        feeder,
+        name=lda.name,
+        ders=[
+            DerConnection(name=name, bus=der.bus, phases=der.phases)
+            for name, der in zip(_der_names(lda), lda.feeders[0].ders, strict=True)
+        ],
+        tolerance=tolerance,
+    )
+    circuit.set_loads(lda.rated_load_kw(), lda.rated_load_kvar())
+    circuit.solve(Control.OFF)
+    return circuit
+
+
+def _der_names(lda: LdaModel) -> tuple[str, ...]:
+    return tuple(f"der{place}" for place in range(len(lda.der_ids)))
+
+
 def _check(lda: LdaModel) -> None:
     if not lda.feeders:
         raise ConfigError(f"LDA {lda.name!r} has no feeder")
+    if len(lda.feeders) > 1 and any(isinstance(f.feeder, OpenDssFeeder) for f in lda.feeders):
+        raise ConfigError(f"LDA {lda.name!r}: a master file is an LDA's only feeder")
     if any(not math.isclose(f.feeder.kv, lda.kv) for f in lda.feeders):
         raise ConfigError(f"LDA {lda.name!r}: its feeders must share one nominal voltage")
     prefixes = [f.prefix.lower() for f in lda.feeders]
@@ -374,13 +405,8 @@ class _FeederWriter:
                 f"feeder {self._feeder.name!r}: DER {der.id!r} asks for phases {der.phases} of bus "
                 f"{der.bus!r}, which has {level.phases}"
             )
-        between_two = len(der.phases) == 2
-        return (
-            f"new generator.der{place} phases={1 if between_two else len(der.phases)} "
-            f"bus1={self._bus(der.bus, der.phases)} conn={'delta' if between_two else 'wye'} "
-            f"kv={connection_kv(level, der.phases)!r} kw=0 kvar=0 model=1 "
-            f"vminpu={DER_V_MIN_PU} vmaxpu={DER_V_MAX_PU}"
-        )
+        bus = self._bus(der.bus, der.phases)
+        return der_command(f"der{place}", bus, len(der.phases), connection_kv(level, der.phases))
 
 
 def _triangle(matrix: FloatArray) -> str:

@@ -16,7 +16,16 @@ import numpy as np
 
 from federates.core.arrays import ComplexArray, FloatArray, IntArray
 from federates.core.errors import ConfigError, DivergedError, ModelError
-from federates.distribution.layout import Branch, CircuitLayout, Control, Shunt, SolveReport, Terminal
+from federates.distribution.layout import (
+    Branch,
+    CircuitLayout,
+    Control,
+    LoadRatings,
+    Shunt,
+    SolveReport,
+    Source,
+    Terminal,
+)
 from federates.distribution.metering import Metering
 from federates.distribution.regulation import RelaySettings, relay_directions, within_limits
 
@@ -26,6 +35,8 @@ _KEEP_Y = altdss.enums.SetterFlags.AvoidFullRecalc
 _MAX_ITERATIONS = 200
 _MAX_TAP_EVENTS = 2000
 _OFF, _STATIC = -1, 0
+_FEET_PER_UNIT = {1: 5280.0, 2: 1000.0, 3: 3280.84, 4: 3.28084, 5: 1.0, 6: 1 / 12, 7: 0.0328084}
+"""By the engine's number of a unit of length: mi, kft, km, m, ft, in, cm."""
 
 
 class Circuit:
@@ -241,6 +252,35 @@ class Circuit:
         flat = np.array(active.Powers).view(np.complex128)
         return flat[np.array(active.NodeOrder) > 0]
 
+    def load_ratings(self) -> LoadRatings:
+        """Return what the script says of the loads."""
+        loads = self._circuit.Loads
+        rows = []
+        for name in self.layout.loads:
+            loads.Name = name
+            rows.append((loads.kW, loads.kvar, loads.kV, loads.IsDelta))
+        table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+        return LoadRatings(
+            kw=table[:, 0], kvar=table[:, 1], kv=table[:, 2], is_delta=table[:, 3].astype(np.bool_)
+        )
+
+    def line_lengths_ft(self) -> FloatArray:
+        """Return the lines' lengths, shape (lines,), ordered as ``line_ids``; without unit they are feet."""
+        lines = self._circuit.Lines
+        lengths = []
+        for name in self.line_ids:
+            lines.Name = name.split(".", 1)[1]
+            lengths.append(lines.Length * _FEET_PER_UNIT.get(int(lines.Units), 1.0))
+        return np.array(lengths, dtype=np.float64)
+
+    def source(self) -> Source:
+        """Return the source that the script defines."""
+        source = self._circuit.Vsources
+        source.First  # noqa: B018 - reading it makes the source active
+        self._activate(f"vsource.{source.Name}")
+        bus = self._circuit.ActiveCktElement.BusNames[0].split(".")[0].lower()
+        return Source(bus=bus, base_kv=float(source.BasekV), phases_count=int(source.Phases))
+
     def save(self) -> dict[str, FloatArray]:
         """Return the state that outlasts a step: taps, and how long each relay has been out of band."""
         return {"taps": self.taps(), "timers_s": self._timers_s.copy(), "directions": self._directions.copy()}
@@ -369,12 +409,10 @@ class Circuit:
         transformers = self._circuit.Transformers
         transformers.Name = short
         transformers.Wdg = 1
-        kv1, kva = transformers.kV, transformers.kVA
-        transformers.Wdg = 2
-        in_line = short.lower() in regulated and transformers.kV == kv1
+        kva = transformers.kVA
         return Branch(
             name=name,
-            kind="regulator" if in_line else "transformer",
+            kind="regulator" if short.lower() in regulated else "transformer",
             nodes1=nodes1,
             nodes2=nodes2,
             ampacity_a=np.inf,

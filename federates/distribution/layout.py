@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Literal
 
+from federates.core.arrays import BoolArray, FloatArray
+
 
 class Control(enum.Enum):
     """What the regulators do in a solve."""
@@ -62,6 +64,7 @@ class Branch:
     name: str
     """Class and name, as in ``Line.l1``."""
     kind: Literal["line", "transformer", "regulator"]
+    """A transformer with a tap changer is a regulator."""
     nodes1: tuple[int, ...]
     """Places in ``node_names`` of the first end; grounded conductors are left out."""
     nodes2: tuple[int, ...]
@@ -78,3 +81,24 @@ class Shunt:
     name: str
     nodes: tuple[int, ...]
     """Places in ``node_names``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRatings:
+    """What a circuit's script says of its loads, in the layout's order; shapes (loads,)."""
+
+    kw: FloatArray
+    kvar: FloatArray
+    kv: FloatArray
+    """As the connection sees it. [kV]"""
+    is_delta: BoolArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The source that a circuit's script defines."""
+
+    bus: str
+    base_kv: float
+    """Line-to-line. [kV]"""
+    phases_count: int

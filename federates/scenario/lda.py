@@ -26,6 +26,7 @@ from federates.distribution.builder import (
     RegulatorOverride,
 )
 from federates.distribution.circuit import Circuit
+from federates.distribution.master import OpenDssFeeder
 from federates.distribution.model import Feeder
 from federates.scenario.sun import clear_sky
 from federates.scenario.system import (
@@ -97,7 +98,9 @@ class LdaScenario:
             _simulated(self.settings, group, k) for group in self.settings.feeders for k in range(group.count)
         ]
         self.feeder_names = tuple(f.name for f in self._feeders)
-        self.fleet: Fleet = joined([f.fleet for f in self._feeders], [f"{f.name}_" for f in self._feeders])
+        self.model = self._model(float(case.buses.base_kv[self.bus_place]))
+        self._prefixes = [f.name_prefix for f in self.model.feeders]
+        self.fleet: Fleet = joined([f.fleet for f in self._feeders], self._prefixes)
         self._der_feeder: IntArray = np.repeat(
             np.arange(len(self._feeders)), [len(f.fleet) for f in self._feeders]
         )
@@ -105,8 +108,7 @@ class LdaScenario:
             HeadLimits(import_kva=f.group.import_limit_kva, export_kva=f.group.export_limit_kva)
             for f in self._feeders
         )
-        self.model = self._model(float(case.buses.base_kv[self.bus_place]))
-        self.substation_mva = SUBSTATION_MVA_PER_FEEDER * len(self._feeders)
+        self.substation_mva = sum(_rating_mva(f.tables) for f in self._feeders)
         self.parameters = _parameters(self.fleet)
         self._profile_units = [
             None if f.group.ders.pv is None or f.group.ders.pv.profile is None
@@ -204,15 +206,16 @@ class LdaScenario:
     def _sites(self) -> tuple[IntArray, IntArray]:
         """Number of the bus of each load and of each DER."""
         place: dict[str, int] = {}
-        names = [f"{f.name}_{load.bus}" for f in self._feeders for load in f.tables.loads]
+        feeders = zip(self._prefixes, self._feeders, strict=True)
+        names = [f"{prefix}{load.bus}" for prefix, f in feeders for load in f.tables.loads]
         loads = np.array([place.setdefault(name, len(place)) for name in names], dtype=np.int64)
         return loads, np.array([place[bus] for bus in self.fleet.bus], dtype=np.int64)
 
     def load_node_mask(self, circuit: Circuit) -> BoolArray:
         """Which nodes of a circuit have a load, shape (nodes,)."""
         nodes = {
-            f"{f.name}_{load.bus}.{phase}".lower()
-            for f in self._feeders
+            f"{prefix}{load.bus}.{phase}".lower()
+            for prefix, f in zip(self._prefixes, self._feeders, strict=True)
             for load in f.tables.loads
             for phase in load.phases
         }
@@ -226,9 +229,9 @@ class LdaScenario:
                 sum(
                     moved[k]
                     for k, name in enumerate(circuit.layout.regulators)
-                    if name.lower().startswith(f"{feeder.lower()}_")
+                    if name.lower().startswith(prefix.lower())
                 )
-                for feeder in self.feeder_names
+                for prefix in self._prefixes
             ],
             dtype=np.float64,
         )
@@ -384,6 +387,11 @@ def _instance(feeder: _SimulatedFeeder) -> FeederInstance:
             for name, bus, phases in zip(fleet.ids, fleet.bus, fleet.phases, strict=True)
         ),
     )
+
+
+def _rating_mva(tables: Feeder) -> float:
+    """What a feeder adds to the rating of its substation. [MVA]"""
+    return tables.rating_mva if isinstance(tables, OpenDssFeeder) else SUBSTATION_MVA_PER_FEEDER
 
 
 def _parameters(fleet: Fleet) -> DerParameters:

@@ -52,12 +52,19 @@ def feeder_tables(group: FeederGroup, place: int) -> Feeder:
     model = group.model
     if model.kind == "synthetic":
         return _synthetic(model.nodes, group.seed_id + place)
-    return _tables(model.path)
+    return _tables(model.path) if model.kind == "table" else _master(model.path)
 
 
 @cache
 def _tables(path: Path) -> Feeder:
     return read_feeder(path)
+
+
+@cache
+def _master(path: Path) -> Feeder:
+    from federates.distribution.master import read_master  # its engine only where a study has such a file
+
+    return read_master(path)
 
 
 @cache

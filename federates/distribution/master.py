@@ -1,0 +1,393 @@
+"""A user's OpenDSS master file: solved as published, or taken into an LDA as its one feeder.
+
+Only screened commands reach the engine. In an LDA the file's source becomes the ideal source at the T-D
+interface, and its loads are the published peaks at which DERs and vehicles are placed; substation, regulators
+and capacitors stay as the file has them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from federates.core.errors import ConfigError
+from federates.distribution.circuit import Circuit, CircuitLayout, Terminal
+from federates.distribution.layout import Branch
+from federates.distribution.model import Feeder, Line, Load
+from federates.distribution.screen import Statement, screen
+
+TOLERANCE_PU = 1e-8
+SOURCE_X_PU = 1e-6
+"""Reactance of the ideal source on 100 MVA."""
+DER_V_MIN_PU, DER_V_MAX_PU = 0.02, 2.0
+_PHASES = {1, 2, 3}
+_LOAD_MODELS = {1: "pq", 2: "z", 5: "i"}
+_STUDY_REFUSES = {
+    "generator": "the study gives the DERs",
+    "pvsystem": "the study gives the DERs",
+    "storage": "the study gives the DERs",
+    "capcontrol": "capacitors stay as they are in a study",
+}
+_RELAY_REFUSES = {
+    *("bus", "reversible", "revvreg", "revband", "revr", "revx", "inversetime", "vlimit", "revthreshold"),
+    *("revdelay", "revneutral", "remoteptratio", "rev_z", "cogen", "ldc_z"),
+}
+_TAP_RANGE = {"maxtap": 1.1, "mintap": 0.9, "numtaps": 32.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDssFeeder(Feeder):
+    """A master file as one feeder of an LDA; its tables hold loads, and elements by their length."""
+
+    script: tuple[str, ...]
+    """Screened commands."""
+    regulators_in_script: tuple[str, ...]
+    """Regulator controls that the commands define."""
+    heads: tuple[Terminal, ...]
+    """Terminals at the source's bus."""
+    rating_mva: float
+    """What the elements at the source's bus can carry together. [MVA]"""
+    load_bus_kv: tuple[float, ...]
+    """Line-to-line base at the bus of each load, shape (loads,). [kV]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerConnection:
+    """Where a DER is connected in a circuit."""
+
+    name: str
+    """Of its element."""
+    bus: str
+    phases: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedCircuit:
+    """A master file's circuit as it is published, its own source included."""
+
+    statements: tuple[Statement, ...]
+    circuit: Circuit
+    heads: tuple[Terminal, ...]
+    """Terminals at the source's bus."""
+
+    def behind_ideal_source(self) -> Circuit:
+        """The same circuit as a study has it: its source stiff and balanced, at 1 pu.
+
+        Raises
+        ------
+        DivergedError
+            If the power flow does not converge.
+        """
+        script = [*(s.text for s in self.statements), _ideal_source(self.circuit.source().base_kv)]
+        return Circuit(script, tolerance=TOLERANCE_PU, layout=self.circuit.layout)
+
+
+def read_published(path: Path) -> PublishedCircuit:
+    """Circuit of a master file, screened, loads at their peak.
+
+    Raises
+    ------
+    MissingInputError
+        If there is no such file.
+    ConfigError
+        If a line is refused by the screening or the engine, or an element's phases are not fed.
+    DivergedError
+        If the power flow does not converge.
+    """
+    statements = screen(path)
+    faults = list(_unsupported(statements))
+    if faults:
+        raise ConfigError("\n".join(faults))
+    circuit = _circuit(path, statements, ())
+    source = circuit.source()
+    heads = _heads(circuit, source.bus)
+    faults = list(_unfed(circuit, statements, source.bus))
+    if not heads:
+        faults.append(f"{path}: nothing is connected at the source's bus {source.bus!r}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    if not circuit.node_base_v.all():
+        raise ConfigError(f"{path}: has no voltage bases; write set voltagebases=[...] and calcvoltagebases")
+    return PublishedCircuit(statements=statements, circuit=_circuit(path, statements, heads), heads=heads)
+
+
+def read_master(path: Path) -> OpenDssFeeder:
+    """Master file as a feeder of an LDA.
+
+    Raises
+    ------
+    MissingInputError
+        If there is no such file.
+    ConfigError
+        As `read_published`, or if the file holds what a study cannot drive.
+    DivergedError
+        If the power flow does not converge.
+    """
+    published = read_published(path)
+    circuit = published.circuit
+    source = circuit.source()
+    faults = list(_undrivable(published.statements))
+    if source.phases_count != len(_PHASES):
+        faults.append(f"{path}: its source has {source.phases_count} phases; a T-D interface has three")
+    faults += _at_source(published.statements, circuit, source.bus)
+    loads = tuple(_loads(published, faults))
+    if not loads:
+        faults.append(f"{path}: has no loads; a study drives loads")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return OpenDssFeeder(
+        name=path.stem,
+        head_bus=source.bus,
+        kv=source.base_kv,
+        configs=(),
+        lines=tuple(_spans(circuit)),
+        transformers=(),
+        regulators=(),
+        capacitors=(),
+        loads=loads,
+        source=path.name,
+        script=tuple(s.text for s in published.statements),
+        regulators_in_script=circuit.layout.regulators,
+        heads=published.heads,
+        rating_mva=_rating_mva(circuit, published.heads, source.base_kv),
+        load_bus_kv=tuple(
+            math.sqrt(3) * float(circuit.node_base_v[nodes[0]]) / 1e3 for nodes in circuit.load_nodes
+        ),
+    )
+
+
+def master_circuit(
+    feeder: OpenDssFeeder, *, name: str, ders: Sequence[DerConnection], tolerance: float
+) -> Circuit:
+    """Circuit of a master file behind an ideal source, with DERs at zero.
+
+    Raises
+    ------
+    ConfigError
+        If the engine refuses a command.
+    """
+    level = {load.bus: kv for load, kv in zip(feeder.loads, feeder.load_bus_kv, strict=True)}
+    commands = []
+    for der in ders:
+        kv = level[der.bus] / (math.sqrt(3) if len(der.phases) == 1 else 1.0)
+        bus = ".".join([der.bus, *map(str, der.phases)])
+        commands.append(der_command(der.name, bus, len(der.phases), kv))
+    layout = CircuitLayout(
+        name=name,
+        loads=tuple(load.name for load in feeder.loads),
+        ders=tuple(der.name for der in ders),
+        regulators=feeder.regulators_in_script,
+        interface=feeder.heads,
+        feeder_heads=(feeder.heads,),
+    )
+    script = [*feeder.script, _ideal_source(feeder.kv), *commands]
+    return Circuit(script, tolerance=tolerance, layout=layout)
+
+
+def der_command(name: str, bus: str, phases_count: int, kv: float) -> str:
+    """Command for a DER at zero power: to neutral on one or three phases, or between two.
+
+    Parameters
+    ----------
+    name
+        Of the element.
+    bus
+        With its phases.
+    phases_count
+        1, 2 or 3.
+    kv
+        To neutral for one phase, else line-to-line. [kV]
+    """
+    between_two = phases_count == 2
+    return (
+        f"new generator.{name} phases={1 if between_two else phases_count} bus1={bus} "
+        f"conn={'delta' if between_two else 'wye'} kv={kv!r} kw=0 kvar=0 model=1 "
+        f"vminpu={DER_V_MIN_PU} vmaxpu={DER_V_MAX_PU}"
+    )
+
+
+def _ideal_source(kv: float) -> str:
+    """Command that makes the script's source stiff and balanced at 1 pu."""
+    x_ohm = SOURCE_X_PU * kv**2 / 100
+    return f"edit vsource.source pu=1 angle=0 r1=0 x1={x_ohm!r} r0=0 x0={x_ohm!r}"
+
+
+# -- circuit --------------------------------------------------------------------------------------------
+
+
+def _named(statements: Sequence[Statement], kind: str) -> tuple[str, ...]:
+    return tuple(s.name for s in statements if s.verb == "new" and s.kind == kind)
+
+
+def _circuit(path: Path, statements: Sequence[Statement], heads: tuple[Terminal, ...]) -> Circuit:
+    layout = CircuitLayout(
+        name=path.stem,
+        loads=_named(statements, "load"),
+        ders=_named(statements, "generator"),
+        regulators=_named(statements, "regcontrol"),
+        interface=heads,
+        feeder_heads=(heads,) if heads else (),
+    )
+    try:
+        return Circuit([s.text for s in statements], tolerance=TOLERANCE_PU, layout=layout)
+    except ConfigError as error:
+        place = next((s.place for s in statements if repr(s.text) in str(error)), str(path))
+        raise ConfigError(f"{place}: {error}") from error
+
+
+def _heads(circuit: Circuit, bus: str) -> tuple[Terminal, ...]:
+    found = []
+    for branch in circuit.branches():
+        for number, nodes in ((1, branch.nodes1), (2, branch.nodes2)):
+            if _bus(circuit, nodes[0]) == bus:
+                found.append(Terminal(element=branch.name, number=number))
+    return tuple(found)
+
+
+def _bus(circuit: Circuit, node: int) -> str:
+    return circuit.node_names[node].rsplit(".", 1)[0]
+
+
+def _phase(circuit: Circuit, node: int) -> int:
+    return int(circuit.node_names[node].rsplit(".", 1)[1])
+
+
+def _rating_mva(circuit: Circuit, heads: Iterable[Terminal], kv: float) -> float:
+    branches = {branch.name: branch for branch in circuit.branches()}
+    at_head = [branches[head.element] for head in heads]
+    return sum(min(b.kva, math.sqrt(3) * kv * b.ampacity_a) for b in at_head) / 1e3
+
+
+# -- what is refused ------------------------------------------------------------------------------------
+
+
+def _unsupported(statements: Sequence[Statement]) -> Iterator[str]:
+    """Elements that the circuit's readings do not cover."""
+    sources = [s for s in statements if s.kind == "vsource" and s.verb == "new"]
+    yield from (f"{s.place}: a second source; Tandem takes one" for s in sources)
+    for s in statements:
+        windings = s.last("windings") if s.kind in {"transformer", "xfmrcode"} else None
+        if windings is not None and float(windings) != 2:
+            yield f"{s.place}: {s.element} has {windings} windings; Tandem takes two"
+        if s.kind in {"reactor", "capacitor"} and s.last("bus2") is not None:
+            yield f"{s.place}: {s.element} is in series (bus2); Tandem takes shunts to ground"
+
+
+def _undrivable(statements: Sequence[Statement]) -> Iterator[str]:
+    """What a study would silently overrule or get wrong."""
+    regulated = {s.last("transformer") for s in statements if s.kind == "regcontrol"}
+    for s in statements:
+        if s.verb == "new" and s.kind in _STUDY_REFUSES:
+            yield f"{s.place}: {s.element}: {_STUDY_REFUSES[s.kind]}; take it out of the file"
+        if s.verb == "set" and s.last("loadmult") not in {None, "1", "1.0"}:
+            yield f"{s.place}: loadmult is the study's; take it out and give load_scale in the study"
+        if s.kind == "regcontrol":
+            refused = [key for key, _ in s.values if key in _RELAY_REFUSES]
+            yield from (f"{s.place}: {s.element}: {key} is not played by Tandem's relays" for key in refused)
+            if s.last("ptphase") not in {None, "1"}:
+                yield f"{s.place}: {s.element}: ptphase {s.last('ptphase')} is not played by Tandem's relays"
+        if s.kind == "transformer" and s.name in {(name or "").lower() for name in regulated}:
+            for key, usual in _TAP_RANGE.items():
+                if s.last(key) is not None and float(str(s.last(key))) != usual:
+                    yield f"{s.place}: {s.element}: {key} of a regulator must be {usual:g} in a study"
+
+
+def _unfed(circuit: Circuit, statements: Sequence[Statement], bus: str) -> Iterator[str]:
+    """Elements at nodes that no conductor joins to the source."""
+    places = {s.element: s.place for s in reversed(statements) if s.verb == "new"}
+    fed = _fed(circuit, bus)
+    named: list[tuple[str, Sequence[int]]] = [
+        (branch.name, branch.nodes1 + branch.nodes2) for branch in circuit.branches()
+    ]
+    named += [(shunt.name, shunt.nodes) for shunt in circuit.shunts()]
+    for kind, names, nodes in (
+        ("load", circuit.layout.loads, circuit.load_nodes),
+        ("generator", circuit.layout.ders, circuit.der_nodes),
+    ):
+        named += [(f"{kind}.{name}", n) for name, n in zip(names, nodes, strict=True)]
+    for element, conductors in named:
+        lost = [node for node in conductors if node not in fed and _phase(circuit, node) in _PHASES]
+        if lost:
+            where = _bus(circuit, lost[0])
+            has = sorted(_phase(circuit, n) for n in fed if _bus(circuit, n) == where)
+            phases = ", ".join(map(str, has)) or "none"
+            place = places.get(element.lower(), circuit.layout.name)
+            yield (
+                f"{place}: {element}: phase {_phase(circuit, lost[0])} of bus {where!r} is not fed "
+                f"(phases fed there: {phases})"
+            )
+
+
+def _fed(circuit: Circuit, bus: str) -> set[int]:
+    """Nodes joined to the source's bus, conductor by conductor; a transformer feeds its whole far end."""
+    near: dict[int, list[int]] = {}
+    for branch in circuit.branches():
+        for a, b in _joined(branch):
+            near.setdefault(a, []).append(b)
+            near.setdefault(b, []).append(a)
+    front = [n for n in range(len(circuit.node_names)) if _bus(circuit, n) == bus]
+    front = [n for n in front if _phase(circuit, n) in _PHASES]
+    fed = set(front)
+    while front:
+        new = [n for n in near.get(front.pop(), []) if n not in fed]
+        fed.update(new)
+        front += new
+    return fed
+
+
+def _joined(branch: Branch) -> Iterator[tuple[int, int]]:
+    if branch.kind == "line":
+        yield from zip(branch.nodes1, branch.nodes2, strict=True)
+    else:
+        yield from ((a, b) for a in branch.nodes1 for b in branch.nodes2)
+
+
+def _at_source(statements: Sequence[Statement], circuit: Circuit, bus: str) -> Iterator[str]:
+    places = {s.element: s.place for s in reversed(statements) if s.verb == "new"}
+    at_nodes = [(f"load.{name}", n) for name, n in zip(circuit.layout.loads, circuit.load_nodes, strict=True)]
+    at_nodes += [(shunt.name.lower(), shunt.nodes) for shunt in circuit.shunts()]
+    for element, at in at_nodes:
+        if any(_bus(circuit, node) == bus for node in at):
+            yield f"{places[element]}: {element} stands at the source's bus; only lines and transformers may"
+
+
+# -- tables ---------------------------------------------------------------------------------------------
+
+
+def _loads(published: PublishedCircuit, faults: list[str]) -> Iterator[Load]:
+    circuit = published.circuit
+    ratings = circuit.load_ratings()
+    places = {s.element: s for s in reversed(published.statements) if s.verb == "new"}
+    for k, (name, nodes) in enumerate(zip(circuit.layout.loads, circuit.load_nodes, strict=True)):
+        statement = places[f"load.{name}"]
+        phases = tuple(_phase(circuit, node) for node in nodes)
+        if not set(phases) <= _PHASES or len({_bus(circuit, node) for node in nodes}) != 1:
+            faults.append(f"{statement.place}: load.{name} is on conductors {phases}; phases are 1, 2, 3")
+            continue
+        yield Load(
+            name=name,
+            bus=_bus(circuit, nodes[0]),
+            phases=phases,
+            connection="delta" if ratings.is_delta[k] else "wye",
+            kv=float(ratings.kv[k]),
+            kw=float(ratings.kw[k]),
+            kvar=float(ratings.kvar[k]),
+            model=_LOAD_MODELS.get(int(statement.last("model") or 1), "pq"),
+        )
+
+
+def _spans(circuit: Circuit) -> Iterator[Line]:
+    """Series elements by length: what ranks loads by distance. A transformer has no length."""
+    length_ft = dict(zip(circuit.line_ids, np.maximum(circuit.line_lengths_ft(), 0.0).tolist(), strict=True))
+    for branch in circuit.branches():
+        yield Line(
+            name=branch.name,
+            bus1=_bus(circuit, branch.nodes1[0]),
+            bus2=_bus(circuit, branch.nodes2[0]),
+            config="",
+            length_ft=length_ft.get(branch.name, 0.0),
+        )
