@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,7 @@ def assert_stores_conserve(run_dir: Path, energy_kwh: dict[str, float], efficien
     equal = 0
     for name in batteries:
         times = sorted(t for t, n in soc if n == name)
-        for before, t in zip(times, times[1:], strict=False):
+        for before, t in pairwise(times):
             p_kw, change = power[t, name], soc[t, name] - soc[before, name]
             most = stored_kwh(p_kw, efficiency, dt_s)
             assert change <= most + ENERGY_KWH, (t, name, change, most)

@@ -164,7 +164,7 @@ def started(path: Path, out: Path, *sets: str, transport: TransportName) -> Iter
 
 
 def kill_in_day_two(runner: subprocess.Popen[bytes], out: Path, past_midnight_s: int) -> Path:
-    """Kill a runner by SIGKILL once all its federates are that far into their second day; its run's folder."""
+    """Folder of a run whose runner is killed by SIGKILL once all federates are that far into day two."""
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         assert runner.poll() is None, "the run ended before it could be killed"

@@ -1,4 +1,4 @@
-"""The smallest whole study: its laws under every coordination model, and the same tables however it is run."""
+"""The smallest whole study: its laws under every model, and the same tables however it is run."""
 
 from __future__ import annotations
 
