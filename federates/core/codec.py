@@ -116,7 +116,7 @@ def decode(data: bytes, expected: type[object]) -> tuple[SimTime, object]:
     magic, tag, sent_s = _HEADER.unpack_from(data)
     want, layout = _layout(expected)
     if magic != MAGIC or tag != want:
-        got = _kinds().get(tag)
+        got = _kinds().get(tag) if magic == MAGIC else None
         raise CodecError(f"expected {expected.__name__}, got {got.__name__ if got else 'unknown bytes'}")
     view, at, values = memoryview(data), _HEADER.size, {}
     try:

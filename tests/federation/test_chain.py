@@ -22,8 +22,8 @@ NOON_TO_ONE = sets(
     horizon__step="180 s",
     horizon__market_interval="900 s",
 )
-"""The shortest span that holds a midnight and the day-ahead market before it, in steps short enough for taps to
-move in time."""
+"""The shortest span that holds a midnight and the day-ahead market before it, in steps short enough for
+taps to move in time."""
 MIDNIGHT_S = 12 * 3_600
 PAST_MIDNIGHT_S = 180
 """How far into its second day a run is killed. [s]"""
