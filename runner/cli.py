@@ -40,6 +40,11 @@ STUDY = click.Path(path_type=Path)
 _WHOLE_FROM = 1_000
 """Figures from here on are shown without decimals."""
 FOLDER = click.Path(file_okay=False, path_type=Path)
+FEEDER_KEYS = (
+    *("n_nodes", "n_loads", "n_regulators", "load_kw", "loss_kw", "v_min_pu", "v_max_pu"),
+    *("max_loading_pct", "map_error_pu", "n_uncovered_nodes"),
+)
+"""Figures of a feeder in the order in which they are shown."""
 sets_option = click.option(
     "--set",
     "sets",
@@ -282,6 +287,38 @@ def doctor(as_json: bool) -> None:
         )
 
     _conclude(work, as_json=as_json, blank={"status": "", "exit_reason": "", "engines": []})
+
+
+@tandem.command(epilog=EXIT_CODES)
+@click.argument("master", type=STUDY)
+@json_option
+def feeder(master: Path, as_json: bool) -> None:
+    r"""Screen an OpenDSS MASTER file, solve it and say what it holds.
+
+    Only what a circuit needs is passed to OpenDSS; every other line is refused with its place and a reason.
+    Regulators act until they settle. The linear map's error is the greatest one of its voltages when a tenth
+    of every load goes; the study's market rests on that map.
+
+    \b
+    Examples:
+        tandem feeder my_feeder/master.dss
+        tandem feeder my_feeder/master.dss --json
+    """
+
+    def work() -> Answer:
+        from runner.tool import call_tool
+
+        found = call_tool("feeder", {"path": str(master)})
+        lines = [f"{_number(found[key]):>14}  {key}" for key in FEEDER_KEYS]
+        fault = f"no linear map: {found['map_fault']}" if found["map_fault"] else ""
+        return Answer(text="\n".join(lines), complaint=fault, fields=found)
+
+    blank = {"status": "", "exit_reason": "", **dict.fromkeys(FEEDER_KEYS)}
+    _conclude(work, as_json=as_json, blank=blank)
+
+
+def _number(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, int | float) else "-"
 
 
 def _show_version(context: click.Context, wanted: bool) -> None:

@@ -91,10 +91,8 @@ def read_published(path: Path) -> PublishedCircuit:
 
     Raises
     ------
-    MissingInputError
-        If there is no such file.
     ConfigError
-        If a line is refused by the screening or the engine, or an element's phases are not fed.
+        If there is no such file, a line is refused by the screening or the engine, or an element's phases are not fed.
     DivergedError
         If the power flow does not converge.
     """
@@ -120,8 +118,6 @@ def read_master(path: Path) -> OpenDssFeeder:
 
     Raises
     ------
-    MissingInputError
-        If there is no such file.
     ConfigError
         As `read_published`, or if the file holds what a study cannot drive.
     DivergedError

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from federates.core.errors import ConfigError, MissingInputError
+from federates.core.errors import ConfigError
 from federates.distribution.dss_words import (
     DROPPED_CLASSES,
     DROPPED_OPTIONS,
@@ -96,13 +96,11 @@ def screen(master: Path) -> tuple[Statement, ...]:
 
     Raises
     ------
-    MissingInputError
-        If there is no such file.
     ConfigError
-        With every line that is refused: file, line and reason.
+        If there is no such file; with every line that is refused: file, line and reason.
     """
     if not master.is_file():
-        raise MissingInputError(f"no OpenDSS script {master}")
+        raise ConfigError(f"{master}: there is no such file")
     screener = _Screener(master.resolve())
     screener.read(screener.master, ())
     screener.conclude()

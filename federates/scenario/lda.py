@@ -7,7 +7,7 @@ feeder in the circuit's order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -100,7 +100,14 @@ class LdaScenario:
         self.feeder_names = tuple(f.name for f in self._feeders)
         self.model = self._model(float(case.buses.base_kv[self.bus_place]))
         self._prefixes = [f.name_prefix for f in self.model.feeders]
-        self.fleet: Fleet = joined([f.fleet for f in self._feeders], self._prefixes)
+        self.fleet: Fleet = replace(
+            joined([f.fleet for f in self._feeders], [f"{f.name}_" for f in self._feeders]),
+            bus=tuple(
+                f"{prefix}{bus}"
+                for prefix, f in zip(self._prefixes, self._feeders, strict=True)
+                for bus in f.fleet.bus
+            ),
+        )
         self._der_feeder: IntArray = np.repeat(
             np.arange(len(self._feeders)), [len(f.fleet) for f in self._feeders]
         )
