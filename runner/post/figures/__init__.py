@@ -1,0 +1,1 @@
+"""Figures of a report, one theme a file; ``catalog`` lists them. Plotly draws them on the page."""

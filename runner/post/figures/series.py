@@ -1,0 +1,54 @@
+"""Columns of a table as series over time, by id or by a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from federates.core.arrays import FloatArray, IntArray
+from runner.post.figures.grid import Grid, Reduction, spread
+from runner.post.figures.traces import in_order
+from runner.post.run_tables import RunTables
+
+
+def by_id(
+    tables: RunTables, table: str, column: str, grid: Grid, how: Reduction
+) -> tuple[list[str], FloatArray]:
+    """Ids in numeric order, and their values, shape (ids, grid.count)."""
+    order, codes = _ordered(tables, table)
+    values = tables.column(table, column)
+    return order, spread(grid, tables.t_s(table), codes, len(order), values, how)
+
+
+def rows_by_id(tables: RunTables, table: str, grid: Grid) -> FloatArray:
+    """How many rows of each id fall into each cell, shape (ids, grid.count); ids in numeric order."""
+    order, codes = _ordered(tables, table)
+    return spread(grid, tables.t_s(table), codes, len(order), np.ones(codes.size), "sum")
+
+
+def totals(
+    tables: RunTables, table: str, values: FloatArray, grid: Grid, codes: IntArray, count: int
+) -> FloatArray:
+    """Mean over time of what the rows of each series add up to at an instant, shape (count, grid.count)."""
+    t_s = tables.t_s(table)
+    sums = spread(grid, t_s, codes, count, values, "sum")
+    instants = np.unique(t_s)
+    ones = np.ones(instants.size)
+    here = spread(grid, instants, np.zeros(instants.size, np.int64), 1, ones, "sum")
+    return sums / here
+
+
+def greatest_rows(names: Sequence[str], values: FloatArray, most: int) -> list[int]:
+    """Places of the rows with the greatest values, at most so many, in their own order."""
+    peaks = np.nanmax(np.abs(values), axis=1)
+    return sorted(np.argsort(-peaks, kind="stable")[: min(most, len(names))].tolist())
+
+
+def _ordered(tables: RunTables, table: str) -> tuple[list[str], IntArray]:
+    """Ids in numeric order, and each row's place among them."""
+    names, codes = tables.ids(table)
+    order = in_order({names[k] for k in np.unique(codes)})
+    rank = {name: k for k, name in enumerate(order)}
+    place = np.array([rank.get(name, -1) for name in names], np.int64)
+    return order, place[codes]

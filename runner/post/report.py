@@ -1,0 +1,248 @@
+"""The report of a run: one HTML page that opens from its file, without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from federates.core.errors import MissingInputError
+from federates.core.run_folder import write_whole
+from runner.manifest import RunManifest, read_done, read_status
+from runner.post import headline
+from runner.post.figures.catalog import SECTIONS
+from runner.post.figures.drawing import Figure, Json, Section, View
+from runner.post.figures.grid import clock_text
+from runner.post.load import load
+from runner.post.page import Html, document, element, joined, table
+from runner.post.run_tables import RunTables
+from runner.post.summary import Summary, summary
+
+FILE = "report.html"
+BUTTONS_MOST = 6
+"""Views beyond which they are a list, not buttons."""
+EVENTS_MOST = 500
+"""Events that the page lists; the table has the rest."""
+Data = dict[str, Json]
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write the report of a run and return its path; the run may have failed, or go on meanwhile.
+
+    Raises
+    ------
+    MissingInputError
+        If the folder holds no run.
+    """
+    path = run_dir / FILE
+    write_whole(path, report(run_dir).encode())
+    return path
+
+
+def report(run_dir: Path) -> str:
+    """The page.
+
+    Raises
+    ------
+    MissingInputError
+        If the folder holds no run.
+    """
+    tables = RunTables(run_dir)
+    run = tables.run
+    found = summary(run_dir)
+    data: Data = {}
+    sections = [_section(tables, section, data) for section in SECTIONS]
+    main = element(
+        "main",
+        _first(run_dir, run, found),
+        *sections,
+        _events(tables),
+        _provenance(run_dir, run),
+        element("footer", f"Written by Tandem from {run.study}/{run.run_id}. The page fetches nothing."),
+    )
+    frame = element("div", _navigation(), main, class_="frame")
+    return document(f"{run.study} - {run.coordination} - Tandem", frame, data, get_plotlyjs())
+
+
+def _first(run_dir: Path, run: RunManifest, found: Summary) -> Html:
+    """What ran, how it ended, and what came of it."""
+    return element(
+        "section",
+        headline.what_ran(run_dir, run),
+        _banner(run_dir),
+        headline.cards(found),
+        element(
+            "div",
+            element("h3", "LDAs"),
+            element("p", "Energy and money include the multiplicity; positive is net import.", class_="sees"),
+            headline.lda_table(run_dir, run, found),
+            class_="panel",
+        ),
+        element(
+            "div",
+            element("h3", "Was anything put to the test?"),
+            element(
+                "p", "A run in which nothing binds and nobody errs compares nothing.", class_="sees"
+            ),
+            headline.stress(run_dir),
+            headline.key_figures(found),
+            class_="panel",
+        ),
+        id="overview",
+    )  # fmt: skip
+
+
+def _banner(run_dir: Path) -> Html:
+    """What a reader must know of a run that did not finish, or finished with remarks."""
+    said: list[str] = []
+    if (run_dir / "done.json").exists():
+        said = list(read_done(run_dir).remarks)
+    elif (run_dir / "status.json").exists():
+        status = read_status(run_dir)
+        reached = f"study second {status.study_s:,} of {status.duration_s:,}"
+        said = [f"This run does not count: it is {status.state}, {reached}. {status.reason}".strip()]
+    return joined(element("p", words, class_="banner") for words in said)
+
+
+def _section(tables: RunTables, section: Section, data: Data) -> Html:
+    figures = (_figure(tables, figure, data) for figure in section.figures)
+    return element("section", element("h2", section.title), *figures, id=section.key)
+
+
+def _figure(tables: RunTables, figure: Figure, data: Data) -> Html:
+    """A figure with its words, its views and its data; or why it is left out."""
+    missing = [name for name in figure.needs if name not in tables.names]
+    if missing:
+        return _absent(figure, f"this run recorded no table {' and no table '.join(missing)}.")
+    views = figure.draw(tables)
+    if not views:
+        return _absent(figure, "the tables hold nothing of the kind.")
+    file = f"{tables.run.study}-{tables.run.run_id}-{figure.key}"
+    data[f"data-{figure.key}"] = {"file": file, "views": [_view(view) for view in views]}
+    return element(
+        "article",
+        element("h3", figure.title),
+        element("p", figure.sees, class_="sees"),
+        _chooser(figure, views),
+        element("div", class_="plot", id=f"plot-{figure.key}", data_plot=figure.key),
+        element(
+            "p",
+            element("button", "Data as CSV", type="button", data_of=figure.key),
+            element("span", "from ", *_codes(figure.needs)),
+            class_="source",
+        ),
+        class_="figure",
+        id=figure.key,
+    )
+
+
+def _absent(figure: Figure, why: str) -> Html:
+    return element("p", element("b", figure.title), f" is not shown: {why}", class_="absent", id=figure.key)
+
+
+def _codes(names: tuple[str, ...]) -> list[Html]:
+    parts = []
+    for k, name in enumerate(names):
+        parts += [Html(", ")] if k else []
+        parts.append(element("code", f"tables/{name}"))
+    return parts
+
+
+def _view(view: View) -> Json:
+    return {
+        "name": view.name,
+        "traces": view.traces,
+        "layout": view.layout,
+        "y_title": view.y_title,
+        "x_title": view.x_title,
+    }
+
+
+def _chooser(figure: Figure, views: tuple[View, ...]) -> Html:
+    """Buttons for few views, a list for many, nothing for one."""
+    if len(views) == 1:
+        return Html()
+    if len(views) > BUTTONS_MOST:
+        options = (element("option", view.name, value=str(k)) for k, view in enumerate(views))
+        chooser = element("select", *options, data_of=figure.key, aria_label=f"View of: {figure.title}")
+        return element("div", chooser, class_="views")
+    buttons = (
+        element(
+            "button", view.name, type="button", data_of=figure.key, data_view=str(k),
+            aria_pressed="true" if k == 0 else "false",
+        )
+        for k, view in enumerate(views)
+    )  # fmt: skip
+    return element("div", *buttons, class_="views")
+
+
+def _navigation() -> Html:
+    def entry(key: str, title: str, kind: str) -> Html:
+        return element("li", element("a", title, href=f"#{key}"), class_=kind)
+
+    entries = [entry("overview", "Overview", "section")]
+    for section in SECTIONS:
+        entries.append(entry(section.key, section.title, "section"))
+        entries += [entry(figure.key, figure.title, "part") for figure in section.figures]
+    entries += [entry("events", "Events", "section"), entry("provenance", "Provenance", "section")]
+    mark = element("p", "Tandem", class_="mark")
+    return element("nav", mark, element("ul", *entries), aria_label="Contents")
+
+
+def _events(tables: RunTables) -> Html:
+    """Events of the study and policies that took effect."""
+    words = "Events of the study and policies that took effect, from tables/event."
+    content = [element("h2", "Events")]
+    if "event" not in tables.names:
+        content.append(element("p", "Nothing happened: this run recorded no table event.", class_="absent"))
+        return element("section", *content, id="events")
+    events = load(tables.run_dir, "event").slice(0, EVENTS_MOST).to_pylist()
+    rows = [
+        (clock_text(tables, row["t_s"]).replace("T", " "), str(row["id"]), row["what"],
+         headline.number(row["value"]))
+        for row in events
+    ]  # fmt: skip
+    listed = table(("local standard time", "concerns", "what", "value"), rows, numbers=(3,))
+    content.append(element("div", element("p", words, class_="sees"), listed, class_="panel"))
+    return element("section", *content, id="events")
+
+
+def _provenance(run_dir: Path, run: RunManifest) -> Html:
+    """Where the figures come from, such that they can be had again."""
+    checkout = run.checkout
+    code = "installed" if checkout is None else f"{checkout.commit}{', changed' if checkout.dirty else ''}"
+    facts = [
+        ("run", run.run_id),
+        ("started", run.started),
+        ("command", " ".join(run.command)),
+        ("source tree", code),
+        ("machine", f"{run.machine.host}, {run.machine.system}, {run.machine.cpu_count} cores"),
+        ("root of randomness", str(run.seed)),
+        ("hash of the study", run.config_hash),
+    ]
+    parts = [
+        table(("what", "value"), facts),
+        _folded("Versions", ("package", "version"), sorted(run.versions.items())),
+        _folded("Seeds", ("LDA/feeder group", "seed"), [(k, str(v)) for k, v in run.seed_ids.items()]),
+        _folded("Hashes of inputs", ("input", "SHA-256"), sorted(run.inputs.items())),
+    ]
+    try:
+        done = read_done(run_dir)
+    except MissingInputError as error:
+        parts.append(element("p", str(error), class_="sees"))
+    else:
+        seconds = [(phase, f"{wall:.1f} s") for phase, wall in done.wall_s.items()]
+        parts += [
+            _folded("Duration by phase", ("phase", "time of the machine"), seconds),
+            _folded("Hashes of tables", ("table", "SHA-256"), sorted(done.table_hashes.items())),
+        ]
+    again = element(
+        "p", "The run can be had again from ", element("code", "study.yaml"), " in its folder: equal versions"
+        " on the same machine give equal hashes of tables.", class_="sees",
+    )  # fmt: skip
+    panel = element("div", again, *parts, class_="panel hash")
+    return element("section", element("h2", "Provenance"), panel, id="provenance")
+
+
+def _folded(title: str, heads: tuple[str, ...], rows: list[tuple[str, str]]) -> Html:
+    return element("details", element("summary", f"{title} ({len(rows)})"), table(heads, rows))
