@@ -122,14 +122,27 @@ def _write_commitment(path: Path, committed: BoolArray, units: tuple[str, ...]) 
 
 
 def _read_commitment(path: Path, units: tuple[str, ...], day: int) -> BoolArray:
-    with path.open(newline="") as file:
-        header, *rows = list(csv.reader(file))
+    """Whether each unit is on in each hour of a day, shape (24, units)."""
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
     missing = [u for u in units if u not in header]
     if header[:2] != ["day", "hour"] or missing:
         what = f"misses unit {missing[0]!r}" if missing else "must begin with the columns day, hour"
         raise ConfigError(f"{path}:1: {what}; write it as commitment.csv of a run")
     columns = [header.index(u) for u in units]
-    found = {int(row[1]): [row[c] == "1" for c in columns] for row in rows if int(row[0]) == day}
+    found: dict[int, list[bool]] = {}
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(header) or not _is_commitment(row, columns):
+            what = "needs a day, an hour and 0 or 1 for every unit"
+            raise ConfigError(f"{path}:{line}: {what}; write it as commitment.csv of a run")
+        if int(row[0]) == day:
+            if int(row[1]) in found:
+                raise ConfigError(f"{path}:{line}: day {day}, hour {row[1]} is there twice; drop one")
+            found[int(row[1])] = [row[c] == "1" for c in columns]
     if sorted(found) != list(range(HOURS)):
         raise ConfigError(f"{path}: day {day} needs the hours 0 to 23, once each")
     return np.array([found[hour] for hour in range(HOURS)], dtype=np.bool_)
+
+
+def _is_commitment(row: list[str], columns: list[int]) -> bool:
+    return row[0].isdecimal() and row[1].isdecimal() and all(row[c] in {"0", "1"} for c in columns)

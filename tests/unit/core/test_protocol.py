@@ -1,4 +1,4 @@
-"""A federate acts when its phases are due; passes repeat while asked for; what is new is told from what was."""
+"""A federate acts when its phases are due; passes repeat while asked for; what is new is told."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from federates.core.protocol import (
 from federates.core.time import DAY_S, Cadence, Clock, Span, market_day_spans, whole_span
 
 PORT = In("grid_state", GridState)
-CLOCK = Clock(start=datetime(2020, 3, 27), duration_s=600)
+CLOCK = Clock(start=datetime.fromisoformat("2020-03-27"), duration_s=600)
 
 
 def nothing(_: Grant) -> Outbox:
@@ -77,7 +77,7 @@ def test_a_repeated_pass_keeps_its_place_among_other_phases() -> None:
 
 
 def test_day_ahead_rounds_stop_for_the_day_once_cleared_and_open_again_for_the_next() -> None:
-    clock = Clock(start=datetime(2020, 3, 27), duration_s=2 * DAY_S)
+    clock = Clock(start=datetime.fromisoformat("2020-03-27"), duration_s=2 * DAY_S)
     phases = {55: Phase(Cadence.DAY_AHEAD, nothing, 59)}
     agenda = Agenda(phases, clock, whole_span(clock))
     found = []
@@ -183,7 +183,7 @@ def test_a_driver_asks_for_the_begin_every_act_and_the_end() -> None:
 
 
 def test_a_later_span_goes_on_without_a_start_and_knows_what_was_read_before_the_boundary() -> None:
-    clock = Clock(start=datetime(2020, 3, 27, 23), duration_s=2 * 3_600)
+    clock = Clock(start=datetime.fromisoformat("2020-03-27T23"), duration_s=2 * 3_600)
     first, second = market_day_spans(clock)
     arrivals = {first.end_s - 54: 1.0, first.end_s - 52: 2.0}
     whole_federate, chained = Recorder(), Recorder()

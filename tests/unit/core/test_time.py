@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from federates.core.time import (
     whole_span,
 )
 
-NOON = datetime(2020, 3, 27, 12)
+NOON = datetime.fromisoformat("2020-03-27T12")
 
 
 def clock(start: datetime = NOON, duration_s: int = 13 * 3_600, **grid: int) -> Clock:
@@ -33,7 +34,7 @@ def test_a_market_day_is_a_calendar_day_whenever_the_study_starts() -> None:
     assert c.midnight(1) == 12 * 3_600
     assert c.day_hours(1)[0] == c.midnight(1)
     assert c.day_hours(1)[-1] == c.midnight(2) - 3_600
-    assert c.at(c.midnight(1)) == datetime(2020, 3, 28)
+    assert c.at(c.midnight(1)) == datetime.fromisoformat("2020-03-28")
 
 
 def test_a_study_that_ends_at_midnight_touches_no_further_day() -> None:
@@ -76,7 +77,7 @@ def test_no_bid_is_asked_for_after_the_study() -> None:
 
 
 def test_the_first_day_ahead_runs_in_the_lead_in_and_the_next_from_ten_to_one() -> None:
-    c = clock(datetime(2020, 3, 27), 2 * DAY_S)
+    c = clock(datetime.fromisoformat("2020-03-27"), 2 * DAY_S)
     due = [s for s in c.steps(-LEAD_IN_S, c.duration_s) if c.is_due(Cadence.DAY_AHEAD, s)]
     first = [s for s in due if s < 0]
     second = [s for s in due if s >= 0]
@@ -98,11 +99,11 @@ def test_physics_runs_from_ten_minutes_before_the_study_to_its_end() -> None:
 def test_the_spans_of_a_chain_cover_the_study_once_and_meet_at_midnights(
     start_h: int, duration_h: int
 ) -> None:
-    c = clock(datetime(2020, 3, 27, start_h), duration_h * 3_600)
+    c = clock(datetime.fromisoformat(f"2020-03-27T{start_h:02d}"), duration_h * 3_600)
     spans = market_day_spans(c)
     assert [s.index for s in spans] == list(range(len(c.days)))
     assert (spans[0].begin_s, spans[-1].end_s) == (-LEAD_IN_S, c.duration_s)
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         assert before.end_s == after.begin_s
         assert c.at(after.begin_s).hour == 0
     steps = [s for span in spans for s in c.steps(span.begin_s, span.end_s)]
@@ -112,5 +113,5 @@ def test_the_spans_of_a_chain_cover_the_study_once_and_meet_at_midnights(
 
 @pytest.mark.parametrize("duration_s", [300, 86_400])
 def test_a_study_within_one_day_is_one_span(duration_s: int) -> None:
-    c = clock(datetime(2020, 3, 27), duration_s)
+    c = clock(datetime.fromisoformat("2020-03-27"), duration_s)
     assert market_day_spans(c) == (whole_span(c),)

@@ -1,0 +1,182 @@
+"""A feeder federate solves until transmission is settled, commits a step once, and goes on from its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from federates.core import tables
+from federates.core.arrays import FloatArray
+from federates.core.errors import MissingInputError
+from federates.core.messages import BoundaryPower, BoundaryVoltage, DerState, SetPoints, Telemetry
+from federates.core.protocol import Grant, Inbox, Outbox, Received
+from federates.core.settings import Study
+from federates.feeder.federate import FeederFederate
+from federates.recording.memory import MemoryRecorder
+from federates.scenario.lda import LdaScenario
+from tests.build import TINY, context, study
+
+M = TypeVar("M")
+NAME, OWNER = "feeder_lda2", "agg_lda2_supplier"
+POWER_MW = 1e-9
+"""The same circuit solved twice from the same state."""
+
+
+@dataclass
+class Bench:
+    """A feeder federate with a hand that plays transmission and the aggregator."""
+
+    wanted: Study
+    folder: Path
+    federate: FeederFederate = field(init=False)
+    recorder: MemoryRecorder = field(init=False)
+    acted: int | None = None
+    set_points: Received[object] | None = None
+
+    def __post_init__(self) -> None:
+        built = context(self.wanted, NAME, self.folder)
+        assert isinstance(built.recorder, MemoryRecorder)
+        self.recorder = built.recorder
+        self.federate = FeederFederate(built)
+        self.federate.start()
+
+    def ask(self, p_kw: FloatArray, now: int) -> None:
+        message = SetPoints(p_mw=p_kw / 1_000, q_mvar=np.zeros(p_kw.size))
+        self.set_points = Received(OWNER, now, now, message)
+
+    def act(self, now: int, v_pu: float = 1.0, *, converged: bool = False) -> Outbox:
+        voltage = BoundaryVoltage(v_pu=v_pu, angle_deg=0.0, converged=converged)
+        arrivals = {"voltage": {"transmission": Received("transmission", now - 1, now - 1, voltage)}}
+        if self.set_points is not None:
+            arrivals["set_points"] = {OWNER: self.set_points}
+        outbox = self.federate.solve_pass(Grant(now, Inbox(arrivals, self.acted)))
+        self.acted = now
+        return outbox
+
+    def step(self, t: int, passes: int = 2, v_pu: float = 1.0) -> Outbox:
+        """One whole physical step; what is sent when it is accepted."""
+        for k in range(passes):
+            self.act(t + 4 + 2 * k, v_pu)
+        return self.act(t + 4 + 2 * passes, v_pu, converged=True)
+
+    def head_mw(self, outbox: Outbox) -> float:
+        return float(sent(outbox, BoundaryPower).p_mw.sum())
+
+
+def sent(outbox: Outbox, kind: type[M]) -> M:
+    (message,) = [s.message for s in outbox.sent if isinstance(s.message, kind)]
+    return message
+
+
+def batteries(wanted: Study) -> tuple[FloatArray, FloatArray]:
+    """Set-points with every battery at full discharge, and which they are."""
+    scenario = LdaScenario(wanted, "lda2")
+    p = scenario.initial_set_point_kw()
+    store = scenario.fleet.of_kind("battery")
+    return np.where(store, scenario.fleet.power_kw, p), store
+
+
+def test_passes_go_on_until_transmission_has_settled(tmp_path: Path) -> None:
+    bench = Bench(study(), tmp_path)
+    first = bench.act(4)
+    again = bench.act(6, 0.995)
+    assert first.again
+    assert again.again
+    assert bench.head_mw(first) != bench.head_mw(again)
+    last = bench.act(8, 0.995, converged=True)
+    assert not last.again
+    assert not [s for s in last.sent if isinstance(s.message, BoundaryPower)]
+    assert {type(s.message) for s in last.sent} == {Telemetry, DerState}
+
+
+def test_a_step_begins_anew_though_the_last_word_was_settled(tmp_path: Path) -> None:
+    bench = Bench(study(), tmp_path)
+    bench.step(0)
+    assert bench.act(64, converged=True).again
+
+
+def test_multiplicity_counts_at_the_interface_and_nowhere_else(tmp_path: Path) -> None:
+    ones, fives = (Bench(study(TINY, f"ldas.1.multiplicity={m}"), tmp_path / str(m)) for m in (1, 5))
+    p1, p5 = (b.head_mw(b.act(4)) for b in (ones, fives))
+    assert p5 == pytest.approx(5.0 * p1, rel=1e-12)
+    t1, t5 = (sent(b.act(6, converged=True), Telemetry) for b in (ones, fives))
+    assert t1.head_p_mw == t5.head_p_mw == pytest.approx(p1, rel=1e-12)
+    assert np.array_equal(t1.soc_mwh, t5.soc_mwh)
+    head = fives.recorder.rows(tables.HEAD)
+    assert head.values[0][0] == pytest.approx(p5, rel=1e-12)
+
+
+def test_set_points_move_the_meter_and_the_energy_once_per_step(tmp_path: Path) -> None:
+    wanted = study()
+    asked, store = batteries(wanted)
+    quiet, busy, slow = (Bench(wanted, tmp_path) for _ in range(3))
+    for bench in (busy, slow):
+        bench.ask(asked, 2)
+    drawn = sent(quiet.step(0), Telemetry)
+    helped = sent(busy.step(0), Telemetry)
+    often = sent(slow.step(0, passes=6), Telemetry)
+    power_mw = asked[store].sum() / 1_000
+    # what is saved is the batteries' power and a few per cent of losses
+    assert drawn.head_p_mw - helped.head_p_mw == pytest.approx(power_mw, rel=0.1)
+    spent = drawn.soc_mwh.sum() - helped.soc_mwh.sum()
+    assert spent == pytest.approx(power_mw / 0.92 / 60.0, rel=1e-9)
+    assert np.array_equal(often.soc_mwh, helped.soc_mwh)
+    assert often.head_p_mw == pytest.approx(helped.head_p_mw, abs=1e-6)
+
+
+def test_a_set_point_stands_until_the_next(tmp_path: Path) -> None:
+    wanted = study()
+    asked, store = batteries(wanted)
+    bench = Bench(wanted, tmp_path)
+    bench.ask(asked, 2)
+    first, second = (sent(bench.step(t), DerState) for t in (0, 60))
+    np.testing.assert_allclose(second.p_mw[store], first.p_mw[store])
+    bench.ask(np.where(store, 0.0, asked), 122)
+    third = sent(bench.step(120), DerState)
+    assert not third.p_mw[store].any()
+
+
+def test_it_goes_on_from_its_saved_state_as_if_never_broken_off(tmp_path: Path) -> None:
+    """Over a midnight, where a federation of a chain may end: engines are new on both sides."""
+    wanted = study(TINY, "horizon.start=2020-03-27T12:00:00", "horizon.duration=13 h")
+    asked, _ = batteries(wanted)
+    midnight = 12 * 3_600
+    steps = range(midnight - 300, midnight + 300, 60)
+    whole = Bench(wanted, tmp_path)
+    whole.ask(asked, midnight - 301)
+    unbroken = {t: sent(whole.step(t, v_pu=0.97), Telemetry) for t in steps}
+    before = Bench(wanted, tmp_path)
+    before.ask(asked, midnight - 301)
+    for t in range(midnight - 300, midnight, 60):
+        before.step(t, v_pu=0.97)
+    after = Bench(wanted, tmp_path)
+    after.federate.restore(before.federate.save())
+    after.acted = before.acted
+    moved = 0.0
+    for t in range(midnight, midnight + 300, 60):
+        one, other = sent(after.step(t, v_pu=0.97), Telemetry), unbroken[t]
+        assert (one.head_p_mw, one.head_q_mvar) == (other.head_p_mw, other.head_q_mvar)
+        assert np.array_equal(one.taps, other.taps)
+        assert np.array_equal(one.soc_mwh, other.soc_mwh)
+        assert np.array_equal(one.der_p_mw, other.der_p_mw)
+        moved += float(np.abs(one.der_p_mw).sum())
+    assert moved > 0.0
+
+
+def test_the_lead_in_is_not_recorded_and_every_step_of_the_study_is(tmp_path: Path) -> None:
+    bench = Bench(study(), tmp_path)
+    for t in (-120, -60, 0, 60):
+        bench.step(t)
+    assert bench.recorder.rows(tables.HEAD).t_s.tolist() == [0, 60]
+    assert set(bench.recorder.rows(tables.DER).t_s.tolist()) == {0}
+    assert bench.recorder.ids(tables.HEAD) == ("lda2", "lda2")
+
+
+def test_without_a_voltage_nothing_is_solved(tmp_path: Path) -> None:
+    bench = Bench(study(), tmp_path)
+    with pytest.raises(MissingInputError, match="lda2 at 4 s: no voltage from transmission"):
+        bench.federate.solve_pass(Grant(4, Inbox({}, None)))
