@@ -130,6 +130,7 @@ def tandem() -> None:
     help="Go on with a broken run from its last market-day boundary; STUDY is then not needed.",
 )  # fmt: skip
 @click.option("--no-progress", is_flag=True, help="Show nothing while the run goes on.")
+@click.option("--no-report", is_flag=True, help="Do not draw the run's report.html, some 5 MB, at its end.")
 @json_option
 def run(
     study: Path | None,
@@ -138,6 +139,7 @@ def run(
     out: Path,
     resume: Path | None,
     no_progress: bool,
+    no_report: bool,
     as_json: bool,
 ) -> None:
     r"""Run STUDY to its end and say where the results are.
@@ -161,11 +163,12 @@ def run(
         from runner.progress import display
         from runner.run import resume_run, start_run
 
-        shown = display(silent=no_progress or as_json)
+        shown, report = display(silent=no_progress or as_json), not no_report
         if resume is not None:
-            return _run_answer(resume_run(resume, transport=transport, shown=shown))
+            return _run_answer(resume_run(resume, transport=transport, shown=shown, report=report))
         assert study is not None
-        return _run_answer(start_run(study, sets, transport=transport, results=out, shown=shown))
+        end = start_run(study, sets, transport=transport, results=out, shown=shown, report=report)
+        return _run_answer(end)
 
     blank: dict[str, object] = {
         "run_dir": None,
@@ -175,6 +178,30 @@ def run(
         "wall_s": {},
     }
     _conclude(work, as_json=as_json, blank=blank)
+
+
+@tandem.command(epilog=EXIT_CODES)
+@click.argument("run_dir", metavar="RUN", type=FOLDER)
+@json_option
+def report(run_dir: Path, as_json: bool) -> None:
+    r"""Draw RUN, the folder of a run, as one HTML page: RUN/report.html.
+
+    The page opens from its file, without a network, and fetches nothing. A run that goes on or broke off is
+    drawn as far as it came.
+
+    \b
+    Example:
+        tandem report results/tiny/20260101T000000Z-1a2b3c4d
+    """
+
+    def work() -> Answer:
+        from runner.post.report import write_report
+
+        path = write_report(run_dir)
+        fields = {"status": "done", "report": str(path), "size_bytes": path.stat().st_size}
+        return Answer(text=f"written: {path}", fields=fields)
+
+    _conclude(work, as_json=as_json, blank={"status": "", "exit_reason": "", "report": None})
 
 
 @tandem.command(epilog=EXIT_CODES)
@@ -344,7 +371,8 @@ def _run_answer(end: RunEnd) -> Answer:
     if end.code is not ExitCode.DONE:
         complaint = f"error: {end.exit_reason}\nwhat was written so far: {end.run_dir}"
         return Answer(complaint=complaint, fields=fields, code=end.code)
-    return Answer(text=_run_text(end), fields=fields)
+    complaint = f"warning: {end.warning}" if end.warning else ""
+    return Answer(text=_run_text(end), complaint=complaint, fields=fields)
 
 
 def _run_text(end: RunEnd) -> str:
@@ -356,6 +384,8 @@ def _run_text(end: RunEnd) -> str:
         lines += ["", lda]
         lines += [_line(own[f.key], f.key, f.meaning) for f in LDA_FIGURES if f.key in own]
     remarks = [f"note: {remark}" for remark in end.remarks]
+    if "report" in end.wall_s and not end.warning:
+        remarks.append(f"report: {end.run_dir / 'report.html'}")
     return "\n".join([*lines, "", *remarks, f"done in {sum(end.wall_s.values()):.1f} s: {end.run_dir}"])
 
 

@@ -34,6 +34,7 @@ from runner.manifest import (
 from runner.plan import make_plan
 from runner.post.hashes import table_hashes
 from runner.progress import Display
+from runner.reporting import draw_report
 from runner.supervise import OnProgress, Outcome, Progress, resume, supervise
 from runner.tool import call_tool
 
@@ -58,6 +59,8 @@ class RunEnd:
     """Time of the machine by phase. [s]"""
     remarks: tuple[str, ...] = ()
     """What a reader must know."""
+    warning: str = ""
+    """Why there is no report; empty where there is one or none was asked for."""
 
 
 class _Stopwatch:
@@ -113,9 +116,15 @@ class _Bulletin:
 
 
 def start_run(
-    path: Path, sets: Sequence[str], *, transport: TransportName, results: Path, shown: Display
+    path: Path,
+    sets: Sequence[str],
+    *,
+    transport: TransportName,
+    results: Path,
+    shown: Display,
+    report: bool = False,
 ) -> RunEnd:
-    """Run a study from its start, in a new folder below ``results``.
+    """Run a study from its start, in a new folder below ``results``; ``report``: draw it at the end.
 
     Raises
     ------
@@ -145,10 +154,10 @@ def start_run(
     def go_on(on_progress: OnProgress) -> Outcome:
         return supervise(study, run_dir, transport=transport, on_progress=on_progress)
 
-    return _carried_out(go_on, run_dir, bulletin, watch)
+    return _carried_out(go_on, run_dir, bulletin, watch, report=report)
 
 
-def resume_run(run_dir: Path, *, transport: TransportName, shown: Display) -> RunEnd:
+def resume_run(run_dir: Path, *, transport: TransportName, shown: Display, report: bool = False) -> RunEnd:
     """Go on with a broken run from its last market-day boundary, in its own folder.
 
     Raises
@@ -172,7 +181,8 @@ def resume_run(run_dir: Path, *, transport: TransportName, shown: Display) -> Ru
     def go_on(on_progress: OnProgress) -> Outcome:
         return resume(run_dir, transport=transport, on_progress=on_progress)
 
-    return _carried_out(go_on, run_dir, _Bulletin(run_dir, run, spans, shown), _Stopwatch())
+    bulletin = _Bulletin(run_dir, run, spans, shown)
+    return _carried_out(go_on, run_dir, bulletin, _Stopwatch(), report=report)
 
 
 def _broken_off(run_dir: Path, bulletin: _Bulletin, reason: str, code: ExitCode) -> RunEnd:
@@ -187,11 +197,14 @@ def _carried_out(
     run_dir: Path,
     bulletin: _Bulletin,
     watch: _Stopwatch,
+    *,
+    report: bool,
 ) -> RunEnd:
     with watch.phase("run"), bulletin.shown:
         outcome = go_on(bulletin)
     hashes: dict[str, str] = {}
     remarks: tuple[str, ...] = ()
+    warning = ""
     if outcome.status == "done":
         with watch.phase("hash"):
             hashes = table_hashes(run_dir)
@@ -200,6 +213,9 @@ def _carried_out(
         ended = datetime.now(UTC).isoformat()
         done = Done(ended=ended, table_hashes=hashes, wall_s=watch.wall_s, remarks=remarks)
         write_done(run_dir, done)
+        if report:
+            with watch.phase("report"):
+                warning = draw_report(run_dir)
     else:
         bulletin.write("failed", outcome.exit_reason)
     return RunEnd(
@@ -210,6 +226,7 @@ def _carried_out(
         table_hashes=hashes,
         wall_s=watch.wall_s,
         remarks=remarks,
+        warning=warning,
     )
 
 

@@ -57,7 +57,7 @@ def test_check_loads_no_engine_itself(tmp_path: Path) -> None:
 
 
 def test_every_command_has_an_example_and_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert sorted(tandem.commands) == ["check", "doctor", "feeder", "init", "run", "schema"]
+    assert sorted(tandem.commands) == ["check", "doctor", "feeder", "init", "report", "run", "schema"]
     for name in tandem.commands:
         assert _code([name, "--help"]) == 0
         text = capsys.readouterr().out
