@@ -35,8 +35,6 @@ _KEEP_Y = altdss.enums.SetterFlags.AvoidFullRecalc
 _MAX_ITERATIONS = 200
 _MAX_TAP_EVENTS = 2000
 _OFF, _STATIC = -1, 0
-_FEET_PER_UNIT = {1: 5280.0, 2: 1000.0, 3: 3280.84, 4: 3.28084, 5: 1.0, 6: 1 / 12, 7: 0.0328084}
-"""By the engine's number of a unit of length: mi, kft, km, m, ft, in, cm."""
 
 
 class Circuit:
@@ -264,13 +262,13 @@ class Circuit:
             kw=table[:, 0], kvar=table[:, 1], kv=table[:, 2], is_delta=table[:, 3].astype(np.bool_)
         )
 
-    def line_lengths_ft(self) -> FloatArray:
-        """Return the lines' lengths, shape (lines,), ordered as ``line_ids``; without unit they are feet."""
+    def line_lengths(self) -> FloatArray:
+        """Return the lines' lengths in the script's units, shape (lines,), ordered as ``line_ids``."""
         lines = self._circuit.Lines
         lengths = []
         for name in self.line_ids:
             lines.Name = name.split(".", 1)[1]
-            lengths.append(lines.Length * _FEET_PER_UNIT.get(int(lines.Units), 1.0))
+            lengths.append(lines.Length)
         return np.array(lengths, dtype=np.float64)
 
     def source(self) -> Source:

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from federates.core.errors import ConfigError
 from federates.distribution.circuit import Circuit, CircuitLayout, Terminal
 from federates.distribution.layout import Branch
@@ -21,6 +19,8 @@ from federates.distribution.model import Feeder, Line, Load
 from federates.distribution.screen import Statement, screen
 
 TOLERANCE_PU = 1e-8
+BASE_SHARE = 0.05
+"""How far a source may be from its bus's voltage base."""
 SOURCE_X_PU = 1e-6
 """Reactance of the ideal source on 100 MVA."""
 DER_V_MIN_PU, DER_V_MAX_PU = 0.02, 2.0
@@ -36,6 +36,8 @@ _RELAY_REFUSES = {
     *("bus", "reversible", "revvreg", "revband", "revr", "revx", "inversetime", "vlimit", "revthreshold"),
     *("revdelay", "revneutral", "remoteptratio", "rev_z", "cogen", "ldc_z"),
 }
+_FEET = {"mi": 5280.0, "kft": 1000.0, "km": 3280.84, "m": 3.28084, "in": 1 / 12, "cm": 0.0328084}
+"""By unit of length; none at all counts as feet."""
 _TAP_RANGE = {"maxtap": 1.1, "mintap": 0.9, "numtaps": 32.0}
 
 
@@ -92,7 +94,8 @@ def read_published(path: Path) -> PublishedCircuit:
     Raises
     ------
     ConfigError
-        If there is no such file, a line is refused by the screening or the engine, or an element's phases are not fed.
+        If there is no such file, a line is refused by the screening or the engine, or an element's phases are
+        not fed.
     DivergedError
         If the power flow does not converge.
     """
@@ -110,6 +113,10 @@ def read_published(path: Path) -> PublishedCircuit:
         raise ConfigError("\n".join(faults))
     if not circuit.node_base_v.all():
         raise ConfigError(f"{path}: has no voltage bases; write set voltagebases=[...] and calcvoltagebases")
+    base_kv = math.sqrt(3) * float(circuit.node_base_v[circuit.node_names.index(f"{source.bus}.1")]) / 1e3
+    if not math.isclose(base_kv, source.base_kv, rel_tol=BASE_SHARE):
+        what = f"the source's bus has the base {base_kv:.4g} kV, the source {source.base_kv:.4g} kV"
+        raise ConfigError(f"{path}: {what}; name every level in set voltagebases=[...]")
     return PublishedCircuit(statements=statements, circuit=_circuit(path, statements, heads), heads=heads)
 
 
@@ -140,7 +147,7 @@ def read_master(path: Path) -> OpenDssFeeder:
         head_bus=source.bus,
         kv=source.base_kv,
         configs=(),
-        lines=tuple(_spans(circuit)),
+        lines=tuple(_spans(published)),
         transformers=(),
         regulators=(),
         capacitors=(),
@@ -376,9 +383,16 @@ def _loads(published: PublishedCircuit, faults: list[str]) -> Iterator[Load]:
         )
 
 
-def _spans(circuit: Circuit) -> Iterator[Line]:
+def _spans(published: PublishedCircuit) -> Iterator[Line]:
     """Series elements by length: what ranks loads by distance. A transformer has no length."""
-    length_ft = dict(zip(circuit.line_ids, np.maximum(circuit.line_lengths_ft(), 0.0).tolist(), strict=True))
+    circuit = published.circuit
+    given = {s.element: s for s in published.statements if s.verb == "new" and s.kind in {"line", "linecode"}}
+    length_ft = {}
+    for name, length in zip(circuit.line_ids, circuit.line_lengths().tolist(), strict=True):
+        line = given[name.lower()]
+        code = given.get(f"linecode.{(line.last('linecode') or '').lower()}")
+        units = line.last("units") or (code and code.last("units")) or "ft"
+        length_ft[name] = length * _FEET.get(units.lower(), 1.0)
     for branch in circuit.branches():
         yield Line(
             name=branch.name,

@@ -51,7 +51,8 @@ def _feeder_faults(group: FeederGroup, path: str) -> list[Fault]:
     try:
         feeder = feeder_tables(group, 0)
     except TandemError as error:
-        return [{"path": f"{path}.model", "what": str(error)}]
+        key = "model.path" if hasattr(group.model, "path") else "model"
+        return [{"path": f"{path}.{key}", "what": line} for line in str(error).split("\n")]
     known = [r.name for r in feeder.regulators]
     return [
         {
