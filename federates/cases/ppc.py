@@ -8,6 +8,7 @@ Columns: R. D. Zimmerman and C. E. Murillo-Sanchez, "MATPOWER User's Manual", ap
 - A rating of 0 is no limit. Shunt conductance counts as load. Reactive costs are not read.
 - Ramps: the 10-minute, else the AGC, else the 30-minute column; where all are 0 a unit may cross its whole
   range in a minute. Minimum times are zero and every unit is of kind ``thermal``.
+- A unit with neither start-up nor shut-down cost states nothing about its commitment and is always on.
 """
 
 from __future__ import annotations
@@ -230,6 +231,7 @@ def _units(m: Matrices, place: Mapping[int, int]) -> list[UnitRow]:
                 no_load_usd_per_h=no_load,
                 blocks=blocks,
                 starts=((0.0, float(m.gencost[row, 1])),),
+                must_run=not m.gencost[row, 1:3].any(),
                 initial_mw=pg if p_min <= pg <= p_max else math.nan,
             )
         )

@@ -112,6 +112,10 @@ def test_piecewise_and_linear_costs_are_kept(tmp_path: Path) -> None:
     assert units.start_usd[:, 0].tolist() == [500.0, 80.0, 0.0]
 
 
+def test_a_unit_without_commitment_data_stays_on(tmp_path: Path) -> None:
+    assert case_from(tmp_path).units.must_run.tolist() == [False, False, True]
+
+
 def test_ramps_come_from_the_first_column_that_states_one(tmp_path: Path) -> None:
     assert case_from(tmp_path).units.ramp_mw_per_min.tolist() == [5.0, 6.0, 40.0]
 
