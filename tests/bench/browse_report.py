@@ -55,7 +55,7 @@ _PRESS = """(async () => { PAUSE
 })()""".replace("PAUSE", _PAUSE)
 _SAVE = """(async () => { PAUSE
   const saving = [...document.querySelectorAll("button[data-of]:not([data-view])")];
-  for (const button of saving) { button.click(); await pause(150); }
+  for (const button of saving) { button.click(); await pause(40); }
   document.querySelector('[data-plot] .modebar-btn').click();
   await pause(1500);
   return JSON.stringify({ count: saving.length });
@@ -70,6 +70,20 @@ class Seen:
     figures: int = 0
     views: int = 0
     saved: int = 0
+
+
+def heard(report: Path) -> list[str]:
+    """What the console says, and what is asked for, when a report is opened."""
+    path = program()
+    if path is None:
+        raise FileNotFoundError("no Chromium is installed")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        page = Browser(path, Path(profile))
+        try:
+            page.open(report)
+            return _said(page, report)
+        finally:
+            page.close()
 
 
 def look(report: Path, shots: Path) -> Seen:

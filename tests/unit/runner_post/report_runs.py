@@ -1,0 +1,139 @@
+"""A small run with every table that a report draws, and what a parser finds on its page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+from federates.core import tables as t
+from federates.core.tables import EVENT
+from federates.recording.parquet import ParquetRecorder
+from tests.unit.runner_post.run_folders import Columns, record, run_folder
+
+MARKET = range(0, 3_600, 300)
+STEPS = range(0, 3_600, 60)
+
+
+def full_run(folder: Path, *, bus: str = "110", event: str = "line out") -> Path:
+    """One hour of LDA ``a`` (multiplicity 10) and ``b``, with values that can be worked out by head."""
+    run_dir = run_folder(folder, coordination="layered_total_dso")
+    _bulk(run_dir, bus)
+    _areas(run_dir)
+    _federation(run_dir)
+    recorder = ParquetRecorder(run_dir, "iso_event", 0)
+    recorder.add(EVENT, 600, ("A1",), [42.0], text=[event])
+    recorder.close()
+    return run_dir
+
+
+def _rows(instants: range, *ids: str) -> list[tuple[int, str]]:
+    return [(instant, id_) for instant in instants for id_ in ids]
+
+
+def _record(run_dir: Path, table: t.Table, rows: list[tuple[int, str]], **values: list[float]) -> None:
+    """Values repeat until there is one a row."""
+    columns: Columns = {
+        name: [given[k % len(given)] for k in range(len(rows))] for name, given in values.items()
+    }
+    record(run_dir, table, rows, columns)
+
+
+def _bulk(run_dir: Path, bus: str) -> None:
+    for table in (t.LMP, t.DA_LMP):
+        prices = [20.0, 40.0] if table is t.LMP else [25.0]
+        _record(run_dir, table, _rows(MARKET, bus, "9"), lmp_usd_per_mwh=prices)
+    _record(run_dir, t.LINE_PRICE, _rows(MARKET, "A1"), rating_mw=[100.0], shadow_price_usd_per_mwh=[7.0])
+    _record(run_dir, t.CLEARING, _rows(MARKET, "system"), true_cost_usd_per_h=[1_200.0], loss_mw=[2.0])
+    _record(run_dir, t.UNIT, _rows(MARKET, "101_CT_1", "101_CT_2", "102_WIND_1"), output_mw=[5.0, 6.0, 30.0])
+    _record(run_dir, t.SYSTEM, _rows(STEPS, "system"), load_mw=[40.0], losses_mw=[1.0], passes=[2.0, 3.0],
+            residual_v_pu=[1e-9], residual_s_pu=[2e-10, 0.0], accepted=[1.0])  # fmt: skip
+    _record(run_dir, t.BUS, _rows(MARKET, bus, "9"), v_pu=[1.02, 0.98])
+    _record(run_dir, t.BRANCH, _rows(MARKET, "A1", "A2"), loading_pct=[101.0, 50.0])
+
+
+def _areas(run_dir: Path) -> None:
+    _record(run_dir, t.HEAD, _rows(STEPS, "a", "b"), p_mw=[11.0, 2.0], substation_loading_pct=[50.0])
+    _record(run_dir, t.AWARD, _rows(MARKET, "a", "b"), award_mw=[10.0, 2.0], lmp_usd_per_mwh=[20.0])
+    bids = [(now, f"{lda}/{now}/{k:02d}") for now in MARKET for lda in ("a", "b") for k in (0, 1)]
+    _record(run_dir, t.BID, bids, import_mw=[8.0, 12.0, 1.0, 3.0], price_usd_per_mwh=[30.0, 10.0])
+    kinds = ("a/f1/pv", "a/f2/pv", "a/f1/battery", "b/f1/flexible")
+    _record(run_dir, t.DER_TYPE, _rows(STEPS, *kinds), p_kw=[100.0, 200.0, -50.0, -10.0],
+            soc_kwh=[0.0, 0.0, 500.0, 0.0], curtailed_kw=[10.0, 0.0, 0.0, 5.0])  # fmt: skip
+    feeders = ("a/f1", "a/f2", "b/f1")
+    _record(run_dir, t.FEEDER, _rows(STEPS, *feeders), v_min_pu=[0.94, 0.96, 0.97], v_p05_pu=[0.97],
+            v_median_pu=[1.0], v_p95_pu=[1.02], v_max_pu=[1.03], nodes_outside_a_count=[1.0, 0.0, 0.0],
+            line_loading_max_pct=[80.0])  # fmt: skip
+    _record(run_dir, t.BINDING, _rows(MARKET, *feeders), voltage_count=[1.0, 0.0, 0.0])
+    _record(run_dir, t.DISPATCH, _rows(MARKET, "a", "b"), map_error_pu=[0.001])
+
+
+def _federation(run_dir: Path) -> None:
+    _record(run_dir, t.TIMING, _rows(MARKET, "iso", "dso_a"), busy_s=[1.0, 2.0], wait_s=[3.0])
+    messages = ("dso_a>iso/bids", "iso>dso_a/awards", "agg_a_x>iso/offers")
+    _record(run_dir, t.MESSAGE, _rows(MARKET, *messages), size_bytes=[100.0])
+
+
+@dataclass
+class Element:
+    """An element of the page with the text directly inside it."""
+
+    name: str
+    attributes: dict[str, str]
+    text: str = ""
+
+
+@dataclass
+class Page(HTMLParser):
+    """Elements of a page in their order."""
+
+    text: str
+    elements: list[Element] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._open: list[Element] = []
+        self.feed(self.text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = Element(tag, {name: value or "" for name, value in attrs})
+        self.elements.append(found)
+        if tag not in {"meta", "br", "hr"}:
+            self._open.append(found)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop().name == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self._open[-1].text += data
+
+    def all(self, name: str) -> list[Element]:
+        """Elements of a name."""
+        return [element for element in self.elements if element.name == name]
+
+    def with_attribute(self, name: str) -> list[Element]:
+        """Elements that have an attribute."""
+        return [element for element in self.elements if name in element.attributes]
+
+    @property
+    def scripts(self) -> list[str]:
+        """Scripts that run."""
+        return [element.text for element in self.all("script") if "type" not in element.attributes]
+
+    @property
+    def words(self) -> str:
+        """What people can read."""
+        return " ".join(e.text for e in self.elements if e.name not in {"script", "style"})
+
+    def data(self, figure: str) -> dict[str, list[dict[str, object]]]:
+        """What a figure is drawn from: traces by view; anything but JSON's own numbers is refused."""
+        (found,) = [e for e in self.all("script") if e.attributes.get("id") == f"data-{figure}"]
+        content = json.loads(found.text, parse_constant=_refuse)
+        return {view["name"]: view["traces"] for view in content["views"]}
+
+
+def _refuse(constant: str) -> float:
+    raise AssertionError(f"{constant} is no JSON")

@@ -1,0 +1,240 @@
+"""Laws of the report: it fetches nothing, its figures have their place and its numbers are the summary's."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from federates.core.errors import MissingInputError
+from runner.manifest import Status, write_status
+from runner.post.figures.catalog import FIGURES, SECTIONS
+from runner.post.headline import CARDS
+from runner.post.report import report, write_report
+from runner.post.summary import summary
+from tests.unit.runner_post.report_runs import Page, full_run
+from tests.unit.runner_post.run_folders import run_folder
+
+FETCHING_ELEMENTS = {
+    "link", "img", "iframe", "frame", "object", "embed", "form", "base", "audio", "video", "source", "track",
+    "area", "image", "svg", "input",
+}  # fmt: skip
+FETCHING_CALLS = (
+    r"\bfetch\s*\(", "XMLHttpRequest", "WebSocket", "EventSource", "sendBeacon", r"\bimport\b",
+    "importScripts", r"\.src\b", r"\blocation\b", r"window\.open", "Worker", "https?:",
+)  # fmt: skip
+HOSTILE = """</script><img src="https://x.test/a" onerror='alert(1)'><a href="https://x.test">&amp;"""
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return full_run(tmp_path_factory.mktemp("report") / "run")
+
+
+@pytest.fixture(scope="module")
+def page(run_dir: Path) -> Page:
+    return Page(report(run_dir))
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _policy(page: Page) -> dict[str, list[str]]:
+    (meta,) = [e for e in page.all("meta") if e.attributes.get("http-equiv") == "Content-Security-Policy"]
+    directives = (part.split() for part in meta.attributes["content"].split(";"))
+    return {name: sources for name, *sources in directives}
+
+
+def test_the_policy_forbids_all_that_it_does_not_name_by_hash(page: Page) -> None:
+    policy = _policy(page)
+    assert policy.pop("default-src") == ["'none'"]
+    assert sorted(policy.pop("script-src")) == sorted(map(_source, page.scripts))
+    (style,) = page.all("style")
+    assert policy.pop("style-src") == [_source(style.text), _source("")]
+    assert policy == {"img-src": ["data:"], "base-uri": ["'none'"], "form-action": ["'none'"]}
+
+
+def test_the_policy_comes_before_whatever_it_governs(page: Page) -> None:
+    governed = next(k for k, e in enumerate(page.elements) if e.name in {"style", "script", "body"})
+    assert any("http-equiv" in e.attributes for e in page.elements[:governed])
+
+
+def test_no_element_fetches(page: Page) -> None:
+    assert not FETCHING_ELEMENTS & {element.name for element in page.elements}
+    for element in page.elements:
+        assert (
+            not {"src", "srcset", "action", "data", "ping", "background", "style"} & element.attributes.keys()
+        )
+        assert not [name for name in element.attributes if name.startswith("on")]
+    assert all(e.attributes["href"].startswith("#") for e in page.with_attribute("href"))
+
+
+def test_no_style_fetches(page: Page) -> None:
+    (style,) = page.all("style")
+    assert "url(" not in style.text
+    assert "@import" not in style.text
+
+
+def test_no_script_of_ours_fetches(page: Page) -> None:
+    ours = [script for script in page.scripts if "plotly.js v" not in script[:200]]
+    assert len(ours) == len(page.scripts) - 1 == 2
+    for script in ours:
+        assert not [call for call in FETCHING_CALLS if re.search(call, script)]
+
+
+def test_plotly_gets_no_button_that_sends_a_chart_away(page: Page) -> None:
+    assert "showSendToCloud: false" in page.scripts[-1]
+    assert "modeBarButtons: [[" in page.scripts[-1]
+
+
+def test_every_figure_has_a_place_and_its_data(page: Page) -> None:
+    ids = [element.attributes["id"] for element in page.with_attribute("id")]
+    assert len(ids) == len(set(ids))
+    places = {e.attributes["data-plot"] for e in page.with_attribute("data-plot")}
+    assert places == {figure.key for figure in FIGURES}
+    for key in places:
+        assert {f"plot-{key}", f"data-{key}", key} <= set(ids)
+        views = page.data(key)
+        chosen = [e for e in page.with_attribute("data-view") if e.attributes["data-of"] == key]
+        assert views
+        assert all(views.values()), key
+        assert [e.text for e in chosen] in ([], list(views))
+
+
+def test_every_anchor_leads_somewhere(page: Page) -> None:
+    ids = {element.attributes["id"] for element in page.with_attribute("id")}
+    anchors = {e.attributes["href"].removeprefix("#") for e in page.with_attribute("href")}
+    assert {section.key for section in SECTIONS} | {"overview", "events", "provenance"} <= anchors <= ids
+
+
+def test_the_headline_gives_the_summarys_numbers(page: Page, run_dir: Path) -> None:
+    found = summary(run_dir)
+    shown = page.with_attribute("data-key")
+    cards = {e.attributes["data-key"]: float(e.attributes["value"]) for e in shown if "class" in e.attributes}
+    assert cards == {key: found.figures[key] for key in CARDS}
+    rest = {
+        e.attributes["data-key"]: float(e.attributes["value"]) for e in shown if "class" not in e.attributes
+    }
+    by_lda = {f"{lda}/{key}": value for lda, own in found.by_lda.items() for key, value in own.items()}
+    assert rest == {**found.figures, **by_lda}
+
+
+def test_multiplicity_is_said_before_any_figure(page: Page) -> None:
+    first = next(k for k, e in enumerate(page.elements) if "data-plot" in e.attributes)
+    said = [e.text for e in page.elements[:first] if e.name == "b"]
+    assert said == ["a × 10", "b × 1"]
+
+
+def test_a_price_map_holds_the_hours_means(page: Page) -> None:
+    (trace,) = page.data("lmp")["LMP, real time"]
+    assert trace["y"] == ["9", "110"]
+    assert trace["z"] == [[40] * 12, [20] * 12]
+
+
+def test_demand_is_net_import_and_what_der_inject_times_multiplicity(page: Page) -> None:
+    lines = {trace["name"]: trace["y"] for trace in page.data("demand")["a"]}
+    # 10 times (100 + 200) kW of PV, of which 10 times 10 kW more were available; 10 times -50 kW of storage
+    assert lines["PV"] == [3] * 60
+    assert lines["PV available"] == [3.1] * 60
+    assert lines["storage, + discharge"] == [-0.5] * 60
+    assert lines["net import"] == [11] * 60
+    assert lines["demand"] == [13.5] * 60
+
+
+def test_interchange_shows_the_bids_range_award_and_meter(page: Page) -> None:
+    lines = {trace["name"]: trace["y"] for trace in page.data("interchange")["b"]}
+    assert lines["bid range, least"] == [1] * 12
+    assert lines["bid range"] == [3] * 12
+    assert lines["award"] == [2] * 12
+    assert lines["metered"] == [2] * 60
+
+
+def test_an_ldas_voltage_envelope_holds_all_its_feeders(page: Page) -> None:
+    views = page.data("voltage")
+    assert list(views) == ["a", "b", "a/f1", "a/f2", "b/f1"]
+    least = {name: traces[0]["y"] for name, traces in views.items()}
+    assert least["a"] == [0.94] * 60
+    assert least["a/f2"] == [0.96] * 60
+
+
+def test_units_whose_names_tell_their_kind_are_summed_by_kind(page: Page) -> None:
+    layers = {trace["name"]: trace["y"] for trace in page.data("dispatch")["Real time"]}
+    assert layers["CT"] == [11] * 12
+    assert layers["WIND"] == [30] * 12
+    assert layers["load and AC losses"] == [41] * 12
+
+
+def test_an_exact_zero_is_a_gap_on_a_logarithmic_axis(page: Page) -> None:
+    residuals = {trace["name"]: trace["y"] for trace in page.data("coupling")["Residual"]}
+    assert residuals["power [pu of 100 MVA]"] == [2e-10, None] * 30
+
+
+def test_violations_list_only_feeders_that_have_some(page: Page) -> None:
+    (trace,) = page.data("violations")["Outside range A"]
+    assert (trace["y"], trace["x"]) == (["a/f1"], [60])
+
+
+def test_messages_are_counted_from_whom_to_whom(page: Page) -> None:
+    (trace,) = page.data("messages")["From whom to whom"]
+    assert trace["y"] == ["ISO", "DSO", "aggregator"]
+    assert trace["z"] == [[None, 12, None], [12, None, None], [12, None, None]]
+
+
+def test_events_are_listed_with_their_time(page: Page) -> None:
+    cells = [element.text for element in page.all("td")]
+    place = cells.index("line out")
+    assert cells[place - 2 : place + 2] == ["2020-07-15 00:10:00", "A1", "line out", "42"]
+
+
+def test_voltage_limits_are_said_to_hold_at_load_nodes_on_the_primary(page: Page) -> None:
+    assert "Limits apply at load nodes on the primary" in page.words
+
+
+def test_a_figure_without_its_table_says_which_it_needs(tmp_path: Path) -> None:
+    page = Page(report(run_folder(tmp_path / "run")))
+    assert not page.with_attribute("data-plot")
+    assert {f.key for f in FIGURES} <= {e.attributes["id"] for e in page.with_attribute("id")}
+    assert page.words.count("is not shown: this run recorded no table") == len(FIGURES)
+    assert "this run recorded no table binding." in page.words
+
+
+def test_names_and_words_of_users_files_stay_words(tmp_path: Path) -> None:
+    page = Page(report(full_run(tmp_path / "run", bus=HOSTILE, event=HOSTILE)))
+    assert not page.all("img")
+    assert all(e.attributes["href"].startswith("#") for e in page.with_attribute("href"))
+    assert HOSTILE in [element.text for element in page.all("td")]
+    (trace,) = page.data("lmp")["LMP, real time"]
+    names = trace["y"]
+    assert isinstance(names, list)
+    # plotly would take mark-up in a name for mark-up
+    assert not [name for name in names if "<" in name]
+    assert [name for name in names if "&lt;/script&gt;" in name]
+
+
+def test_a_run_that_broke_off_is_drawn_and_said_not_to_count(tmp_path: Path) -> None:
+    run_dir = full_run(tmp_path / "run")
+    reason = "feeder_a: the circuit did not converge"
+    write_status(
+        run_dir,
+        Status(state="failed", study_s=1_200, duration_s=3_600, span=0, updated="", reason=reason),
+    )
+    page = Page(report(run_dir))
+    (banner,) = [e.text for e in page.with_attribute("class") if e.attributes["class"] == "banner"]
+    assert banner == f"This run does not count: it is failed, study second 1,200 of 3,600. {reason}"
+    assert page.with_attribute("data-plot")
+
+
+def test_the_report_lies_in_the_runs_folder_and_is_the_same_again(run_dir: Path) -> None:
+    path = write_report(run_dir)
+    assert path == run_dir / "report.html"
+    assert path.read_text(encoding="utf-8") == report(run_dir)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match=r"run\.json is not there"):
+        write_report(tmp_path)
+    assert not list(tmp_path.iterdir())
