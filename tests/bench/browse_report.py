@@ -14,6 +14,7 @@ import base64
 import json
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.bench.chromium import Browser, program
 WINDOWS = {"wide": (1_400, 900), "narrow": (420, 800)}
 SHOT_PX = 1_800
 """Height of a picture of the page."""
+SAVED_WITHIN_S = 15.0
 SPOKEN = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
 
 _PAUSE = "const pause = (ms) => new Promise((done) => setTimeout(done, ms));"
@@ -55,9 +57,8 @@ _PRESS = """(async () => { PAUSE
 })()""".replace("PAUSE", _PAUSE)
 _SAVE = """(async () => { PAUSE
   const saving = [...document.querySelectorAll("button[data-of]:not([data-view])")];
-  for (const button of saving) { button.click(); await pause(40); }
+  for (const button of saving) { button.click(); await pause(120); }
   document.querySelector('[data-plot] .modebar-btn').click();
-  await pause(1500);
   return JSON.stringify({ count: saving.length });
 })()""".replace("PAUSE", _PAUSE)
 
@@ -133,6 +134,10 @@ def _look_once(
 def _saved(page: Browser, shots: Path, seen: Seen) -> list[str]:
     """Save the data of every figure and the picture of one."""
     count = _int(page.value(_SAVE)["count"])
+    until = time.monotonic() + SAVED_WITHIN_S
+    while time.monotonic() < until and len([*shots.glob("*.csv"), *shots.glob("*.svg")]) <= count:
+        page.value("JSON.stringify({})")
+        time.sleep(0.1)
     seen.saved = len(list(shots.glob("*.csv")))
     faults = [] if seen.saved == count else [f"{seen.saved} of {count} figures gave their data"]
     return faults if list(shots.glob("*.svg")) else [*faults, "a figure did not give its picture"]
