@@ -202,6 +202,8 @@ class MasterFeeder(Settings):
     """Which form."""
     path: Path
     """The file, relative to the study; what it includes lies in its folder or below."""
+    head_bus: str | None = None
+    """Bus that becomes the T-D interface, what lies before it left out; default: that of the file's source."""
 
 
 FeederModel = Annotated[TableFeeder | SyntheticFeeder | MasterFeeder, Field(discriminator="kind")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from federates.core.errors import ConfigError
@@ -120,8 +120,15 @@ def read_published(path: Path) -> PublishedCircuit:
     return PublishedCircuit(statements=statements, circuit=_circuit(path, statements, heads), heads=heads)
 
 
-def read_master(path: Path) -> OpenDssFeeder:
+def read_master(path: Path, head_bus: str | None = None) -> OpenDssFeeder:
     """Master file as a feeder of an LDA.
+
+    Parameters
+    ----------
+    path
+        The file.
+    head_bus
+        Bus that becomes the interface, what lies before it left out; by default the bus of the file's source.
 
     Raises
     ------
@@ -131,6 +138,8 @@ def read_master(path: Path) -> OpenDssFeeder:
         If the power flow does not converge.
     """
     published = read_published(path)
+    if head_bus is not None and head_bus.lower() != published.circuit.source().bus:
+        published = _cut(path, published, head_bus.lower())
     circuit = published.circuit
     source = circuit.source()
     faults = list(_undrivable(published.statements))
@@ -242,6 +251,36 @@ def _circuit(path: Path, statements: Sequence[Statement], heads: tuple[Terminal,
         raise ConfigError(f"{place}: {error}") from error
 
 
+def _cut(path: Path, published: PublishedCircuit, head_bus: str) -> PublishedCircuit:
+    """The circuit behind one of its buses, to which the source moves."""
+    circuit = published.circuit
+    at_head = {n for n in range(len(circuit.node_names)) if _bus(circuit, n) == head_bus}
+    if {_phase(circuit, n) for n in at_head} & _PHASES != _PHASES:
+        raise ConfigError(f"{path} has no bus {head_bus!r} with three phases")
+    before = _fed(circuit, circuit.source().bus, stop=at_head) - at_head
+    branches = {b.name.lower(): b.nodes1 + b.nodes2 for b in circuit.branches()}
+    elements = branches | {s.name.lower(): s.nodes for s in circuit.shunts()}
+    elements |= {f"load.{n}": p for n, p in zip(circuit.layout.loads, circuit.load_nodes, strict=True)}
+    elements |= {f"generator.{n}": p for n, p in zip(circuit.layout.ders, circuit.der_nodes, strict=True)}
+    gone = {name for name, nodes in elements.items() if before & set(nodes)}
+    relays = {
+        s.element for s in published.statements
+        if s.kind == "regcontrol" and f"transformer.{(s.last('transformer') or '').lower()}" in gone
+    }  # fmt: skip
+    base_kv = math.sqrt(3) * float(circuit.node_base_v[min(at_head)]) / 1e3
+    moved = [("bus1", head_bus), ("basekv", repr(base_kv))]
+    statements = tuple(
+        replace(s, values=[*s.values, *moved]) if s.verb == "new" and s.kind == "circuit" else s
+        for s in published.statements
+        if s.element not in gone | relays
+    )
+    heads = _heads(circuit, head_bus)
+    heads = tuple(h for h in heads if h.element.lower() not in gone)
+    if not heads:
+        raise ConfigError(f"{path}: nothing hangs behind bus {head_bus!r}")
+    return PublishedCircuit(statements=statements, circuit=_circuit(path, statements, heads), heads=heads)
+
+
 def _heads(circuit: Circuit, bus: str) -> tuple[Terminal, ...]:
     found = []
     for branch in circuit.branches():
@@ -325,8 +364,11 @@ def _unfed(circuit: Circuit, statements: Sequence[Statement], bus: str) -> Itera
             )
 
 
-def _fed(circuit: Circuit, bus: str) -> set[int]:
-    """Nodes joined to the source's bus, conductor by conductor; a transformer feeds its whole far end."""
+def _fed(circuit: Circuit, bus: str, stop: frozenset[int] | set[int] = frozenset()) -> set[int]:
+    """Nodes joined to a bus, conductor by conductor, through no node of ``stop``.
+
+    A transformer feeds its whole far end.
+    """
     near: dict[int, list[int]] = {}
     for branch in circuit.branches():
         for a, b in _joined(branch):
@@ -338,7 +380,7 @@ def _fed(circuit: Circuit, bus: str) -> set[int]:
     while front:
         new = [n for n in near.get(front.pop(), []) if n not in fed]
         fed.update(new)
-        front += new
+        front += [n for n in new if n not in stop]
     return fed
 
 

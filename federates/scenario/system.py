@@ -52,7 +52,7 @@ def feeder_tables(group: FeederGroup, place: int) -> Feeder:
     model = group.model
     if model.kind == "synthetic":
         return _synthetic(model.nodes, group.seed_id + place)
-    return _tables(model.path) if model.kind == "table" else _master(model.path)
+    return _tables(model.path) if model.kind == "table" else _master(model.path, model.head_bus)
 
 
 @cache
@@ -61,10 +61,10 @@ def _tables(path: Path) -> Feeder:
 
 
 @cache
-def _master(path: Path) -> Feeder:
+def _master(path: Path, head_bus: str | None) -> Feeder:
     from federates.distribution.master import read_master  # its engine only where a study has such a file
 
-    return read_master(path)
+    return read_master(path, head_bus)
 
 
 @cache

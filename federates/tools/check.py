@@ -51,7 +51,7 @@ def _feeder_faults(group: FeederGroup, path: str) -> list[Fault]:
     try:
         feeder = feeder_tables(group, 0)
     except TandemError as error:
-        key = "model.path" if hasattr(group.model, "path") else "model"
+        key = _model_key(group, str(error))
         return [{"path": f"{path}.{key}", "what": line} for line in str(error).split("\n")]
     known = [r.name for r in feeder.regulators]
     return [
@@ -62,6 +62,13 @@ def _feeder_faults(group: FeederGroup, path: str) -> list[Fault]:
         for name in group.regulators.v_set
         if name not in known
     ]
+
+
+def _model_key(group: FeederGroup, what: str) -> str:
+    head_bus = getattr(group.model, "head_bus", None)
+    if head_bus is not None and f"no bus {head_bus!r}" in what:
+        return "model.head_bus"
+    return "model.path" if hasattr(group.model, "path") else "model"
 
 
 def _case_faults(study: Study, case: TransmissionCase) -> list[Fault]:

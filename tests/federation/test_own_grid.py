@@ -215,6 +215,9 @@ def test_a_wrong_path_gets_its_line(tmp_path: Path) -> None:
 
 
 def test_a_wrong_bus_gets_its_line(tmp_path: Path) -> None:
+    own_master(tmp_path)
+    path = own_study(tmp_path, (TABLE, "{kind: opendss, path: own.dss, head_bus: mvv}"))
+    assert fault_of(path).startswith(f"{place_of(path, 'mvv')}: ldas[0].feeders[0].model.head_bus: ")
     path = with_matpower(tmp_path, ("bus: Mill", "bus: Mil"))
     assert fault_of(path).startswith(f"{place_of(path, 'Mil')}: ldas[0].bus: no bus 'Mil' in three; did you")
 

@@ -258,6 +258,33 @@ def test_what_a_study_cannot_drive_is_refused_there_alone(
     assert str(refused.value).startswith(f"{path}:{line}: ")
 
 
+def test_a_head_bus_cuts_off_what_lies_before_it(tmp_path: Path) -> None:
+    whole = read_published(master(tmp_path)).circuit
+    whole.solve(Control.STATIC)
+    found = read_master(master(tmp_path), "MV")
+    assert (found.head_bus, found.heads) == ("mv", (Terminal(element="Line.trunk", number=1),))
+    assert found.kv == pytest.approx(12.47)
+    assert found.regulators_in_script == ("reg1", "reg2", "reg3")
+    assert [load.name for load in found.loads] == ["town", "mill", "farm"]
+    model = LdaModel(name="lda", bus_kv=69.0, feeders=(FeederInstance(prefix="x", feeder=found),))
+    circuit = build_circuit(model)
+    circuit.set_taps(whole.taps()[1:])
+    v_mv = whole.node_voltages_v()[[whole.node_names.index(f"mv.{phase}") for phase in (1, 2, 3)]]
+    circuit.set_source(float(np.abs(v_mv).mean()) / (12.47e3 / math.sqrt(3)), 0.0)
+    circuit.solve(Control.OFF)
+    before, behind = by_node(whole), by_node(circuit)
+    assert "hv.1" not in behind
+    for name, v_pu in behind.items():
+        # the mv bus was not quite balanced behind the substation
+        assert v_pu == pytest.approx(before[name], abs=np.ptp(np.abs(v_mv)) / 7.2e3)
+
+
+@pytest.mark.parametrize(("bus", "what"), [("nowhere", "no bus 'nowhere'"), ("e", "no bus 'e' with three")])
+def test_a_head_bus_that_cannot_be_is_refused(tmp_path: Path, bus: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        read_master(master(tmp_path), bus)
+
+
 def test_a_master_file_shares_its_area_with_nobody(tmp_path: Path) -> None:
     (instance,) = lda(tmp_path).feeders
     with pytest.raises(ConfigError, match="only feeder"):
