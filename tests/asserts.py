@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from federates.coordination.catalog import MODELS
+from federates.coordination.model import Tier
 from federates.core.arrays import FloatArray
 from federates.core.settings import Study
 from runner.manifest import read_done
@@ -104,6 +105,19 @@ def assert_interface_counts_multiplicity_once(run_dir: Path, study: Study) -> No
             assert 0.0 < one_kw - below_kw < 50.0 * len(names), (t, lda.name)
 
 
+def ders_awarded_by_the_iso(run_dir: Path, study: Study) -> dict[tuple[int, str], float]:
+    """Injection that the ISO awarded to each LDA's DERs past its DSO, from the plant's set-points."""
+    if MODELS[study.coordination].offers_to is not Tier.ISO:
+        return {}
+    total: dict[tuple[int, str], float] = {}
+    for (t, name), kw in column_by(run_dir, "der", "set_point_kw").items():
+        lda = study.lda(name.split("/")[0])
+        key = (t, lda.name)
+        total[key] = total.get(key, 0.0) + kw * lda.multiplicity / KWH_PER_MWH
+    assert max(map(abs, total.values())) > SOLVER_MW
+    return total
+
+
 def assert_awards_within_bids(run_dir: Path, study: Study) -> None:
     """An award lies on its bid: blocks worth more than the price are taken, those worth less are not."""
     award = column_by(run_dir, "award", "award_mw")
@@ -117,8 +131,10 @@ def assert_awards_within_bids(run_dir: Path, study: Study) -> None:
         ends.setdefault((t, lda), []).append(mw)
         prices.setdefault((t, lda), []).append(value[t, name])
     assert ends.keys() == award.keys()
-    for key, mw in award.items():
+    taken = ders_awarded_by_the_iso(run_dir, study)
+    for key, net_mw in award.items():
         end, price = np.array(ends[key]), np.array(prices[key])
+        mw = net_mw + taken.get(key, 0.0)
         assert end[0] - SOLVER_MW <= mw <= end[-1] + SOLVER_MW, key
         assert (np.diff(end) >= 0.0).all()
         assert (np.diff(price) <= 0.0).all()
