@@ -50,6 +50,7 @@ LDA_HEADS = {
     "payment_usd": "award × LMP",
 }
 """Words for the figures of an LDA where room is short."""
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CARD_UNITS = {"line_binding_intervals_count": "intervals"}
 
 
@@ -63,7 +64,10 @@ class _Area:
 
 def number(value: float) -> str:
     """A figure for people: no decimals from a thousand on, else four significant digits."""
-    return f"{value:,.0f}" if abs(value) >= WHOLE_FROM else f"{value:.4g}"
+    if abs(value) >= WHOLE_FROM:
+        return f"{value:,.0f}"
+    mantissa, _, exponent = f"{value:.4g}".partition("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}" if exponent else mantissa
 
 
 def unit_of(key: str) -> str:

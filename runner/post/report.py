@@ -114,6 +114,7 @@ def _figure(tables: RunTables, figure: Figure, data: Data) -> Html:
     missing = [name for name in figure.needs if name not in tables.names]
     if missing:
         return _absent(figure, f"this run recorded no table {' and no table '.join(missing)}.")
+    also = [name for name in figure.also if name in tables.names]
     views = figure.draw(tables)
     if not views:
         return _absent(figure, "the tables hold nothing of the kind.")
@@ -128,7 +129,7 @@ def _figure(tables: RunTables, figure: Figure, data: Data) -> Html:
         element(
             "p",
             element("button", "Data as CSV", type="button", data_of=figure.key),
-            element("span", "from ", *_codes(figure.needs)),
+            element("span", "from ", *_codes((*figure.needs, *also))),
             class_="source",
         ),
         class_="figure",

@@ -22,7 +22,7 @@ study's hash. This page is written from the program's own tables: `python -m run
 | `logs/<host>.log`, `errors/<host>.json` | logs of the processes, and what ended one | while it runs |
 | `state/<span>/<federate>.npz` | state from which the next federation starts | at the end of a span |
 | `done.json` | hash of every table, duration by phase | last; without it the run does not count |
-| `report.html` | every figure on one page that opens from its file | after the end; `tandem report RUN` anew |
+| `report.html` | every figure on one page that opens from its file | after the end; anew: `tandem report` |
 
 A part is complete from the moment it can be seen: it is written under a hidden name, synchronised to disk
 and renamed. So a run can be read while it goes on and after it was killed. A span is the part of the study

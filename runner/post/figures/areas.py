@@ -179,6 +179,7 @@ SECTION = Section(
             sees="The range of net import that the real-time bid offered (shaded), what the market awarded of"
             " it in real time and day-ahead, and what was metered. Multiplicity included.",
             needs=("award", "head"),
+            also=("bid", "da_interface"),
             draw=_interchange,
         ),
         Figure(

@@ -158,6 +158,7 @@ SECTION = Section(
             f" are summed by kind; of others the {MOST_UNITS} that give most are shown, the rest is summed."
             " The dotted line is what the AC grid draws with its losses; it lies on the stack.",
             needs=("unit",),
+            also=("system", "da_unit"),
             draw=_dispatch,
         ),
         Figure(
@@ -167,6 +168,7 @@ SECTION = Section(
             " committed units in proportion to their headroom; and AC losses beside those that the market"
             " cleared for.",
             needs=("system",),
+            also=("clearing",),
             draw=_imbalance,
         ),
         Figure(

@@ -44,6 +44,8 @@ class Figure:
     """Tables without which there is nothing to show."""
     draw: Callable[[RunTables], tuple[View, ...]]
     """Its views; none where the tables hold nothing of the kind."""
+    also: tuple[str, ...] = ()
+    """Tables that it shows besides, where they were recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,6 +175,7 @@ SECTION = Section(
             sees="Greatest line current over ampacity among the feeders of an LDA, and apparent power of its"
             " substation transformer over rating, in the plant.",
             needs=("feeder",),
+            also=("head",),
             draw=_loading,
         ),
         Figure(

@@ -93,6 +93,7 @@ SECTION = Section(
             " make; energy is what remains. Colours end at the 1st and 99th percentile, so that one"
             " penalty price does not hide the rest.",
             needs=("lmp",),
+            also=("da_lmp",),
             draw=_lmp,
         ),
         Figure(
@@ -101,6 +102,7 @@ SECTION = Section(
             sees="Real-time LMP at the bus of each LDA (solid) and the day-ahead price of the same hour"
             " (dotted).",
             needs=("award",),
+            also=("da_interface",),
             draw=_at_ldas,
         ),
         Figure(

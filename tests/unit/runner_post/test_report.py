@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from federates.core.errors import MissingInputError
+from federates.core.tables import TABLES
 from runner.manifest import Status, write_status
 from runner.post.figures.catalog import FIGURES, SECTIONS
-from runner.post.headline import CARDS
+from runner.post.headline import CARDS, number, unit_of
 from runner.post.report import report, write_report
-from runner.post.summary import summary
+from runner.post.summary import FIGURES as KEY_FIGURES
+from runner.post.summary import LDA_FIGURES, summary
 from tests.unit.runner_post.report_runs import Page, full_run
 from tests.unit.runner_post.run_folders import run_folder
 
@@ -121,6 +123,36 @@ def test_the_headline_gives_the_summarys_numbers(page: Page, run_dir: Path) -> N
     }
     by_lda = {f"{lda}/{key}": value for lda, own in found.by_lda.items() for key, value in own.items()}
     assert rest == {**found.figures, **by_lda}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (12.3456, "12.35"),
+        (768_029.4, "768,029"),
+        (9.993e-10, "9.993 × 10⁻¹⁰"),
+        (-2e-5, "-2 × 10⁻⁵"),
+    ],
+)
+def test_numbers_are_written_for_people(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_every_key_figure_has_its_unit() -> None:
+    keys = [figure.key for figure in (*KEY_FIGURES, *LDA_FIGURES)]
+    assert {key for key in keys if not unit_of(key)} == {key for key in keys if key.endswith("_count")}
+    assert {
+        key: unit_of(key) for key in ("violation_a_node_min", "feeder_v_min_pu", "lmp_min_usd_per_mwh")
+    } == {
+        "violation_a_node_min": "node-min",
+        "feeder_v_min_pu": "pu",
+        "lmp_min_usd_per_mwh": "$/MWh",
+    }
+
+
+def test_every_table_that_a_figure_names_is_one_of_ours() -> None:
+    assert {name for figure in FIGURES for name in (*figure.needs, *figure.also)} <= TABLES.keys()
 
 
 def test_multiplicity_is_said_before_any_figure(page: Page) -> None:
