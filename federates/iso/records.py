@@ -55,7 +55,7 @@ class MarketRecords:
                 [case.branches.ids[k] for k in binding],
                 cleared.flow_mw[binding],
                 case.branches.rating_mw[binding],
-                cleared.line_price_usd_per_mwh[binding],
+                np.abs(cleared.line_price_usd_per_mwh[binding]),
             )
         offered = 0.0 if book is None else float(book.floor_mw.sum())
         demand = float(inputs.load_mw.sum() + cleared.curve_mw.sum()) - offered

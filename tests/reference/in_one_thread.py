@@ -43,11 +43,14 @@ class FinishedRun:
         return dict(zip(zip(t_s, ids, strict=True), recorder.column(table, column).tolist(), strict=True))
 
 
-def run_in_one_thread(study: Study, folder: Path, build: BuildFederate = catalog.build) -> FinishedRun:
-    """Run a study from its forward plan to its end on loopback."""
+def run_in_one_thread(
+    study: Study, folder: Path, build: BuildFederate = catalog.build, *, is_planned: bool = True
+) -> FinishedRun:
+    """Run a study to its end on loopback; a forward plan is made first where anyone needs it."""
     finished, names, everyone = FinishedRun(), federate_names(study), seatings(study)
     run_folder = RunFolder(folder)
-    forward_plan(study).write(folder / FILE)
+    if is_planned:
+        forward_plan(study).write(folder / FILE)
     Heartbeat.create(run_folder.heartbeat("all"), names)
 
     def kept(context: Context) -> Federate:

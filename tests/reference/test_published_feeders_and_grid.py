@@ -1,11 +1,12 @@
 """The shipped IEEE feeders against a second, independent witness: PNNL's acceptance figures of GridLAB-D.
 
 GridLAB-D asserts node voltages in its own tests of the two feeders, ``test_IEEE_13_NR.glm`` (the published
-profile in volts) and ``test_IEEE-123_FBS.glm`` (its solution with the published taps). They share neither engine nor transcription with the figures of ``test_ieee_feeders.py``. Two line lengths of
-the 123-node feeder differ between transcriptions: GridLAB-D and SimpleDistributionPowerFlow.jl, both from the
-IEEE document, have 475 ft for 80-81 and 225 ft for 89-90; OpenDSS's files have 175 and 250. The voltages
-beyond 81 tell which: the last test. RTS-GMLC's own base case, and lightsim2grid against pandapower at one set
-of held buses, are witnessed in ``test_rts_power_flow.py`` and ``test_transmission.py``.
+profile in volts) and ``test_IEEE-123_FBS.glm`` (its solution with the published taps). They share neither
+engine nor transcription with the figures of ``test_ieee_feeders.py``. Two line lengths of the 123-node feeder
+differ between transcriptions: GridLAB-D and SimpleDistributionPowerFlow.jl, both from the IEEE document, have
+475 ft for 80-81 and 225 ft for 89-90; OpenDSS's files have 175 and 250. The voltages at 81 tell which: the
+last test. RTS-GMLC's own base case, and lightsim2grid against pandapower at one set of held buses, are
+witnessed in ``test_rts_power_flow.py`` and ``test_transmission.py``.
 """
 
 from __future__ import annotations
