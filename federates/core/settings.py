@@ -203,7 +203,7 @@ class MasterFeeder(Settings):
     path: Path
     """The file, relative to the study; what it includes lies in its folder or below."""
     head_bus: str | None = None
-    """Bus that becomes the T-D interface, what lies before it left out; default: that of the file's source."""
+    """Bus that becomes the T-D interface, what lies before it left out; default: the file's source's."""
 
 
 FeederModel = Annotated[TableFeeder | SyntheticFeeder | MasterFeeder, Field(discriminator="kind")]

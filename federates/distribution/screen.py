@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from federates.core.errors import ConfigError
+from federates.distribution.dss_tokens import Refused, Word, engine_value, uncommented, words_of
 from federates.distribution.dss_words import (
     DROPPED_CLASSES,
     DROPPED_OPTIONS,
@@ -26,19 +26,14 @@ from federates.distribution.dss_words import (
     REFUSED_WORDS,
 )
 
-LINE_CHARACTERS = 100_000
 FILE_BYTES = 16_000_000
 TOTAL_BYTES = 64_000_000
 FILES = 256
 DEPTH = 16
 STATEMENTS = 500_000
 FAULTS_SHOWN = 50
-_OPEN = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
 _NAME = re.compile(r"[A-Za-z0-9_%#$&+:-][A-Za-z0-9_.%#$&+:/-]*")
-_BARE = re.compile(r"[A-Za-z0-9_.%#$&+:*/-]+")
-_LIST = re.compile(r"[A-Za-z0-9_.%#$&+:*/^|, \t-]*")
 _FILE_IN_LIST = re.compile(r"\s*(file|csvfile|sngfile|dblfile|pqcsvfile)\s*=\s*(\S+)\s*", re.IGNORECASE)
-_PRINTABLE = re.compile(r"[\t\x20-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,19 +66,6 @@ class Statement:
         """Value given last to a property, brackets off; None if it is not given."""
         found = [value for name, value in self.values if name == key]
         return found[-1].strip("[]") if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A value with the name before its ``=``; without one, ``name`` is empty."""
-
-    name: str
-    value: str
-    bracketed: bool
-
-
-class _Refused(Exception):  # noqa: N818 - a reason, turned into one line of a ConfigError
-    """Why a line is refused."""
 
 
 def screen(master: Path) -> tuple[Statement, ...]:
@@ -137,21 +119,21 @@ class _Screener:
         """Screen a file; ``above`` are those that include it."""
         try:
             text = self._text(path, above)
-        except _Refused as reason:
+        except Refused as reason:
             raise self._located(reason, path, above) from None
         comment = False
         for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
             place = f"{self._shown(path)}:{number}"
             try:
-                comment, code = _uncommented(line, comment)
+                comment, code = uncommented(line, comment)
                 if code:
                     self._line(code, place, path, above)
-            except _Refused as reason:
+            except Refused as reason:
                 self._faults.append(f"{place}: {reason}")
         if comment:
             self._faults.append(f"{self._shown(path)}: the comment that begins with /* has no end")
 
-    def _located(self, reason: _Refused, path: Path, above: tuple[Path, ...]) -> Exception:
+    def _located(self, reason: Refused, path: Path, above: tuple[Path, ...]) -> Exception:
         return reason if above else ConfigError(f"{self._shown(path)}: {reason}")
 
     def _shown(self, path: Path) -> str:
@@ -160,21 +142,21 @@ class _Screener:
     def _text(self, path: Path, above: tuple[Path, ...]) -> str:
         self._files += 1
         if path in above:
-            raise _Refused(f"{path.name!r} includes itself")
+            raise Refused(f"{path.name!r} includes itself")
         if len(above) >= DEPTH:
-            raise _Refused(f"files include each other more than {DEPTH} deep")
+            raise Refused(f"files include each other more than {DEPTH} deep")
         if self._files > FILES:
-            raise _Refused(f"more than {FILES} files are included")
+            raise Refused(f"more than {FILES} files are included")
         raw = self._bytes_of(path)
         return raw.decode("utf-8-sig", errors="replace")
 
     def _bytes_of(self, path: Path) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise _Refused(f"{path.name!r} is no ordinary file")
+            raise Refused(f"{path.name!r} is no ordinary file")
         self._bytes += status.st_size
         if status.st_size > FILE_BYTES or self._bytes > TOTAL_BYTES:
-            raise _Refused(f"{path.name!r} is too large ({FILE_BYTES} bytes a file, {TOTAL_BYTES} in all)")
+            raise Refused(f"{path.name!r} is too large ({FILE_BYTES} bytes a file, {TOTAL_BYTES} in all)")
         with path.open("rb") as file:
             return file.read(FILE_BYTES)
 
@@ -183,18 +165,18 @@ class _Screener:
         name = written.replace("\\", "/")
         pure = PurePosixPath(name)
         if pure.is_absolute() or name.startswith("~") or re.match(r"[A-Za-z]:", name):
-            raise _Refused(f"{written!r} is an absolute path; files must lie in the master's folder")
+            raise Refused(f"{written!r} is an absolute path; files must lie in the master's folder")
         if ".." in pure.parts:
-            raise _Refused(f"{written!r} leaves the master's folder; copy the file into it")
+            raise Refused(f"{written!r} leaves the master's folder; copy the file into it")
         path = folder / pure
         try:
             real = path.resolve()
         except (OSError, RuntimeError):
-            raise _Refused(f"{written!r} cannot be followed") from None
+            raise Refused(f"{written!r} cannot be followed") from None
         if not real.is_relative_to(self._root):
-            raise _Refused(f"{written!r} is a link that leaves the master's folder")
+            raise Refused(f"{written!r} is a link that leaves the master's folder")
         if not real.exists():
-            raise _Refused(f"{written!r} does not exist in {folder}")
+            raise Refused(f"{written!r} does not exist in {folder}")
         return real
 
     def _numbers(self, written: str, folder: Path) -> str:
@@ -204,17 +186,17 @@ class _Screener:
         try:
             return "[" + " ".join(repr(float(line)) for line in lines) + "]"
         except ValueError:
-            raise _Refused(f"{written!r} must hold one number a line and nothing else") from None
+            raise Refused(f"{written!r} must hold one number a line and nothing else") from None
 
     # -- commands ---------------------------------------------------------------------------------------
 
     def _line(self, code: str, place: str, path: Path, above: tuple[Path, ...]) -> None:
         if len(self.statements) >= STATEMENTS:
-            raise _Refused(f"more than {STATEMENTS} commands")
+            raise Refused(f"more than {STATEMENTS} commands")
         if code.startswith("~"):
-            self._continue(list(_words(code[1:])), path)
+            self._continue(list(words_of(code[1:])), path)
             return
-        words = list(_words(code))
+        words = list(words_of(code))
         first, rest = words[0], words[1:]
         if first.name:
             self._implicit_edit(words, place, path)
@@ -229,7 +211,7 @@ class _Screener:
         else:
             self._global(verb, rest, place, path)
 
-    def _global(self, verb: str, rest: list[_Word], place: str, path: Path) -> None:
+    def _global(self, verb: str, rest: list[Word], place: str, path: Path) -> None:
         if verb in {"clear", "clearall"}:
             _no_more(rest)
             self.statements.clear()
@@ -240,35 +222,35 @@ class _Screener:
         elif verb in {"set", "solve"}:
             self._options(rest, place)
         elif verb == "setkvbase":
-            pairs = [(_exact(w, {"bus", "kvll", "kvln"}), _value(w)) for w in rest]
+            pairs = [(_exact(w, {"bus", "kvll", "kvln"}), engine_value(w)) for w in rest]
             self.statements.append(Statement(verb=verb, values=pairs, place=place))
         elif verb in DROPPED_VERBS:
             self._inside(_only(rest), path.parent)
         else:
-            raise _Refused(_why(verb, "command"))
+            raise Refused(_why(verb, "command"))
         self._current, self._is_refused = None, False
 
-    def _options(self, words: list[_Word], place: str) -> None:
+    def _options(self, words: list[Word], place: str) -> None:
         passed = []
         for word in words:
             key = _exact(word, PASSED_OPTIONS | DROPPED_OPTIONS)
-            value = _value(word)
+            value = engine_value(word)
             if key in PASSED_OPTIONS:
                 passed.append((key, value))
         if passed:
             self.statements.append(Statement(verb="set", values=passed, place=place))
 
-    def _redirect(self, words: list[_Word], path: Path, above: tuple[Path, ...]) -> None:
+    def _redirect(self, words: list[Word], path: Path, above: tuple[Path, ...]) -> None:
         self.read(self._inside(_only(words), path.parent), (*above, path))
 
-    def _element(self, verb: str, words: list[_Word], place: str, path: Path) -> None:
+    def _element(self, verb: str, words: list[Word], place: str, path: Path) -> None:
         self._current, self._is_refused = None, True
         if not words or words[0].name.lower() not in {"", "object"}:
-            raise _Refused(f"{verb} wants CLASS.NAME next")
+            raise Refused(f"{verb} wants CLASS.NAME next")
         kind, name = _element_name(words[0].value)
         key = kind if kind == "circuit" else f"{kind}.{name}"
         if verb == "new" and key in self._defined:
-            raise _Refused(f"{key} is defined already, at {self._defined[key]}")
+            raise Refused(f"{key} is defined already, at {self._defined[key]}")
         self._defined.setdefault(key, place)
         self._is_refused = False
         self._begin(Statement(verb=verb, kind=kind, name=name, place=place))
@@ -279,129 +261,48 @@ class _Screener:
         if statement.kind not in DROPPED_CLASSES:
             self.statements.append(statement)
 
-    def _implicit_edit(self, words: list[_Word], place: str, path: Path) -> None:
+    def _implicit_edit(self, words: list[Word], place: str, path: Path) -> None:
         element, _, key = words[0].name.rpartition(".")
         if "." not in element:
-            raise _Refused(f"{words[0].name!r} is no command")
+            raise Refused(f"{words[0].name!r} is no command")
         kind, name = _element_name(element)
         self._is_refused = False
         self._begin(Statement(verb="edit", kind=kind, name=name, place=place))
-        first = _Word(key, words[0].value, words[0].bracketed)
+        first = Word(key, words[0].value, words[0].bracketed)
         self._continue([first, *words[1:]], path)
 
-    def _continue(self, words: list[_Word], path: Path) -> None:
+    def _continue(self, words: list[Word], path: Path) -> None:
         if self._is_refused:
             return
         if self._current is None:
-            raise _Refused("nothing stands above that could be continued")
+            raise Refused("nothing stands above that could be continued")
         for word in words:
             self._current.values.append(self._pair(self._current.kind, word, path.parent))
 
-    def _pair(self, kind: str, word: _Word, folder: Path) -> tuple[str, str]:
+    def _pair(self, kind: str, word: Word, folder: Path) -> tuple[str, str]:
         if not word.name:
-            raise _Refused(f"value {word.value[:40]!r} has no property name; write NAME=VALUE")
+            raise Refused(f"value {word.value[:40]!r} has no property name; write NAME=VALUE")
         key = _property(kind, word.name)
         if key in REFUSED_PROPERTIES:
-            raise _Refused(f"{kind}.{key} {REFUSED_PROPERTIES[key]}")
+            raise Refused(f"{kind}.{key} {REFUSED_PROPERTIES[key]}")
         if key in FILE_PROPERTIES:
             if kind not in {"loadshape", "growthshape"}:
-                raise _Refused(f"{kind}.{key} names a file; give the numbers themselves")
+                raise Refused(f"{kind}.{key} names a file; give the numbers themselves")
             return FILE_PROPERTIES[key], self._numbers(word.value, folder)
         inner = _FILE_IN_LIST.fullmatch(word.value) if word.bracketed else None
         if inner is not None:
             if inner[1].lower() not in {"file", "csvfile"}:
-                raise _Refused(f"{inner[1]} is binary; write the numbers as text and name them by file")
+                raise Refused(f"{inner[1]} is binary; write the numbers as text and name them by file")
             return key, self._numbers(inner[2].strip("\"'"), folder)
-        return key, _value(word)
-
-
-def _uncommented(line: str, comment: bool) -> tuple[bool, str]:
-    """Whether a block comment goes on after a line, and what the line holds beside comments."""
-    if len(line) > LINE_CHARACTERS:
-        raise _Refused(f"the line has more than {LINE_CHARACTERS} characters")
-    if comment or line.lstrip().startswith("/*"):
-        begin, end, after = line.partition("*/")
-        if after.strip():
-            raise _Refused("text stands behind */; begin a new line")
-        return (not end, "") if begin or end else (comment, "")
-    kept: list[str] = []
-    closing = ""
-    for place, letter in enumerate(line):
-        if closing:
-            closing = "" if letter == closing else closing
-        elif letter == "!" or line.startswith("//", place):
-            break
-        elif line.startswith("/*", place):
-            raise _Refused("/* must begin its line")
-        elif letter in _OPEN:
-            closing = _OPEN[letter]
-        kept.append(letter)
-    code = "".join(kept).strip()
-    if closing:
-        raise _Refused(f"{closing!r} is missing")
-    if not _PRINTABLE.fullmatch(code):
-        strange = next(c for c in code if not _PRINTABLE.fullmatch(c))
-        raise _Refused(f"character U+{ord(strange):04X} stands outside a comment")
-    return False, code
-
-
-def _words(code: str) -> Iterator[_Word]:
-    """Values of a command, each with the name before its ``=``."""
-    at, name = 0, ""
-    while at < len(code):
-        letter = code[at]
-        if letter in " \t,":
-            at += 1
-            continue
-        if letter == "=":
-            raise _Refused("a name is missing before =")
-        if letter in _OPEN:
-            end = code.index(_OPEN[letter], at + 1)
-            text, bracketed = code[at + 1 : end], True
-            at = end + 1
-            if at < len(code) and code[at] not in " \t,=":
-                raise _Refused("a bracket or quote must be followed by a space")
-        else:
-            end = at
-            while end < len(code) and code[end] not in " \t,=" and code[end] not in _OPEN:
-                end += 1
-            if end < len(code) and code[end] in _OPEN:
-                raise _Refused("a bracket or quote stands inside a word")
-            text, bracketed = code[at:end], False
-            at = end
-        behind = len(code[at:]) - len(code[at:].lstrip(" \t"))
-        if at + behind < len(code) and code[at + behind] == "=":
-            if name or bracketed:
-                raise _Refused(f"{text[:40]!r} cannot be a name")
-            name, at = text, at + behind + 1
-            if not code[at:].strip():
-                raise _Refused(f"{name!r} has no value")
-            continue
-        yield _Word(name, text, bracketed)
-        name = ""
-
-
-def _value(word: _Word) -> str:
-    """A value as it is written for the engine."""
-    text = word.value.strip()
-    if "//" in text or not text:
-        raise _Refused(f"value {text[:40]!r} of {word.name!r} is empty or holds //")
-    if not word.bracketed:
-        if not _BARE.fullmatch(text):
-            raise _Refused(f"value {text[:40]!r} of {word.name!r} holds a character that is not allowed")
-        return text
-    if not _LIST.fullmatch(text):
-        strange = next(c for c in text if not _LIST.fullmatch(c))
-        raise _Refused(f"value {text[:40]!r} of {word.name!r} holds {strange!r}")
-    return f"[{text}]"
+        return key, engine_value(word)
 
 
 def _element_name(text: str) -> tuple[str, str]:
     kind, _, name = text.strip().lower().partition(".")
     if kind not in PROPERTIES:
-        raise _Refused(_why(kind, "class"))
+        raise Refused(_why(kind, "class"))
     if not _NAME.fullmatch(name) or "//" in name:
-        raise _Refused(f"{text[:40]!r} is no CLASS.NAME")
+        raise Refused(f"{text[:40]!r} is no CLASS.NAME")
     return kind, name
 
 
@@ -415,16 +316,16 @@ def _property(kind: str, written: str) -> str:
     if len(meant) == 1:
         return meant[0]
     if meant:
-        raise _Refused(f"{written!r} can mean {', '.join(meant[:6])} of a {kind}; write it in full")
-    raise _Refused(f"{written[:40]!r} is no property of a {kind} that Tandem knows")
+        raise Refused(f"{written!r} can mean {', '.join(meant[:6])} of a {kind}; write it in full")
+    raise Refused(f"{written[:40]!r} is no property of a {kind} that Tandem knows")
 
 
-def _exact(word: _Word, known: set[str] | frozenset[str]) -> str:
+def _exact(word: Word, known: set[str] | frozenset[str]) -> str:
     key = word.name.lower()
     if not key:
-        raise _Refused(f"value {word.value[:40]!r} has no name; write NAME=VALUE")
+        raise Refused(f"value {word.value[:40]!r} has no name; write NAME=VALUE")
     if key not in known:
-        raise _Refused(_why(key, "option"))
+        raise Refused(_why(key, "option"))
     return key
 
 
@@ -439,12 +340,12 @@ def _why(word: str, what: str) -> str:
     return f"{what} {shown!r} is not on the list of what a circuit needs"
 
 
-def _only(words: list[_Word]) -> str:
+def _only(words: list[Word]) -> str:
     if len(words) != 1 or words[0].name not in {"", "file"}:
-        raise _Refused("one file is wanted here")
+        raise Refused("one file is wanted here")
     return words[0].value.strip()
 
 
-def _no_more(words: list[_Word]) -> None:
+def _no_more(words: list[Word]) -> None:
     if words:
-        raise _Refused(f"{words[0].value[:40]!r} is not wanted here")
+        raise Refused(f"{words[0].value[:40]!r} is not wanted here")

@@ -12,14 +12,8 @@ from pathlib import Path
 import pytest
 
 from federates.core.errors import ConfigError
-from federates.distribution.screen import (
-    DEPTH,
-    FAULTS_SHOWN,
-    FILE_BYTES,
-    FILES,
-    LINE_CHARACTERS,
-    screen,
-)
+from federates.distribution.dss_tokens import LINE_CHARACTERS
+from federates.distribution.screen import DEPTH, FAULTS_SHOWN, FILE_BYTES, FILES, screen
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAD = "clear\nnew circuit.c basekv=12.47 bus1=src\n"
