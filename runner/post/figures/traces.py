@@ -26,6 +26,11 @@ PURPLE = "#cc79a7"
 GREY = "#8a94a0"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, "#7a5c00", "#4b3f8f", "#7f7f7f", YELLOW)
 """Colours that stay apart for colour-blind readers (Okabe and Ito, 2008), and three more."""
+_RDBU = (
+    "#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b",
+)  # fmt: skip
+RDBU: Json = [[k / (len(_RDBU) - 1), color] for k, color in enumerate(_RDBU)]
+"""Blue below zero, white at it, red above: RdBu of Harrower and Brewer (2003), from its other end."""
 MS_PER_S = 1_000
 
 
@@ -108,8 +113,7 @@ def heat(
         "z": [short(values) for values in z],
         "zmin": low if least is None else least,
         "zmax": high if greatest is None else greatest,
-        "colorscale": "RdBu" if signed else "Cividis",
-        "reversescale": signed,
+        "colorscale": RDBU if signed else "Cividis",
         "hoverongaps": False,
         "colorbar": {"title": {"text": unit, "side": "right"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": f"%{{y}}, %{{x}}<br>%{{z}} {unit}<extra></extra>",

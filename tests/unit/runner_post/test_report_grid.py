@@ -9,7 +9,7 @@ import pytest
 
 from federates.core.tables import AWARD, DA_INTERFACE, LMP, SYSTEM
 from runner.post.figures.grid import Grid, Reduction, clock_text, day_ahead_grid, hour_grid, line_grid, spread
-from runner.post.figures.traces import heat, in_order, safe, short
+from runner.post.figures.traces import RDBU, heat, in_order, safe, short
 from runner.post.run_tables import RunTables
 from tests.unit.runner_post.run_folders import record, run_folder
 
@@ -78,7 +78,10 @@ def test_one_penalty_price_does_not_hide_the_rest(tmp_path: Path) -> None:
 def test_colours_of_signed_values_are_even_about_zero(tmp_path: Path) -> None:
     grid = Grid(begin_s=0, cell_s=300, count=2)
     trace = heat(_tables(tmp_path / "run"), grid, ["a"], np.array([[-8.0, 2.0]]), "$/MWh", signed=True)
-    assert trace["colorscale"] == "RdBu"
+    scale = trace["colorscale"]
+    assert scale == RDBU
+    assert isinstance(scale, list)
+    assert scale[len(scale) // 2] == [0.5, "#f7f7f7"]
     assert trace["zmin"] == pytest.approx(-8.0, rel=0.02)
     assert isinstance(trace["zmin"], float)
     assert trace["zmax"] == -trace["zmin"]
