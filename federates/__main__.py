@@ -135,7 +135,7 @@ def _workshop(spec: HostSpec, folder: RunFolder, heartbeat: Heartbeat) -> Worksh
 
 def _report(error: BaseException, spec: HostSpec, folder: RunFolder) -> int:
     """Write the host's first error in one line for the runner and whole for the log; its exit code."""
-    from federates.core.exit_codes import exit_code_of
+    from federates.core.exit_codes import ExitCode, exit_code_of
     from federates.core.run_folder import HostError
     from federates.transport.seating import FederateFailure
 
@@ -146,14 +146,19 @@ def _report(error: BaseException, spec: HostSpec, folder: RunFolder) -> int:
     if isinstance(error, FederateFailure) and error.__cause__ is not None:
         federate, t, cause = error.federate, error.t, error.__cause__
     code = exit_code_of(cause)
-    HostError(
+    found = HostError(
         federate=federate,
         type=type(cause).__name__,
         message=str(cause),
         t=t,
         at_s=time.monotonic(),
         exit_code=code,
-    ).write(folder.error(spec.host))
+    )
+    try:
+        found.write(folder.error(spec.host))
+    except OSError:
+        # a full disk: the exit code alone can still be left behind
+        return ExitCode.RESOURCES
     return code
 
 

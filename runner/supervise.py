@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -45,6 +45,12 @@ BROKER_OPTIONS = (
 _ECHOES = frozenset({"PeerLostError", "KeyboardInterrupt"})
 """Errors by which a host only says that others ended the run."""
 BROKER_ATTEMPTS = 3
+
+_BROKER_GONE = Fault(
+    reason="the run's HELICS broker was destroyed; run again, or resume",
+    culprit="",
+    exit_code=ExitCode.FEDERATE_DIED,
+)
 
 Kinds = tuple[tuple[str, str], ...]
 
@@ -216,11 +222,17 @@ class Federation:
                 fault = self._watch()
                 self.noticed_s = time.monotonic()
                 if fault is not None:
+                    if fault.is_echo and broker is not None and not broker.is_there:
+                        fault = _BROKER_GONE
                     self._end(broker, fault)
                     fault = self._first_error(fault)
             except OSError as error:
                 self.noticed_s = time.monotonic()
-                fault = Fault(reason=str(error), culprit="", exit_code=ExitCode.RESOURCES)
+                where = error.filename or self._folder.path
+                reason = (
+                    f"{error.strerror}: {where}; make room, then resume" if error.strerror else str(error)
+                )
+                fault = Fault(reason=reason, culprit="", exit_code=ExitCode.RESOURCES)
             finally:
                 for host in self._hosts:
                     host.kill()
@@ -270,8 +282,8 @@ class Federation:
         dead = [(code, host) for host, code in codes.items() if code]
         if not dead:
             return None
-        # a process that was killed comes before those that heard of it
-        code, host = min(dead, key=lambda entry: entry[0])
+        # a process that was killed, or for which nothing was left, comes before those that heard of it
+        code, host = min(dead, key=lambda entry: (entry[0] > 0, entry[0] != ExitCode.RESOURCES, entry[0]))
         return host.post_mortem(code)
 
     def _overdue(self, beats: Mapping[str, Beat], now_s: float) -> Fault | None:
@@ -307,13 +319,14 @@ class Federation:
             first = own[0]
             at = "" if first.t is None else f" at {first.t} s"
             return Fault(
-                reason=f"{first.federate}{at}: {first.type}: {first.message}",
+                reason=f"{first.federate}{at}: {first.type}: {_in_one_line(first.message)}",
                 culprit=first.federate,
                 exit_code=ExitCode(first.exit_code),
             )
         if fault.is_echo and errors:
             return Fault(
-                reason=f"the federation broke: {errors[0].message}; see {self._folder.path / 'logs'}",
+                reason=f"the federation broke: {_in_one_line(errors[0].message)}; "
+                f"see {self._folder.path / 'logs'}",
                 culprit="",
                 exit_code=ExitCode.FEDERATE_DIED,
             )
@@ -390,13 +403,18 @@ class HostProcess:
         busy = [n for n, b in beats.items() if b.activity in {Activity.COMPUTING, Activity.BUILDING}]
         who = ", ".join(busy or self.host.federates)
         at = max(beat.granted_s for beat in beats.values())
+        starved = code == ExitCode.RESOURCES
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with code {code}"
-        hint = "is there memory enough?" if code == -signal.SIGKILL else ""
+        hint = f"see {self._folder.log(self.host.name)}"
+        if code == -signal.SIGKILL:
+            hint = "is there memory enough?"
+        elif starved:
+            hint = f"the disk is full or memory ran out; make room at {self._folder.path}, then resume"
         return Fault(
-            reason=f"{who}: its process {how} at {at} s; {hint or f'see {self._folder.log(self.host.name)}'}",
+            reason=f"{who}: its process {how} at {at} s; {hint}",
             culprit=who,
-            exit_code=ExitCode.FEDERATE_DIED if code != ExitCode.RESOURCES else ExitCode.RESOURCES,
-            is_echo=code > 0,
+            exit_code=ExitCode.RESOURCES if starved else ExitCode.FEDERATE_DIED,
+            is_echo=code > 0 and not starved,
         )
 
     def interrupt(self) -> None:
@@ -430,16 +448,24 @@ class HelicsBroker:
         if not helics.helicsBrokerIsConnected(self._broker):
             raise OSError(f"no HELICS broker could listen at port {address.port}")
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it has not been destroyed."""
+        return bool(self._helics.helicsBrokerIsConnected(self._broker))
+
     def fail(self, text: str) -> None:
         """Tell every federate that the federation is over."""
-        # bytes: this call of the Python binding does not encode
-        self._helics.helicsBrokerGlobalError(self._broker, ExitCode.FEDERATE_DIED, text[:500].encode())
+        # HELICS refuses where the broker has been destroyed
+        with suppress(self._helics.HelicsException):
+            # bytes: this call of the Python binding does not encode
+            self._helics.helicsBrokerGlobalError(self._broker, ExitCode.FEDERATE_DIED, text[:500].encode())
 
     def close(self) -> None:
         """Leave no socket behind."""
-        self._helics.helicsBrokerDisconnect(self._broker)
-        self._helics.helicsBrokerWaitForDisconnect(self._broker, 2_000)
-        self._helics.helicsBrokerFree(self._broker)
+        with suppress(self._helics.HelicsException):
+            self._helics.helicsBrokerDisconnect(self._broker)
+            self._helics.helicsBrokerWaitForDisconnect(self._broker, 2_000)
+            self._helics.helicsBrokerFree(self._broker)
 
 
 @contextmanager
@@ -478,6 +504,10 @@ def _signals() -> Iterator[Sequence[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _in_one_line(text: str) -> str:
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _signal_name(number: int) -> str:

@@ -87,6 +87,8 @@ class HelicsCarrier:
             granted = helics.helicsFederateRequestTime(self._federate, float(until - self._begin_s))
         except helics.HelicsException as error:
             raise PeerLostError(f"{self._name} waiting for {until} s: {error}") from error
+        if granted >= helics.HELICS_TIME_MAXTIME:
+            raise PeerLostError(f"{self._name} waiting for {until} s: the federation was ended")
         if granted != until - self._begin_s:
             raise PeerLostError(
                 f"{self._name} asked for {until} s and was granted {self._begin_s + granted} s"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from federates.core.codec import decode, encode
-from federates.core.errors import TransportError
+from federates.core.errors import CodecError, TransportError
 from federates.core.heartbeat import Activity, Heartbeat
 from federates.core.ports import PORTS
 from federates.core.protocol import Arrivals, Outbox, Received, Sent
@@ -57,7 +57,10 @@ class Latch:
         """
         changed: set[str] = set()
         for wire, data in fresh:
-            sent_s, message = decode(data, self._types[wire.into])
+            try:
+                sent_s, message = decode(data, self._types[wire.into])
+            except CodecError as error:
+                raise CodecError(f"on {wire.key}: {error}") from error
             self._data[wire] = data
             self._received[wire] = Received(wire.sender, sent_s, sent_s, message)
             changed.add(wire.into)
