@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 
-from federates.core.arrays import FloatArray, IntArray
+from federates.core.arrays import IntArray
 from runner.post.figures.drawing import Figure, JsonObject, Section, View
 from runner.post.figures.grid import Grid, day_ahead_grid, hour_grid, line_grid, spread
-from runner.post.figures.series import by_id, greatest_rows, totals
+from runner.post.figures.series import by_id, greatest, greatest_rows, least, median, totals
 from runner.post.figures.traces import (
     BLUE,
     CYCLE,
@@ -119,7 +119,7 @@ def _loading(tables: RunTables) -> tuple[View, ...]:
     rows = [branches[k] for k in chosen]
     lines = line_grid(tables, "branch")
     _, fine = by_id(tables, "branch", "loading_pct", lines, "max")
-    over: FloatArray = np.nanmax(np.nan_to_num(fine), axis=0)
+    over = greatest(fine)
     full = line(tables, lines, "rating", np.full(lines.count, FULL_PCT), VERMILLION, dash="dash", width=1.2)
     return (
         View(
@@ -141,8 +141,8 @@ def _voltages(tables: RunTables) -> tuple[View, ...]:
     buses, v = by_id(tables, "bus", "v_pu", grid, "mean")
     low, high = by_id(tables, "bus", "v_pu", grid, "min")[1], by_id(tables, "bus", "v_pu", grid, "max")[1]
     traces = (
-        *band(tables, grid, "all buses", np.nanmin(low, axis=0), np.nanmax(high, axis=0), BLUE),
-        line(tables, grid, f"median of {len(buses)} buses", np.nanmedian(v, axis=0), BLUE),
+        *band(tables, grid, "all buses", least(low), greatest(high), BLUE),
+        line(tables, grid, f"median of {len(buses)} buses", median(v), BLUE),
     )
     return (View(name="Voltage", traces=traces, y_title="voltage [pu]"),)
 

@@ -7,7 +7,7 @@ import numpy as np
 from federates.core.arrays import FloatArray, IntArray
 from runner.post.figures.drawing import Figure, JsonObject, Section, View
 from runner.post.figures.grid import Grid, hour_grid, line_grid, spread
-from runner.post.figures.series import by_id
+from runner.post.figures.series import by_id, greatest, least, median
 from runner.post.figures.traces import (
     BLUE,
     CYCLE,
@@ -42,24 +42,25 @@ def _voltage(tables: RunTables) -> tuple[View, ...]:
     grid = line_grid(tables, "feeder")
     feeders, low = by_id(tables, "feeder", "v_min_pu", grid, "min")
     high = by_id(tables, "feeder", "v_max_pu", grid, "max")[1]
-    p05, median, p95 = (
+    p05, middle, p95 = (
         by_id(tables, "feeder", column, grid, "mean")[1] for column in ("v_p05_pu", "v_median_pu", "v_p95_pu")
     )
     ldas = in_order({feeder.split("/")[0] for feeder in feeders})
-    departure = np.nanmax(np.maximum(1.0 - low, high - 1.0), axis=1)
+    departure = greatest(np.maximum(1.0 - low, high - 1.0), axis=1)
     worst = np.argsort(-departure, kind="stable")[:MOST_FEEDERS].tolist()
     groups = [(lda, [k for k, f in enumerate(feeders) if f.split("/")[0] == lda]) for lda in ldas]
     groups += [(feeders[k], [k]) for k in sorted(worst)]
     views = []
     for name, own in groups:
-        least, greatest = np.nanmin(low[own], axis=0), np.nanmax(high[own], axis=0)
-        p05_least, p95_greatest = np.nanmin(p05[own], axis=0), np.nanmax(p95[own], axis=0)
+        lowest, highest = least(low[own]), greatest(high[own])
         traces = (
-            *band(tables, grid, "all nodes", least, greatest, BLUE, opacity=0.15),
-            *band(tables, grid, "5 to 95 % of nodes", p05_least, p95_greatest, BLUE, opacity=0.28),
-            line(tables, grid, "median", np.nanmedian(median[own], axis=0), BLUE),
+            *band(tables, grid, "all nodes", lowest, highest, BLUE, opacity=0.15),
+            *band(
+                tables, grid, "5 to 95 % of nodes", least(p05[own]), greatest(p95[own]), BLUE, opacity=0.28
+            ),
+            line(tables, grid, "median", median(middle[own]), BLUE),
         )
-        layout = _ansi_limits(float(np.nanmin(least)), float(np.nanmax(greatest)))
+        layout = _ansi_limits(float(np.nanmin(lowest)), float(np.nanmax(highest)))
         views.append(View(name=name, traces=traces, y_title="voltage [pu]", layout=layout))
     return tuple(views)
 

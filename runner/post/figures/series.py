@@ -39,9 +39,29 @@ def totals(
     return sums / here
 
 
+def least(values: FloatArray, axis: int = 0) -> FloatArray:
+    """Least along an axis, gaps left out; a gap where there is nothing else."""
+    result: FloatArray = np.fmin.reduce(values, axis=axis)
+    return result
+
+
+def greatest(values: FloatArray, axis: int = 0) -> FloatArray:
+    """Greatest along an axis, gaps left out; a gap where there is nothing else."""
+    result: FloatArray = np.fmax.reduce(values, axis=axis)
+    return result
+
+
+def median(values: FloatArray) -> FloatArray:
+    """Median of each column, gaps left out; a gap where there is nothing else."""
+    known = ~np.isnan(values).all(axis=0)
+    result = np.full(values.shape[1], np.nan)
+    result[known] = np.nanmedian(values[:, known], axis=0)
+    return result
+
+
 def greatest_rows(names: Sequence[str], values: FloatArray, most: int) -> list[int]:
     """Places of the rows with the greatest values, at most so many, in their own order."""
-    peaks = np.nanmax(np.abs(values), axis=1)
+    peaks = greatest(np.abs(values), axis=1)
     return sorted(np.argsort(-peaks, kind="stable")[: min(most, len(names))].tolist())
 
 

@@ -12,16 +12,17 @@ from federates.core.tables import EVENT
 from federates.recording.parquet import ParquetRecorder
 from tests.unit.runner_post.run_folders import Columns, record, run_folder
 
-MARKET = range(0, 3_600, 300)
-STEPS = range(0, 3_600, 60)
 
+def full_run(folder: Path, *, bus: str = "110", event: str = "line out", steps_s: int = 3_600) -> Path:
+    """One hour of LDA ``a`` (multiplicity 10) and ``b``, with values that can be worked out by head.
 
-def full_run(folder: Path, *, bus: str = "110", event: str = "line out") -> Path:
-    """One hour of LDA ``a`` (multiplicity 10) and ``b``, with values that can be worked out by head."""
+    It broke off after ``steps_s``.
+    """
     run_dir = run_folder(folder, coordination="layered_total_dso")
-    _bulk(run_dir, bus)
-    _areas(run_dir)
-    _federation(run_dir)
+    market, steps = range(0, steps_s, 300), range(0, steps_s, 60)
+    _bulk(run_dir, bus, market, steps)
+    _areas(run_dir, market, steps)
+    _federation(run_dir, market)
     recorder = ParquetRecorder(run_dir, "iso_event", 0)
     recorder.add(EVENT, 600, ("A1",), [42.0], text=[event])
     recorder.close()
@@ -40,39 +41,39 @@ def _record(run_dir: Path, table: t.Table, rows: list[tuple[int, str]], **values
     record(run_dir, table, rows, columns)
 
 
-def _bulk(run_dir: Path, bus: str) -> None:
+def _bulk(run_dir: Path, bus: str, market: range, steps: range) -> None:
     for table in (t.LMP, t.DA_LMP):
         prices = [20.0, 40.0] if table is t.LMP else [25.0]
-        _record(run_dir, table, _rows(MARKET, bus, "9"), lmp_usd_per_mwh=prices)
-    _record(run_dir, t.LINE_PRICE, _rows(MARKET, "A1"), rating_mw=[100.0], shadow_price_usd_per_mwh=[7.0])
-    _record(run_dir, t.CLEARING, _rows(MARKET, "system"), true_cost_usd_per_h=[1_200.0], loss_mw=[2.0])
-    _record(run_dir, t.UNIT, _rows(MARKET, "101_CT_1", "101_CT_2", "102_WIND_1"), output_mw=[5.0, 6.0, 30.0])
-    _record(run_dir, t.SYSTEM, _rows(STEPS, "system"), load_mw=[40.0], losses_mw=[1.0], passes=[2.0, 3.0],
+        _record(run_dir, table, _rows(market, bus, "9"), lmp_usd_per_mwh=prices)
+    _record(run_dir, t.LINE_PRICE, _rows(market, "A1"), rating_mw=[100.0], shadow_price_usd_per_mwh=[7.0])
+    _record(run_dir, t.CLEARING, _rows(market, "system"), true_cost_usd_per_h=[1_200.0], loss_mw=[2.0])
+    _record(run_dir, t.UNIT, _rows(market, "101_CT_1", "101_CT_2", "102_WIND_1"), output_mw=[5.0, 6.0, 30.0])
+    _record(run_dir, t.SYSTEM, _rows(steps, "system"), load_mw=[40.0], losses_mw=[1.0], passes=[2.0, 3.0],
             residual_v_pu=[1e-9], residual_s_pu=[2e-10, 0.0], accepted=[1.0])  # fmt: skip
-    _record(run_dir, t.BUS, _rows(MARKET, bus, "9"), v_pu=[1.02, 0.98])
-    _record(run_dir, t.BRANCH, _rows(MARKET, "A1", "A2"), loading_pct=[101.0, 50.0])
+    _record(run_dir, t.BUS, _rows(market, bus, "9"), v_pu=[1.02, 0.98])
+    _record(run_dir, t.BRANCH, _rows(market, "A1", "A2"), loading_pct=[101.0, 50.0])
 
 
-def _areas(run_dir: Path) -> None:
-    _record(run_dir, t.HEAD, _rows(STEPS, "a", "b"), p_mw=[11.0, 2.0], substation_loading_pct=[50.0])
-    _record(run_dir, t.AWARD, _rows(MARKET, "a", "b"), award_mw=[10.0, 2.0], lmp_usd_per_mwh=[20.0])
-    bids = [(now, f"{lda}/{now}/{k:02d}") for now in MARKET for lda in ("a", "b") for k in (0, 1)]
+def _areas(run_dir: Path, market: range, steps: range) -> None:
+    _record(run_dir, t.HEAD, _rows(steps, "a", "b"), p_mw=[11.0, 2.0], substation_loading_pct=[50.0])
+    _record(run_dir, t.AWARD, _rows(market, "a", "b"), award_mw=[10.0, 2.0], lmp_usd_per_mwh=[20.0])
+    bids = [(now, f"{lda}/{now}/{k:02d}") for now in market for lda in ("a", "b") for k in (0, 1)]
     _record(run_dir, t.BID, bids, import_mw=[8.0, 12.0, 1.0, 3.0], price_usd_per_mwh=[30.0, 10.0])
     kinds = ("a/f1/pv", "a/f2/pv", "a/f1/battery", "b/f1/flexible")
-    _record(run_dir, t.DER_TYPE, _rows(STEPS, *kinds), p_kw=[100.0, 200.0, -50.0, -10.0],
+    _record(run_dir, t.DER_TYPE, _rows(steps, *kinds), p_kw=[100.0, 200.0, -50.0, -10.0],
             soc_kwh=[0.0, 0.0, 500.0, 0.0], curtailed_kw=[10.0, 0.0, 0.0, 5.0])  # fmt: skip
     feeders = ("a/f1", "a/f2", "b/f1")
-    _record(run_dir, t.FEEDER, _rows(STEPS, *feeders), v_min_pu=[0.94, 0.96, 0.97], v_p05_pu=[0.97],
+    _record(run_dir, t.FEEDER, _rows(steps, *feeders), v_min_pu=[0.94, 0.96, 0.97], v_p05_pu=[0.97],
             v_median_pu=[1.0], v_p95_pu=[1.02], v_max_pu=[1.03], nodes_outside_a_count=[1.0, 0.0, 0.0],
             line_loading_max_pct=[80.0])  # fmt: skip
-    _record(run_dir, t.BINDING, _rows(MARKET, *feeders), voltage_count=[1.0, 0.0, 0.0])
-    _record(run_dir, t.DISPATCH, _rows(MARKET, "a", "b"), map_error_pu=[0.001])
+    _record(run_dir, t.BINDING, _rows(market, *feeders), voltage_count=[1.0, 0.0, 0.0])
+    _record(run_dir, t.DISPATCH, _rows(market, "a", "b"), map_error_pu=[0.001])
 
 
-def _federation(run_dir: Path) -> None:
-    _record(run_dir, t.TIMING, _rows(MARKET, "iso", "dso_a"), busy_s=[1.0, 2.0], wait_s=[3.0])
+def _federation(run_dir: Path, market: range) -> None:
+    _record(run_dir, t.TIMING, _rows(market, "iso", "dso_a"), busy_s=[1.0, 2.0], wait_s=[3.0])
     messages = ("dso_a>iso/bids", "iso>dso_a/awards", "agg_a_x>iso/offers")
-    _record(run_dir, t.MESSAGE, _rows(MARKET, *messages), size_bytes=[100.0])
+    _record(run_dir, t.MESSAGE, _rows(market, *messages), size_bytes=[100.0])
 
 
 @dataclass

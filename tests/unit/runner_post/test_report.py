@@ -260,6 +260,13 @@ def test_a_run_that_broke_off_is_drawn_and_said_not_to_count(tmp_path: Path) -> 
     assert page.with_attribute("data-plot")
 
 
+def test_what_a_run_did_not_come_to_is_a_gap(tmp_path: Path) -> None:
+    page = Page(report(full_run(tmp_path / "run", steps_s=1_200)))
+    assert {e.attributes["data-plot"] for e in page.with_attribute("data-plot")} == {f.key for f in FIGURES}
+    (low, *_) = page.data("voltage")["a"]
+    assert low["y"] == [0.94] * 20 + [None] * 40
+
+
 def test_the_report_lies_in_the_runs_folder_and_is_the_same_again(run_dir: Path) -> None:
     path = write_report(run_dir)
     assert path == run_dir / "report.html"
