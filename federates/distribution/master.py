@@ -14,8 +14,9 @@ from pathlib import Path
 
 from federates.core.errors import ConfigError
 from federates.distribution.circuit import Circuit, CircuitLayout, Terminal
-from federates.distribution.layout import Branch
+from federates.distribution.master_faults import at_source, undrivable, unfed, unsupported
 from federates.distribution.model import Feeder, Line, Load
+from federates.distribution.nodes import PHASES, bus_of, fed_from, phase_of
 from federates.distribution.screen import Statement, screen
 
 TOLERANCE_PU = 1e-8
@@ -24,21 +25,9 @@ BASE_SHARE = 0.05
 SOURCE_X_PU = 1e-6
 """Reactance of the ideal source on 100 MVA."""
 DER_V_MIN_PU, DER_V_MAX_PU = 0.02, 2.0
-_PHASES = {1, 2, 3}
-_LOAD_MODELS = {1: "pq", 2: "z", 5: "i"}
-_STUDY_REFUSES = {
-    "generator": "the study gives the DERs",
-    "pvsystem": "the study gives the DERs",
-    "storage": "the study gives the DERs",
-    "capcontrol": "capacitors stay as they are in a study",
-}
-_RELAY_REFUSES = {
-    *("bus", "reversible", "revvreg", "revband", "revr", "revx", "inversetime", "vlimit", "revthreshold"),
-    *("revdelay", "revneutral", "remoteptratio", "rev_z", "cogen", "ldc_z"),
-}
+_LOAD_MODELS = {"1": "pq", "2": "z", "5": "i"}
 _FEET = {"mi": 5280.0, "kft": 1000.0, "km": 3280.84, "m": 3.28084, "in": 1 / 12, "cm": 0.0328084}
 """By unit of length; none at all counts as feet."""
-_TAP_RANGE = {"maxtap": 1.1, "mintap": 0.9, "numtaps": 32.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +89,13 @@ def read_published(path: Path) -> PublishedCircuit:
         If the power flow does not converge.
     """
     statements = screen(path)
-    faults = list(_unsupported(statements))
+    faults = list(unsupported(statements))
     if faults:
         raise ConfigError("\n".join(faults))
     circuit = _circuit(path, statements, ())
     source = circuit.source()
     heads = _heads(circuit, source.bus)
-    faults = list(_unfed(circuit, statements, source.bus))
+    faults = list(unfed(circuit, statements, source.bus))
     if not heads:
         faults.append(f"{path}: nothing is connected at the source's bus {source.bus!r}")
     if faults:
@@ -142,10 +131,10 @@ def read_master(path: Path, head_bus: str | None = None) -> OpenDssFeeder:
         published = _cut(path, published, head_bus.lower())
     circuit = published.circuit
     source = circuit.source()
-    faults = list(_undrivable(published.statements))
-    if source.phases_count != len(_PHASES):
+    faults = list(undrivable(published.statements))
+    if source.phases_count != len(PHASES):
         faults.append(f"{path}: its source has {source.phases_count} phases; a T-D interface has three")
-    faults += _at_source(published.statements, circuit, source.bus)
+    faults += at_source(published.statements, circuit, source.bus)
     loads = tuple(_loads(published, faults))
     if not loads:
         faults.append(f"{path}: has no loads; a study drives loads")
@@ -254,10 +243,10 @@ def _circuit(path: Path, statements: Sequence[Statement], heads: tuple[Terminal,
 def _cut(path: Path, published: PublishedCircuit, head_bus: str) -> PublishedCircuit:
     """The circuit behind one of its buses, to which the source moves."""
     circuit = published.circuit
-    at_head = {n for n in range(len(circuit.node_names)) if _bus(circuit, n) == head_bus}
-    if {_phase(circuit, n) for n in at_head} & _PHASES != _PHASES:
+    at_head = {n for n in range(len(circuit.node_names)) if bus_of(circuit, n) == head_bus}
+    if {phase_of(circuit, n) for n in at_head} & PHASES != PHASES:
         raise ConfigError(f"{path} has no bus {head_bus!r} with three phases")
-    before = _fed(circuit, circuit.source().bus, stop=at_head) - at_head
+    before = fed_from(circuit, circuit.source().bus, stop=at_head) - at_head
     branches = {b.name.lower(): b.nodes1 + b.nodes2 for b in circuit.branches()}
     elements = branches | {s.name.lower(): s.nodes for s in circuit.shunts()}
     elements |= {f"load.{n}": p for n, p in zip(circuit.layout.loads, circuit.load_nodes, strict=True)}
@@ -285,119 +274,15 @@ def _heads(circuit: Circuit, bus: str) -> tuple[Terminal, ...]:
     found = []
     for branch in circuit.branches():
         for number, nodes in ((1, branch.nodes1), (2, branch.nodes2)):
-            if _bus(circuit, nodes[0]) == bus:
+            if bus_of(circuit, nodes[0]) == bus:
                 found.append(Terminal(element=branch.name, number=number))
     return tuple(found)
-
-
-def _bus(circuit: Circuit, node: int) -> str:
-    return circuit.node_names[node].rsplit(".", 1)[0]
-
-
-def _phase(circuit: Circuit, node: int) -> int:
-    return int(circuit.node_names[node].rsplit(".", 1)[1])
 
 
 def _rating_mva(circuit: Circuit, heads: Iterable[Terminal], kv: float) -> float:
     branches = {branch.name: branch for branch in circuit.branches()}
     at_head = [branches[head.element] for head in heads]
     return sum(min(b.kva, math.sqrt(3) * kv * b.ampacity_a) for b in at_head) / 1e3
-
-
-# -- what is refused ------------------------------------------------------------------------------------
-
-
-def _unsupported(statements: Sequence[Statement]) -> Iterator[str]:
-    """Elements that the circuit's readings do not cover."""
-    sources = [s for s in statements if s.kind == "vsource" and s.verb == "new"]
-    yield from (f"{s.place}: a second source; Tandem takes one" for s in sources)
-    for s in statements:
-        windings = s.last("windings") if s.kind in {"transformer", "xfmrcode"} else None
-        if windings is not None and float(windings) != 2:
-            yield f"{s.place}: {s.element} has {windings} windings; Tandem takes two"
-        if s.kind in {"reactor", "capacitor"} and s.last("bus2") is not None:
-            yield f"{s.place}: {s.element} is in series (bus2); Tandem takes shunts to ground"
-
-
-def _undrivable(statements: Sequence[Statement]) -> Iterator[str]:
-    """What a study would silently overrule or get wrong."""
-    regulated = {s.last("transformer") for s in statements if s.kind == "regcontrol"}
-    for s in statements:
-        if s.verb == "new" and s.kind in _STUDY_REFUSES:
-            yield f"{s.place}: {s.element}: {_STUDY_REFUSES[s.kind]}; take it out of the file"
-        if s.verb == "set" and s.last("loadmult") not in {None, "1", "1.0"}:
-            yield f"{s.place}: loadmult is the study's; take it out and give load_scale in the study"
-        if s.kind == "regcontrol":
-            refused = [key for key, _ in s.values if key in _RELAY_REFUSES]
-            yield from (f"{s.place}: {s.element}: {key} is not played by Tandem's relays" for key in refused)
-            if s.last("ptphase") not in {None, "1"}:
-                yield f"{s.place}: {s.element}: ptphase {s.last('ptphase')} is not played by Tandem's relays"
-        if s.kind == "transformer" and s.name in {(name or "").lower() for name in regulated}:
-            for key, usual in _TAP_RANGE.items():
-                if s.last(key) is not None and float(str(s.last(key))) != usual:
-                    yield f"{s.place}: {s.element}: {key} of a regulator must be {usual:g} in a study"
-
-
-def _unfed(circuit: Circuit, statements: Sequence[Statement], bus: str) -> Iterator[str]:
-    """Elements at nodes that no conductor joins to the source."""
-    places = {s.element: s.place for s in reversed(statements) if s.verb == "new"}
-    fed = _fed(circuit, bus)
-    named: list[tuple[str, Sequence[int]]] = [
-        (branch.name, branch.nodes1 + branch.nodes2) for branch in circuit.branches()
-    ]
-    named += [(shunt.name, shunt.nodes) for shunt in circuit.shunts()]
-    for kind, names, nodes in (
-        ("load", circuit.layout.loads, circuit.load_nodes),
-        ("generator", circuit.layout.ders, circuit.der_nodes),
-    ):
-        named += [(f"{kind}.{name}", n) for name, n in zip(names, nodes, strict=True)]
-    for element, conductors in named:
-        lost = [node for node in conductors if node not in fed and _phase(circuit, node) in _PHASES]
-        if lost:
-            where = _bus(circuit, lost[0])
-            has = sorted(_phase(circuit, n) for n in fed if _bus(circuit, n) == where)
-            phases = ", ".join(map(str, has)) or "none"
-            place = places.get(element.lower(), circuit.layout.name)
-            yield (
-                f"{place}: {element}: phase {_phase(circuit, lost[0])} of bus {where!r} is not fed "
-                f"(phases fed there: {phases})"
-            )
-
-
-def _fed(circuit: Circuit, bus: str, stop: frozenset[int] | set[int] = frozenset()) -> set[int]:
-    """Nodes joined to a bus, conductor by conductor, through no node of ``stop``.
-
-    A transformer feeds its whole far end.
-    """
-    near: dict[int, list[int]] = {}
-    for branch in circuit.branches():
-        for a, b in _joined(branch):
-            near.setdefault(a, []).append(b)
-            near.setdefault(b, []).append(a)
-    front = [n for n in range(len(circuit.node_names)) if _bus(circuit, n) == bus]
-    front = [n for n in front if _phase(circuit, n) in _PHASES]
-    fed = set(front)
-    while front:
-        new = [n for n in near.get(front.pop(), []) if n not in fed]
-        fed.update(new)
-        front += [n for n in new if n not in stop]
-    return fed
-
-
-def _joined(branch: Branch) -> Iterator[tuple[int, int]]:
-    if branch.kind == "line":
-        yield from zip(branch.nodes1, branch.nodes2, strict=True)
-    else:
-        yield from ((a, b) for a in branch.nodes1 for b in branch.nodes2)
-
-
-def _at_source(statements: Sequence[Statement], circuit: Circuit, bus: str) -> Iterator[str]:
-    places = {s.element: s.place for s in reversed(statements) if s.verb == "new"}
-    at_nodes = [(f"load.{name}", n) for name, n in zip(circuit.layout.loads, circuit.load_nodes, strict=True)]
-    at_nodes += [(shunt.name.lower(), shunt.nodes) for shunt in circuit.shunts()]
-    for element, at in at_nodes:
-        if any(_bus(circuit, node) == bus for node in at):
-            yield f"{places[element]}: {element} stands at the source's bus; only lines and transformers may"
 
 
 # -- tables ---------------------------------------------------------------------------------------------
@@ -409,19 +294,19 @@ def _loads(published: PublishedCircuit, faults: list[str]) -> Iterator[Load]:
     places = {s.element: s for s in reversed(published.statements) if s.verb == "new"}
     for k, (name, nodes) in enumerate(zip(circuit.layout.loads, circuit.load_nodes, strict=True)):
         statement = places[f"load.{name}"]
-        phases = tuple(_phase(circuit, node) for node in nodes)
-        if not set(phases) <= _PHASES or len({_bus(circuit, node) for node in nodes}) != 1:
+        phases = tuple(phase_of(circuit, node) for node in nodes)
+        if not set(phases) <= PHASES or len({bus_of(circuit, node) for node in nodes}) != 1:
             faults.append(f"{statement.place}: load.{name} is on conductors {phases}; phases are 1, 2, 3")
             continue
         yield Load(
             name=name,
-            bus=_bus(circuit, nodes[0]),
+            bus=bus_of(circuit, nodes[0]),
             phases=phases,
             connection="delta" if ratings.is_delta[k] else "wye",
             kv=float(ratings.kv[k]),
             kw=float(ratings.kw[k]),
             kvar=float(ratings.kvar[k]),
-            model=_LOAD_MODELS.get(int(statement.last("model") or 1), "pq"),
+            model=_LOAD_MODELS.get(statement.last("model") or "1", "pq"),
         )
 
 
@@ -438,8 +323,8 @@ def _spans(published: PublishedCircuit) -> Iterator[Line]:
     for branch in circuit.branches():
         yield Line(
             name=branch.name,
-            bus1=_bus(circuit, branch.nodes1[0]),
-            bus2=_bus(circuit, branch.nodes2[0]),
+            bus1=bus_of(circuit, branch.nodes1[0]),
+            bus2=bus_of(circuit, branch.nodes2[0]),
             config="",
             length_ft=length_ft.get(branch.name, 0.0),
         )

@@ -1,0 +1,96 @@
+"""What a master file cannot be read or driven with, each fault with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from federates.distribution.circuit import Circuit
+from federates.distribution.nodes import PHASES, bus_of, fed_from, phase_of
+from federates.distribution.screen import Statement
+
+_STUDY_REFUSES = {
+    "generator": "the study gives the DERs",
+    "pvsystem": "the study gives the DERs",
+    "storage": "the study gives the DERs",
+    "capcontrol": "capacitors stay as they are in a study",
+}
+_RELAY_REFUSES = {
+    *("bus", "reversible", "revvreg", "revband", "revr", "revx", "inversetime", "vlimit", "revthreshold"),
+    *("revdelay", "revneutral", "remoteptratio", "rev_z", "cogen", "ldc_z"),
+}
+_TAP_RANGE = {"maxtap": 1.1, "mintap": 0.9, "numtaps": 32.0}
+
+
+def unsupported(statements: Sequence[Statement]) -> Iterator[str]:
+    """Elements that the circuit's readings do not cover."""
+    sources = [s for s in statements if s.kind == "vsource" and s.verb == "new"]
+    yield from (f"{s.place}: a second source; Tandem takes one" for s in sources)
+    for s in statements:
+        windings = s.last("windings") if s.kind in {"transformer", "xfmrcode"} else None
+        if _differs(windings, 2.0):
+            yield f"{s.place}: {s.element} has {windings} windings; Tandem takes two"
+        if s.kind in {"reactor", "capacitor"} and s.last("bus2") is not None:
+            yield f"{s.place}: {s.element} is in series (bus2); Tandem takes shunts to ground"
+
+
+def undrivable(statements: Sequence[Statement]) -> Iterator[str]:
+    """What a study would silently overrule or get wrong."""
+    regulated = {(s.last("transformer") or "").lower() for s in statements if s.kind == "regcontrol"}
+    for s in statements:
+        if s.verb == "new" and s.kind in _STUDY_REFUSES:
+            yield f"{s.place}: {s.element}: {_STUDY_REFUSES[s.kind]}; take it out of the file"
+        if s.verb == "set" and s.last("loadmult") not in {None, "1", "1.0"}:
+            yield f"{s.place}: loadmult is the study's; take it out and give load_scale in the study"
+        if s.kind == "regcontrol":
+            refused = [key for key, _ in s.values if key in _RELAY_REFUSES]
+            yield from (f"{s.place}: {s.element}: {key} is not played by Tandem's relays" for key in refused)
+            if s.last("ptphase") not in {None, "1"}:
+                yield f"{s.place}: {s.element}: ptphase {s.last('ptphase')} is not played by Tandem's relays"
+        if s.kind == "transformer" and s.name in regulated:
+            for key, usual in _TAP_RANGE.items():
+                if _differs(s.last(key), usual):
+                    yield f"{s.place}: {s.element}: {key} of a regulator must be {usual:g} in a study"
+
+
+def unfed(circuit: Circuit, statements: Sequence[Statement], bus: str) -> Iterator[str]:
+    """Elements at nodes that no conductor joins to the source."""
+    places = {s.element: s.place for s in reversed(statements) if s.verb == "new"}
+    fed = fed_from(circuit, bus)
+    named: list[tuple[str, Sequence[int]]] = [
+        (branch.name, branch.nodes1 + branch.nodes2) for branch in circuit.branches()
+    ]
+    named += [(shunt.name, shunt.nodes) for shunt in circuit.shunts()]
+    for kind, names, nodes in (
+        ("load", circuit.layout.loads, circuit.load_nodes),
+        ("generator", circuit.layout.ders, circuit.der_nodes),
+    ):
+        named += [(f"{kind}.{name}", n) for name, n in zip(names, nodes, strict=True)]
+    for element, conductors in named:
+        lost = [node for node in conductors if node not in fed and phase_of(circuit, node) in PHASES]
+        if lost:
+            where = bus_of(circuit, lost[0])
+            has = sorted(phase_of(circuit, n) for n in fed if bus_of(circuit, n) == where)
+            phases = ", ".join(map(str, has)) or "none"
+            place = places.get(element.lower(), circuit.layout.name)
+            yield (
+                f"{place}: {element}: phase {phase_of(circuit, lost[0])} of bus {where!r} is not fed "
+                f"(phases fed there: {phases})"
+            )
+
+
+def _differs(text: str | None, usual: float) -> bool:
+    """Whether a value is given and is not a number's."""
+    try:
+        return text is not None and float(text) != usual
+    except ValueError:
+        return True
+
+
+def at_source(statements: Sequence[Statement], circuit: Circuit, bus: str) -> Iterator[str]:
+    """What stands at the source's bus beside lines and transformers."""
+    places = {s.element: s.place for s in reversed(statements) if s.verb == "new"}
+    at_nodes = [(f"load.{name}", n) for name, n in zip(circuit.layout.loads, circuit.load_nodes, strict=True)]
+    at_nodes += [(shunt.name.lower(), shunt.nodes) for shunt in circuit.shunts()]
+    for element, at in at_nodes:
+        if any(bus_of(circuit, node) == bus for node in at):
+            yield f"{places[element]}: {element} stands at the source's bus; only lines and transformers may"
