@@ -14,6 +14,7 @@ from federates.core.tables import TABLES
 from runner.manifest import Status, write_status
 from runner.post.figures.catalog import FIGURES, SECTIONS
 from runner.post.headline import CARDS, number, unit_of
+from runner.post.page import document, element
 from runner.post.report import report, write_report
 from runner.post.summary import FIGURES as KEY_FIGURES
 from runner.post.summary import LDA_FIGURES, summary
@@ -245,6 +246,15 @@ def test_names_and_words_of_users_files_stay_words(tmp_path: Path) -> None:
     # plotly would take mark-up in a name for mark-up
     assert not [name for name in names if "<" in name]
     assert [name for name in names if "&lt;/script&gt;" in name]
+
+
+def test_data_and_scripts_cannot_end_the_element_that_holds_them() -> None:
+    views = [{"name": "</script><img>", "traces": [1]}]
+    page = Page(document("t", element("p", "x"), {"data-x": {"views": views}}, "'</script><img>'"))
+    assert not page.all("img")
+    assert page.data("x") == {"</script><img>": [1]}
+    assert "'<\\/script><img>'" in page.scripts
+    assert set(map(_source, page.scripts)) == set(_policy(page)["script-src"])
 
 
 def test_a_run_that_broke_off_is_drawn_and_said_not_to_count(tmp_path: Path) -> None:
