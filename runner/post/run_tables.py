@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from federates.core.arrays import FloatArray, IntArray
+from federates.core.errors import MissingInputError
 from runner.manifest import RunManifest, read_run
 from runner.post.load import load, tables_of
 
@@ -51,9 +52,13 @@ class RunTables:
         Raises
         ------
         MissingInputError
-            If there is no such table.
+            If there is no such table, or it has no such column, as in a run of another version.
         """
-        values: FloatArray = self._table(table)[column].to_numpy()
+        rows = self._table(table)
+        if column not in rows.column_names:
+            has = ", ".join(rows.column_names)
+            raise MissingInputError(f"table {table!r} of {self.run_dir} has no {column}; columns: {has}")
+        values: FloatArray = rows[column].to_numpy()
         return values
 
     def interval(self, table: str) -> IntArray:

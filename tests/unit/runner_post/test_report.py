@@ -14,8 +14,9 @@ from federates.core.tables import TABLES
 from runner.manifest import Status, write_status
 from runner.post.figures.catalog import FIGURES, SECTIONS
 from runner.post.headline import CARDS, number, unit_of
-from runner.post.page import document, element
+from runner.post.page import Html, document
 from runner.post.report import report, write_report
+from runner.post.run_tables import RunTables
 from runner.post.summary import FIGURES as KEY_FIGURES
 from runner.post.summary import LDA_FIGURES, summary
 from tests.unit.runner_post.report_runs import Page, full_run
@@ -250,7 +251,7 @@ def test_names_and_words_of_users_files_stay_words(tmp_path: Path) -> None:
 
 def test_data_and_scripts_cannot_end_the_element_that_holds_them() -> None:
     views = [{"name": "</script><img>", "traces": [1]}]
-    page = Page(document("t", element("p", "x"), {"data-x": {"views": views}}, "'</script><img>'"))
+    page = Page(document("t", Html("x"), {"data-x": {"views": views}}, "'</script><img>'"))
     assert not page.all("img")
     assert page.data("x") == {"</script><img>": [1]}
     assert "'<\\/script><img>'" in page.scripts
@@ -281,6 +282,11 @@ def test_the_report_lies_in_the_runs_folder_and_is_the_same_again(run_dir: Path)
     path = write_report(run_dir)
     assert path == run_dir / "report.html"
     assert path.read_text(encoding="utf-8") == report(run_dir)
+
+
+def test_a_column_that_another_version_did_not_write_is_named(run_dir: Path) -> None:
+    with pytest.raises(MissingInputError, match=r"table 'lmp' of .* has no price; columns: t_s, id, lmp_usd"):
+        RunTables(run_dir).column("lmp", "price")
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
