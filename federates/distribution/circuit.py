@@ -375,7 +375,8 @@ class Circuit:
         for name in self._circuit.PDElements.AllNames:
             places = self._element_nodes(name)
             conductors[name] = places
-            half = len(places) // 2
+            single = self._circuit.ActiveCktElement.NumTerminals == 1  # a capacitor in delta
+            half = len(places) if single else len(places) // 2
             ends = tuple(tuple(p for p in part if p >= 0) for part in (places[:half], places[half:]))
             if ends[1]:
                 branches.append(self._branch(name, ends[0], ends[1], regulated))

@@ -197,6 +197,8 @@ class _Screener:
             self._continue(list(words_of(code[1:])), path)
             return
         words = list(words_of(code))
+        if not words:
+            raise Refused("the line holds no command")
         first, rest = words[0], words[1:]
         if first.name:
             self._implicit_edit(words, place, path)

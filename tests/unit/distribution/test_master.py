@@ -141,6 +141,13 @@ def test_loads_and_ders_are_set_in_the_scenarios_order(tmp_path: Path) -> None:
     assert circuit.element_powers_kva("load.town").sum().real == pytest.approx(450.0, rel=1e-4)
 
 
+def test_a_capacitor_in_delta_is_a_shunt(tmp_path: Path) -> None:
+    path = master(tmp_path, ("kv=12.47 kvar=300", "kv=12.47 kvar=300 conn=delta"))
+    circuit = read_published(path).circuit
+    (bank,) = circuit.shunts()
+    assert [circuit.node_names[node] for node in bank.nodes] == ["b.1", "b.2", "b.3"]
+
+
 def test_everything_belongs_to_the_one_feeder(tmp_path: Path) -> None:
     model = lda(tmp_path)
     circuit = build_circuit(model)

@@ -133,6 +133,8 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "continuation of nothing": ("solve\n~ kw=1", "nothing stands above"),
     "definition twice": ("new load.x bus1=src\nnew load.X bus1=src", "defined already"),
     "second circuit": ("new circuit.d", "defined already"),
+    "nothing but a comma": (",", "no command"),
+    "nothing but an equals": ("=", "name is missing"),
     "query": ("? generator.g.usermodel", "not on the list"),
     "batch edit": ("batchedit generator..* usermodel=x.so", "not on the list"),
     "allocation": ("allocateloads", "not on the list"),
