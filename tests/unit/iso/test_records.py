@@ -17,7 +17,7 @@ RATING_MW = 60.0
 
 
 def line(from_bus: int, to_bus: int) -> TransmissionCase:
-    """A cheap unit at the first bus, a dear one and 150 MW of load at the second, one line, either way round."""
+    """A cheap unit at bus 1, a dear one and 150 MW of load at bus 2, one line written either way round."""
     return case_of(
         [BusRow(id="1", base_kv=138.0), BusRow(id="2", base_kv=138.0, load_mw=150.0)],
         [BranchRow(id="L", from_bus=from_bus, to_bus=to_bus, r_pu=0.01, x_pu=0.1, rating_mw=RATING_MW)],
