@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from federates.coordination.catalog import MODELS
 from federates.core.errors import ConfigError, WiringError
 from federates.core.hostspec import TransportName
 from federates.core.settings import LinkLoss, federate_names
@@ -76,12 +77,14 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _unwired_events(loaded: LoadedStudy, wires: Sequence[Wire]) -> Iterable[Fault]:
+    coordination = {(link.out, link.into) for link in MODELS[loaded.study.coordination].links}
+    coordinating = [w for w in wires if (w.out, w.into) in coordination]
     for i, event in enumerate(loaded.study.events):
         if not isinstance(event, LinkLoss):
             continue
-        reached = sorted({w.receiver for w in wires if w.sender == event.sender})
+        reached = sorted({w.receiver for w in coordinating if w.sender == event.sender})
         if event.receiver not in reached:
-            what = f"nothing is wired from {event.sender} to {event.receiver}"
+            what = f"no coordination link goes from {event.sender} to {event.receiver}"
             known = ", ".join(reached) or "nobody"
             remedy = f"under {loaded.study.coordination!r} {event.sender} sends to {known}"
             yield loaded.fault(("events", i, "receiver"), what, remedy)

@@ -451,7 +451,7 @@ class HelicsBroker:
     @property
     def is_there(self) -> bool:
         """Whether it has not been destroyed."""
-        return bool(self._helics.helicsBrokerIsConnected(self._broker))
+        return bool(self._helics.helicsBrokerIsValid(self._broker))
 
     def fail(self, text: str) -> None:
         """Tell every federate that the federation is over."""

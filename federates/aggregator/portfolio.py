@@ -138,12 +138,15 @@ class Portfolio:
         for k, (price, hours) in enumerate(zip(path.price_usd_per_mwh, path.length_h, strict=True)):
             blocks = offer_blocks(storage, slopes[k + 1], soc[k], float(hours))
             taken = np.where(blocks.price_usd_per_mwh < price, blocks.width_kw, 0.0).sum(axis=1)
-            p_kw = blocks.floor_kw + taken
-            flow_kw = np.where(
-                p_kw > 0, p_kw / storage.discharge_efficiency, p_kw * storage.charge_efficiency
-            )
-            soc[k + 1] = np.clip(soc[k] - flow_kw * hours, 0.0, storage.energy_kwh)
+            soc[k + 1] = self.stored_after_kwh(soc[k], blocks.floor_kw + taken, float(hours) * S_PER_H)
         return soc
+
+    def stored_after_kwh(self, soc_kwh: FloatArray, p_kw: FloatArray, length_s: float) -> FloatArray:
+        """Energy stored after injecting ``p_kw`` for ``length_s``, shape (batteries,). [kWh]"""
+        storage = self.storage
+        flow_kw = np.where(p_kw > 0, p_kw / storage.discharge_efficiency, p_kw * storage.charge_efficiency)
+        after: FloatArray = np.clip(soc_kwh - flow_kw * length_s / S_PER_H, 0.0, storage.energy_kwh)
+        return after
 
     def offers(
         self,

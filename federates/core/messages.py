@@ -43,8 +43,10 @@ class UnitDispatch:
     """Beginning of the interval. [s]"""
     set_point_mw: FloatArray
     """Average output over the interval, shape (units,). [MW]"""
-    committed: FloatArray
-    """1 where the unit is on, shape (units,)."""
+    synchronised: FloatArray
+    """1 where the unit holds voltage and shares imbalance, shape (units,); others may still give power."""
+    uncurtailed: FloatArray
+    """1 where the market takes all that the unit can give: it then follows sun and wind, shape (units,)."""
     headroom_mw: FloatArray
     """Committed room to move up, by which imbalance is shared, shape (units,). [MW]"""
     dc_flow_mw: FloatArray

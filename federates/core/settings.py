@@ -102,7 +102,7 @@ class Horizon(Settings):
     market_interval_s: Seconds = 300
     """Real-time market interval; a multiple of the physical step."""
     gate_lead_s: Seconds = 120
-    """How long before its interval a bid must be in; at most 540 s."""
+    """How long before its interval a bid must be in; with one step more it must fit in a market interval."""
 
     def misfits(self) -> Iterator[MisfitError]:
         """Steps that do not divide each other, and a start or a gate that the clock cannot hold."""
@@ -130,6 +130,9 @@ class Horizon(Settings):
         if self.gate_lead_s > GATE_LEAD_MAX_S:
             what = f"gate_lead {self.gate_lead_s} s is too long"
             yield MisfitError(f"{what}: at most {GATE_LEAD_MAX_S} s fit the lead-in", "gate_lead")
+        elif -(-self.gate_lead_s // step) * step + step > market:
+            what = f"gate_lead {self.gate_lead_s} s and a step of {step} s do not fit in {market} s"
+            yield MisfitError(f"{what}: a bid would be overtaken by the next", "gate_lead")
 
 
 class RtsGmlc(Settings):
@@ -259,7 +262,7 @@ class FlexibleSettings(Settings):
     share: Share
     """Share of the feeder's peak demand."""
     value_of_use_usd_per_mwh: UsdPerMwh = 30.0
-    """What a MWh is worth to its user: above this price it stops."""
+    """What a MWh is worth to its user: half of it stops above this price, the rest above twice the price."""
     aggregator: Name | None = None
     """Aggregator that it belongs to; default: the default supplier."""
 
@@ -466,7 +469,8 @@ class ForecastSettings(Settings):
     """What the participants know before the fact."""
 
     kind: Literal["martingale", "perfect"] = "martingale"
-    """`martingale`: errors that shrink as the time comes near; `perfect`: no error, a benchmark only."""
+    """`martingale`: errors that shrink as the time comes near; `perfect`: no
+    forecast error, a benchmark only (a load's own noise and a vehicle's arrival stay unknown)."""
     sigma_5min: Share = 0.005
     """Standard deviation of the relative error five minutes ahead."""
     sigma_day: Share = 0.03
@@ -526,7 +530,7 @@ class FederationSettings(Settings):
     step_limit_s: Seconds = 120
     """How long a federate other than the ISO may compute at one instant."""
     solver_limit_s: Seconds = 300
-    """How long the ISO's solver may take; the ISO's limit is 30 s more."""
+    """How long the search for a commitment may take, and, 30 s more, the ISO at one instant."""
 
 
 class RecordSettings(Settings):
@@ -552,7 +556,7 @@ class Study(Settings):
     coordination: Literal["uncoordinated", "grand_central_blind", "layered_total_dso"]
     """Coordination model: M0, M1 or M5."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
-    """Root of all randomness."""
+    """Root of the forecasts' errors; fleets and demand hang on the feeders' `seed_id`."""
     horizon: Horizon
     """Which time is studied."""
     transmission: TransmissionSettings

@@ -79,7 +79,7 @@ BRANCH = _table(
 )  # fmt: skip
 UNIT = _table(
     "unit", "generating unit", "output at the end of a physical step",
-    "set_point_mw | MW | set-point from the market",
+    "set_point_mw | MW | output before participation: the award, or what sun, wind and water give",
     "output_mw | MW | output, participation included",
     "output_mvar | Mvar | reactive output",
 )  # fmt: skip
@@ -114,15 +114,15 @@ FEEDER = _table(
     "feeder", "LDA/feeder", "state of one simulated feeder (unmultiplied) at the end of a physical step",
     "p_kw | kW | drawn at its head",
     "q_kvar | kvar | drawn at its head",
-    "v_min_pu | pu | least node voltage",
-    "v_p05_pu | pu | 5 % of nodes are below",
-    "v_median_pu | pu | median node voltage",
-    "v_p95_pu | pu | 95 % of nodes are below",
-    "v_max_pu | pu | greatest node voltage",
+    "v_min_pu | pu | least voltage of a load node",
+    "v_p05_pu | pu | 5 % of load nodes are below",
+    "v_median_pu | pu | median voltage of load nodes",
+    "v_p95_pu | pu | 95 % of load nodes are below",
+    "v_max_pu | pu | greatest voltage of a load node",
     "nodes_outside_a_count | - | load nodes outside 0.95-1.05 pu",
     "nodes_outside_b_count | - | load nodes outside 0.917-1.058 pu",
-    "line_loading_max_pct | % | greatest line current over ampacity",
-    "lines_over_count | - | lines above 100 %",
+    "line_loading_max_pct | % | greatest loading of a line (current), regulator or transformer (power)",
+    "lines_over_count | - | lines, regulators and transformers above 100 %",
     "head_over_kva | kVA | head apparent power above its import or export limit",
     "tap_moves_count | - | tap steps in this physical step",
 )  # fmt: skip
@@ -159,10 +159,11 @@ DISPATCH = _table(
     "dispatch", "LDA", "how a DSO met its award",
     "award_mw | MW | net import awarded, one simulated set",
     "planned_mw | MW | net import of the set-points on the twin, one simulated set",
-    "shortfall_mw | MW | award that no set-points can meet",
+    "shortfall_mw | MW | award less planned: what no set-points found can meet, either way",
     "relinearisations | - | passes after the stored curve points",
     "limits_bound_count | - | voltage, thermal and head limits that bind in the program",
     "map_error_pu | pu | greatest voltage error of the linear map at the set-points on the twin",
+    "unmet_mw | MW | what the fast loop had no room for at the end of the interval before, one simulated set",
 )  # fmt: skip
 BINDING = _table(
     "binding", "LDA/feeder", "limits that bind in the DSO's program at the award",
@@ -184,7 +185,7 @@ DA_LMP = _table(
 CLEARING = _table(
     "clearing", "always 'system'", "real-time clearing of an interval",
     "cost_usd_per_h | $/h | objective: offers less bids, penalties included",
-    "true_cost_usd_per_h | $/h | resource cost of the units",
+    "true_cost_usd_per_h | $/h | running cost of the units; starts of committed units and DERs are not in it",
     "co2_t_per_h | t/h | emissions of the units",
     "demand_mw | MW | demand cleared, losses included",
     "loss_mw | MW | losses put into the demand",
@@ -192,18 +193,18 @@ CLEARING = _table(
     "surplus_mw | MW | energy with no taker",
     "lines_bound_count | - | lines at their rating",
     "lines_over_mw | MW | flow above ratings, penalised",
-    "penalty_set | - | 1 where a penalty set a price",
+    "penalty_set | - | 1 where something was shed, spilled or overloaded, so that a penalty may set prices",
 )  # fmt: skip
 LINE_PRICE = _table(
     "line_price", "transmission branch", "a line that binds in an interval",
     "flow_mw | MW | market flow",
     "rating_mw | MW | rating",
-    "shadow_price_usd_per_mwh | $/MWh | worth of one more MW of rating",
+    "shadow_price_usd_per_mwh | $/MWh | worth of one more MW of rating, not negative",
 )  # fmt: skip
 UNIT_AWARD = _table(
     "unit_award", "generating unit", "real-time set-point of an interval",
     "set_point_mw | MW | output awarded",
-    "committed | - | 1 where the unit is on",
+    "committed | - | 1 where the unit is synchronised",
 )  # fmt: skip
 DA_UNIT = _table(
     "da_unit", "generating unit", "day-ahead schedule of an hour",
@@ -218,8 +219,7 @@ DA_INTERFACE = _table(
 DAY_AHEAD = _table(
     "day_ahead", "always 'system'", "one day-ahead clearing",
     "cost_usd | $ | objective of the day",
-    "bound_usd | $ | certified lower bound",
-    "gap_pct | % | certified gap; 0 where the commitment was given",
+    "commitment_gap_pct | % | certified gap of the forward plan's commitment, of its own cost; 0 where given",
     "shed_mwh | MWh | demand not served",
     "lines_bound_count | - | line-hours at rating",
 )  # fmt: skip

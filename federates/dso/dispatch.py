@@ -32,6 +32,8 @@ ERROR_SHARE = 0.005
 """Miss of the interface that is accepted, as a share of the award."""
 ERROR_LEAST_MW = 0.002
 """Miss that is accepted at any award. [MW]"""
+HOLD_SHARE = 0.1
+"""Part of its range by which the fast loop may move a DER away from the dispatch."""
 BROKEN_VOLTAGE_PU2 = 2e-4
 """Excess of w that counts as broken: 1e-4 pu of voltage."""
 BROKEN_POWER_SHARE = 0.01
@@ -252,54 +254,54 @@ class Correction:
 
     p_kw: FloatArray
     """Injections, shape (ders,). [kW]"""
+    change_kw: float
+    """Their sum less the dispatch's. [kW]"""
     unmet_kw: float
     """What the DERs had no room for; positive = import stays above schedule. [kW]"""
 
 
 def hold_interchange(
-    p_kw: FloatArray,
+    dispatched_kw: FloatArray,
     columns: DerColumns,
-    measured_mw: float,
-    schedule_mw: float,
+    wanted_kw: float,
     price_usd_per_mwh: float,
     *,
-    gain: float = 1.0,
-    step_limit_kw: float = np.inf,
+    share_limit: float = HOLD_SHARE,
 ) -> Correction:
-    """Set-points moved so that the metered interchange follows its schedule.
+    """Set-points around a dispatch whose sum differs from it by what the meter has missed so far.
 
-    The miss is taken from the cheapest room first, pro rata between blocks of one price. A DER that stands
-    below the dispatch price without running, or above it running, is held there by the network: raising the
-    one or lowering the other could break a limit, so neither is touched.
+    The change is always taken from the dispatch itself, so that misses that cancel leave no trace, and it is
+    spread over all DERs with room in proportion to it, each by at most ``share_limit`` of its range: the
+    dispatch respects the network, and a change that is small at every node stays near it. A DER that stands
+    below the dispatch price without running, or above it running, is held there by the network and is not
+    touched.
 
     Parameters
     ----------
-    p_kw
-        Set-points now, shape (ders,). [kW]
+    dispatched_kw
+        Set-points of the interval's dispatch, shape (ders,). [kW]
     columns
         Offers of the same DERs.
-    measured_mw, schedule_mw
-        Import by the meter, and as awarded. [MW]
+    wanted_kw
+        Change of their sum that would put the interchange on its schedule. [kW]
     price_usd_per_mwh
         Price at which the set-points were dispatched. [$/MWh]
-    gain
-        Share of the miss corrected at once, in (0, 1].
-    step_limit_kw
-        Most that is moved at once, all DERs together. [kW]
+    share_limit
+        Part of a DER's range by which it may be moved.
     """
-    need_kw = gain * (measured_mw - schedule_mw) * KW_PER_MW
-    asked_kw = float(np.clip(need_kw, -step_limit_kw, step_limit_kw))
-    filled = columns.filled_kw(p_kw)
+    filled = columns.filled_kw(dispatched_kw)
     price = columns.price_usd_per_mwh
-    if asked_kw >= 0:
-        room, rank = np.where(price >= price_usd_per_mwh, columns.width_kw - filled, 0.0), price
+    if wanted_kw >= 0:
+        free = np.where(price >= price_usd_per_mwh, columns.width_kw - filled, 0.0)
     else:
-        room, rank = np.where(price <= price_usd_per_mwh, filled, 0.0), -price
-    levels, level = np.unique(rank, return_inverse=True)
-    by_level = np.bincount(level, room, levels.size)
-    before = np.cumsum(by_level) - by_level
-    taken = np.clip(abs(asked_kw) - before, 0.0, by_level)
-    part = np.divide(taken, by_level, out=np.zeros_like(taken), where=by_level > 0)
-    move = np.bincount(columns.der, room * part[level], columns.ders_count)
-    moved_kw = float(np.copysign(taken.sum(), asked_kw))
-    return Correction(p_kw=p_kw + np.copysign(move, asked_kw), unmet_kw=need_kw - moved_kw)
+        free = np.where(price <= price_usd_per_mwh, filled, 0.0)
+    room = np.bincount(columns.der, free, columns.ders_count)
+    room = np.minimum(room, share_limit * (columns.top_kw - columns.floor_kw))
+    total = float(room.sum())
+    part = min(abs(wanted_kw) / total, 1.0) if total > 0 else 0.0
+    moved_kw = float(np.copysign(part * total, wanted_kw))
+    return Correction(
+        p_kw=dispatched_kw + np.copysign(part * room, wanted_kw),
+        change_kw=moved_kw,
+        unmet_kw=wanted_kw - moved_kw,
+    )

@@ -178,15 +178,10 @@ class TotalDso:
         return BoundCounts(voltage=voltage, thermal=thermal, head=head)
 
     def hold(
-        self,
-        prepared: PreparedBid,
-        p_kw: FloatArray,
-        measured_mw: float,
-        award_mw: float,
-        price_usd_per_mwh: float,
+        self, prepared: PreparedBid, dispatched_kw: FloatArray, wanted_kw: float, price_usd_per_mwh: float
     ) -> Correction:
-        """Set-points corrected so that the meter follows the award."""
-        return hold_interchange(p_kw, prepared.columns, measured_mw, award_mw, price_usd_per_mwh)
+        """Set-points around a dispatch whose sum differs from it by ``wanted_kw``, if there is room."""
+        return hold_interchange(dispatched_kw, prepared.columns, wanted_kw, price_usd_per_mwh)
 
     def _feeder_offers(self, columns: DerColumns, state: TwinState) -> tuple[FeederOffer, ...]:
         offers = []

@@ -26,6 +26,7 @@ from federates.iso.market import (
     der_book,
     headroom_mw,
     running,
+    uncurtailed,
 )
 from federates.iso.records import MarketRecords
 from federates.iso.sced import Clearing
@@ -125,7 +126,10 @@ class Iso:
         dispatch = UnitDispatch(
             interval_s=now,
             set_point_mw=cleared.unit_mw,
-            committed=running(self._scenario.case, cleared.unit_mw, inputs.committed & ~inputs.out).astype(
+            synchronised=running(self._scenario.case, cleared.unit_mw, inputs.committed & ~inputs.out).astype(
+                np.float64
+            ),
+            uncurtailed=uncurtailed(self._scenario.case, cleared.unit_mw, inputs.available_mw).astype(
                 np.float64
             ),
             headroom_mw=self._real_time.headroom_mw(cleared, inputs),
@@ -200,7 +204,8 @@ class Iso:
         return UnitDispatch(
             interval_s=-1,
             set_point_mw=output,
-            committed=on.astype(np.float64),
+            synchronised=on.astype(np.float64),
+            uncurtailed=uncurtailed(self._scenario.case, output, available[hour]).astype(np.float64),
             headroom_mw=headroom_mw(self._scenario.case, output, on, available[hour]),
             dc_flow_mw=cleared.dc_mw[hour],
         )

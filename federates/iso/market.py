@@ -162,6 +162,12 @@ def running(case: TransmissionCase, output_mw: FloatArray, committed: BoolArray)
     return on
 
 
+def uncurtailed(case: TransmissionCase, output_mw: FloatArray, available_mw: FloatArray) -> BoolArray:
+    """Wind and solar units of which the market takes all that is forecast, shape (units,)."""
+    free: BoolArray = case.units.of_kind("wind", "pv") & (output_mw >= available_mw - SYNCHRONISED_MW)
+    return free
+
+
 def headroom_mw(
     case: TransmissionCase, output_mw: FloatArray, committed: BoolArray, available_mw: FloatArray
 ) -> FloatArray:

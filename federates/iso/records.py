@@ -57,7 +57,7 @@ class MarketRecords:
                 case.branches.rating_mw[binding],
                 np.abs(cleared.line_price_usd_per_mwh[binding]),
             )
-        offered = 0.0 if book is None else float(book.floor_mw.sum())
+        offered = 0.0 if book is None else float(book.floor_mw.sum() + cleared.block_mw.sum())
         demand = float(inputs.load_mw.sum() + cleared.curve_mw.sum()) - offered
         row = (
             cleared.objective_usd_per_h,
@@ -87,7 +87,6 @@ class MarketRecords:
         bound = np.abs(cleared.line_price_usd_per_mwh) > BINDS_USD_PER_MWH
         row = (
             cleared.objective_usd,
-            cleared.objective_usd * (1.0 - gap),
             100.0 * gap,
             float(cleared.shed_mw.sum()),
             float(bound.sum()),

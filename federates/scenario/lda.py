@@ -150,7 +150,8 @@ class LdaScenario:
         """What comes in the physical step at ``step``."""
         t, kw, kvar, profile, level = self._rows(step)
         row = int((step - t[0]) // self._clock.step_s)
-        return self._conditions(kw[row], kvar[row], profile[row], float(level[row]))
+        yields = self.fleet.yield_factor
+        return self._conditions(kw[row], kvar[row], profile[row], float(level[row]), yields)
 
     def expected(self, target: SimTime, issue: SimTime) -> LdaConditions:
         """Forecast for the market interval at ``target``, issued at ``issue``."""
@@ -176,10 +177,6 @@ class LdaScenario:
         profile = np.clip(profile, 0.0, 1.0)
         kw, kvar, level = self._expected_demand(middle, shape, load_factor)
         return [self._conditions(kw[h], kvar[h], profile[h], float(level[h])) for h in range(begin.size)]
-
-    def expected_soc_kwh(self, _day: int) -> FloatArray:
-        """Energy expected in the stores at a day's beginning, as known the day before. [kWh]"""
-        return self.fleet.initial_kwh.copy()
 
     def uncoordinated_kw(
         self, conditions: LdaConditions, soc_kwh: FloatArray, length_s: int
@@ -244,10 +241,16 @@ class LdaScenario:
         )
 
     def _conditions(
-        self, kw: FloatArray, kvar: FloatArray, profile: FloatArray, level: float
+        self,
+        kw: FloatArray,
+        kvar: FloatArray,
+        profile: FloatArray,
+        level: float,
+        yields: FloatArray | float = 1.0,
     ) -> LdaConditions:
+        """``yields``: each unit's own yield, which only the plant knows."""
         fleet = self.fleet
-        sun = np.minimum(fleet.power_kw * fleet.yield_factor * profile[self._der_feeder], fleet.power_kw)
+        sun = np.minimum(fleet.power_kw * yields * profile[self._der_feeder], fleet.power_kw)
         stored = np.where(self._flexible, 0.0, fleet.power_kw)
         used = np.where(self._flexible, fleet.power_kw * min(level, 1.0), fleet.power_kw)
         return LdaConditions(

@@ -182,9 +182,10 @@ class SystemScenario:
             Load outside LDAs per bus, and greatest output per unit. [MW]
         """
         series = self.series("real_time", max(self.clock.day_of(t), 0))
-        row = int((t - series.t_s[0]) // series.length_s)
-        load = self._residual_mw(series)[row]
-        available = series.available_mw[row]
+        first = int((t - series.t_s[0]) // series.length_s)
+        rows = slice(first, first + max(self.clock.market_s // series.length_s, 1))
+        load = self._residual_mw(series)[rows].mean(axis=0)
+        available = series.available_mw[rows].mean(axis=0)
         return self._with_error(load[None], available[None], np.array([t]), issue, 0)
 
     def expected_day(self, day: int, issue: SimTime) -> tuple[FloatArray, FloatArray, Series]:

@@ -71,7 +71,7 @@ def uncoordinated_net_mw(study: Study, ldas: list[LdaScenario], day: int) -> Flo
     """Net demand expected of every LDA whose DERs serve their own sites, shape (24, ldas). [MW]"""
     net = np.zeros((HOURS, len(ldas)))
     for place, lda in enumerate(ldas):
-        soc = lda.expected_soc_kwh(day)
+        soc = lda.fleet.initial_kwh.copy()
         for hour, expected in enumerate(lda.expected_day(day, study.clock.day_ahead_issue(day))):
             p, soc = lda.uncoordinated_kw(expected, soc, HOUR_S)
             demand = float(expected.demand_kw.sum()) * (1.0 + DISTRIBUTION_LOSSES)
@@ -90,7 +90,8 @@ def _clear(
 ) -> tuple[DayAhead, UnitState, float, bool]:
     how = study.market.commitment
     if isinstance(how, SolveCommitment):
-        budget = SearchBudget(gap=how.gap, nodes_count=how.nodes)
+        limit_s = float(study.federation.solver_limit_s)
+        budget = SearchBudget(gap=how.gap, nodes_count=how.nodes, wall_s=limit_s)
         cleared, before = market.commit(inputs, net_mw, state, budget)
         return cleared, before, cleared.search.gap, cleared.search.time_limited
     units = system.case.units.ids

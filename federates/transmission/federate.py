@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from federates.core.arrays import ComplexArray, FloatArray
+from federates.core.arrays import BoolArray, ComplexArray, FloatArray
 from federates.core.context import Context
 from federates.core.errors import MissingInputError, NotConvergedError
-from federates.core.messages import BoundaryPower, BoundaryVoltage, GridState
+from federates.core.messages import BoundaryPower, BoundaryVoltage, GridState, UnitDispatch
 from federates.core.ports import TransmissionPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.tables import BRANCH, BUS, EVENT, INTERFACE, SYSTEM, UNIT
@@ -122,18 +122,32 @@ class Transmission:
                 f"transmission at {step} s: the ISO's dispatch is for {dispatch.interval_s} s"
             )
         tripped = self._scenario.tripped(step)
+        self._set_point_mw = self._outputs(dispatch, step, tripped)
         if self._taken == got.sent_s and (tripped == self._tripped).all():
+            self._network.follow(self._set_point_mw)
             return
+        self._note_trips(step, tripped)
         self._taken, self._tripped = got.sent_s, tripped
-        block = self._scenario.block(step)
-        available = block.available_mw[block.place(step)]
-        on = (dispatch.committed > 0.5) & ~tripped
-        must_take = self._scenario.series("real_time", max(self._clock.day_of(step), 0)).must_take
-        asked = np.where(must_take, available, np.minimum(dispatch.set_point_mw, available))
-        self._set_point_mw = np.where(on, asked, 0.0)
         self._dc_flow_mw = dispatch.dc_flow_mw
+        on = (dispatch.synchronised > 0.5) & ~tripped
         headroom = np.where(on, dispatch.headroom_mw, 0.0)
         self._network.begin_interval(on, self._set_point_mw, headroom, dispatch.dc_flow_mw)
+
+    def _outputs(self, dispatch: UnitDispatch, step: SimTime, tripped: BoolArray) -> FloatArray:
+        """What the units give before any participation: awards, or what sun, wind and water give. [MW]"""
+        block = self._scenario.block(step)
+        available = block.available_mw[block.place(step)]
+        must_take = self._scenario.series("real_time", max(self._clock.day_of(step), 0)).must_take
+        follows = must_take | (dispatch.uncurtailed > 0.5)
+        asked = np.where(follows, available, np.minimum(dispatch.set_point_mw, available))
+        output: FloatArray = np.where(tripped, 0.0, asked)
+        return output
+
+    def _note_trips(self, step: SimTime, tripped: BoolArray) -> None:
+        for unit in np.flatnonzero(tripped != self._tripped):
+            what = "unit tripped" if tripped[unit] else "unit is back"
+            name = self._case.units.ids[unit]
+            self._recorder.add(EVENT, step, (name,), [float(self._set_point_mw[unit])], text=[what])
 
     def _powers(self, grant: Grant) -> list[BoundaryPower]:
         new = grant.inbox.new(self.ports.power)

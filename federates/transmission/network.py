@@ -167,6 +167,18 @@ class BulkNetwork:
             frozen=False,
         )
 
+    def follow(self, set_point_mw: FloatArray) -> None:
+        """Take on other set-points within the interval; who holds voltage and shares imbalance stays.
+
+        Raises
+        ------
+        DivergedError
+            If no dispatch was taken on yet.
+        """
+        if self._interval is None:
+            raise DivergedError(f"{self._case.name}: no dispatch yet; call begin_interval first")
+        self._interval.set_point_mw = set_point_mw.copy()
+
     def solve(self, load_mw: FloatArray, load_mvar: FloatArray) -> FlowSolution:
         """AC state at these loads.
 

@@ -172,7 +172,7 @@ FIGURES: tuple[Figure, ...] = (
     _integral("surplus_mwh", "clearing", "surplus_mw", "energy with no taker"),
     _integral("lines_over_mwh", "clearing", "lines_over_mw", "market flow above ratings"),
     _of("day_ahead_cost_usd", "day_ahead", "cost_usd", "objective of the day-ahead markets"),
-    _of("day_ahead_gap_max_pct", "day_ahead", "gap_pct", "greatest certified gap of a day", np.max),
+    _of("commitment_gap_max_pct", "day_ahead", "commitment_gap_pct", "greatest gap of a commitment", np.max),
     _of("td_residual_v_max_pu", "system", "residual_v_pu", "greatest voltage change of a last pass", np.max),
     _of("td_residual_s_max_pu", "system", "residual_s_pu", "greatest T-D power difference", np.max),
     _of("passes_median_count", "system", "passes", "median passes of the T-D fixed point", np.median),

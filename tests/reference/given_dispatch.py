@@ -52,7 +52,8 @@ class GivenDispatch:
         message = UnitDispatch(
             interval_s=interval,
             set_point_mw=np.where(on, set_point, 0.0),
-            committed=on.astype(np.float64),
+            synchronised=on.astype(np.float64),
+            uncurtailed=np.zeros(on.size),
             headroom_mw=np.where(on, headroom, 0.0),
             dc_flow_mw=np.zeros(len(case.dc_lines.ids)),
         )

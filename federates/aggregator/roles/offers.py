@@ -58,7 +58,7 @@ class Offers:
         midnight = self._clock.midnight(day)
         path = self._path(self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place], np.ones(HOURS))
         slopes = self._portfolio.marginal_values(path)
-        start = self._scenario.expected_soc_kwh(day)[self._mine][self._portfolio.battery]
+        start = self._expected_soc_kwh(grant, day)
         expected = self._scenario.expected_day(day, self._clock.day_ahead_issue(day))
         offers = self._portfolio.offers(
             interval_s=midnight,
@@ -72,6 +72,27 @@ class Offers:
         outbox.put(self.ports.day_ahead_offers, offers)
         return outbox
 
+    def _expected_soc_kwh(self, grant: Grant, day: int) -> FloatArray:
+        """Energy expected in the stores when a market day begins, shape (batteries,). [kWh]
+
+        For the first day, the initial charge; later, what is stored now and what today's day-ahead prices let
+        expect of the hours until midnight.
+        """
+        state = grant.inbox.only(self.ports.der_state)
+        if day == 0 or state is None or day - 1 not in self._lmp:
+            return self._scenario.fleet.initial_kwh[self._mine][self._portfolio.battery]
+        now_kwh = state.message.soc_mwh[self._portfolio.battery] * KW_PER_MW
+        hour = (grant.now - self._clock.midnight(day - 1)) // HOUR_S
+        rest = self._lmp[day - 1][hour:]
+        path = PricePath(
+            price_usd_per_mwh=rest,
+            length_h=np.ones(rest.size),
+            terminal_usd_per_mwh=float(self._lmp[day - 1].mean()),
+        )
+        slopes = self._portfolio.marginal_values(path)
+        at_midnight: FloatArray = self._portfolio.expected_path_kwh(slopes, path, now_kwh)[-1]
+        return at_midnight
+
     def offer(self, grant: Grant) -> Outbox:
         """Offers for the interval whose gate is next."""
         step = grant.now // self._clock.step_s * self._clock.step_s
@@ -81,7 +102,12 @@ class Offers:
         state = grant.inbox.only(self.ports.der_state)
         if state is None:
             raise MissingInputError(f"{self.name} at {grant.now} s: its DERs have not reported yet")
-        soc = state.message.soc_mwh[self._portfolio.battery] * KW_PER_MW
+        battery = self._portfolio.battery
+        soc = self._portfolio.stored_after_kwh(
+            state.message.soc_mwh[battery] * KW_PER_MW,
+            state.message.p_mw[battery] * KW_PER_MW,
+            interval - (step + self._clock.step_s),
+        )
         offers = self._portfolio.offers(
             interval_s=interval,
             length_s=self._clock.market_s,

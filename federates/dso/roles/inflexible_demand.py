@@ -33,7 +33,7 @@ class InflexibleDemand(FixedQuantity):
         day = self.clock.day_ahead_day(grant.now)
         assert day is not None
         expected = self.scenario.expected_day(day, self.clock.day_ahead_issue(day))
-        soc = self.scenario.expected_soc_kwh(day)
+        soc = self.expected_soc_kwh(grant, day)
         curves = []
         for hour in expected:
             p_kw, soc = self.scenario.uncoordinated_kw(hour, soc, HOUR_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.curve import NetCurve, bid_of
 from federates.core.errors import MissingInputError
@@ -61,3 +62,10 @@ class FixedQuantity:
         """What the twin draws at DER injections. [MW]"""
         self.twin.set_conditions(conditions(expected, v_pu))
         return self.twin.solve(p_kw, np.zeros(p_kw.size)).interface_mw
+
+    def expected_soc_kwh(self, grant: Grant, day: int) -> FloatArray:
+        """Energy expected in the stores when a day begins: the initial charge, later what they hold now."""
+        got = grant.inbox.only(self.ports.telemetry)
+        if day == 0 or got is None:
+            return self.scenario.fleet.initial_kwh.copy()
+        return got.message.soc_mwh * KW_PER_MW

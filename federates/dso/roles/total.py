@@ -45,6 +45,9 @@ class TotalDsoRole:
         self._award_mw = 0.0
         self._price = 0.0
         self._p_kw: FloatArray = np.zeros(n)
+        self._dispatched_kw: FloatArray = np.zeros(n)
+        self._change_kw = 0.0
+        self._unmet_kw = 0.0
         self._day_ahead_lmp: dict[int, FloatArray] = {}
 
     @property
@@ -143,18 +146,21 @@ class TotalDsoRole:
         self._award_mw = float(award.award_mw[0]) / self._multiplicity
         self._price = float(award.lmp_usd_per_mwh[0])
         done = dso.dispatch(prepared, self._award_mw)
-        self._p_kw = dso.twin.joined(done.p_kw)
+        self._dispatched_kw = dso.twin.joined(done.p_kw)
+        self._p_kw, self._change_kw = self._dispatched_kw, 0.0
         self._now_running, self._prepared = prepared, None
         self._record(interval, dso, prepared, done)
 
     def _hold(self, grant: Grant) -> None:
+        """Move the set-points by what the meter has missed since the dispatch; only on new telemetry."""
         running = self._now_running
         assert running is not None
-        seen = telemetry(self.ports, grant, self.name)
-        held = self._engine(running.interval_s).hold(
-            running, self._p_kw, seen.head_p_mw, self._award_mw, self._price
-        )
-        self._p_kw = held.p_kw
+        for seen in grant.inbox.new(self.ports.telemetry).values():
+            miss_kw = (seen.head_p_mw - self._award_mw) * KW_PER_MW
+            held = self._engine(running.interval_s).hold(
+                running, self._dispatched_kw, self._change_kw + miss_kw, self._price
+            )
+            self._p_kw, self._change_kw, self._unmet_kw = held.p_kw, held.change_kw, held.unmet_kw
 
     def _send(self, outbox: Outbox, interval: SimTime) -> None:
         for name, mine in zip(self._aggregators, self._portfolios, strict=True):
@@ -173,7 +179,16 @@ class TotalDsoRole:
         bound = dso.bound(prepared, done)
         total = int((bound.voltage + bound.thermal + bound.head).sum())
         error = dso.twin.map_error_pu(prepared.state.points, self._p_kw, np.zeros(self._p_kw.size))
-        row = (self._award_mw, done.interface_mw, done.shortfall_mw, done.passes_count, total, error)
+        row = (
+            self._award_mw,
+            done.interface_mw,
+            done.shortfall_mw,
+            done.passes_count,
+            total,
+            error,
+            self._unmet_kw / KW_PER_MW,
+        )
+        self._unmet_kw = 0.0
         self._recorder.add(tables.DISPATCH, t, (self._scenario.name,), *([float(x)] for x in row))
         feeders = [f"{self._scenario.name}/{name}" for name in self._scenario.feeder_names]
         self._recorder.add(
@@ -201,11 +216,14 @@ class TotalDsoRole:
         offers = []
         for name in self._aggregators:
             got = received.get(name)
-            if got is None or got.message.interval_s != interval:
-                found = "none" if got is None else f"one for {got.message.interval_s} s"
-                raise MissingInputError(
-                    f"{self.name} at {grant.now} s: needs the offers of {name} for {interval} s, has {found}"
-                )
+            if got is None:
+                raise MissingInputError(f"{self.name} at {grant.now} s: no offers of {name} yet")
+            if got.message.interval_s != interval:
+                what = f"offers of {name} are for {got.message.interval_s} s, not {interval} s"
+                if day_ahead or not held_by_link_loss(self._study, name, self.name, got.sent_s, grant.now):
+                    raise MissingInputError(f"{self.name} at {grant.now} s: the {what}")
+                held = [float(got.message.interval_s)]
+                self._recorder.add(tables.EVENT, grant.now, (self.name,), held, text=[f"held: {what}"])
             offers.append(got.message)
         return offers
 
@@ -255,6 +273,7 @@ class TotalDsoRole:
             "p_kw": self._p_kw,
             "award_mw": np.array([self._award_mw]),
             "price": np.array([self._price]),
+            "unmet_kw": np.array([self._unmet_kw]),
         }
         for day, lmp in self._day_ahead_lmp.items():
             state[f"lmp_{day}"] = lmp
@@ -267,6 +286,7 @@ class TotalDsoRole:
         self._p_kw = state["p_kw"].copy()
         self._award_mw = float(state["award_mw"][0])
         self._price = float(state["price"][0])
+        self._unmet_kw = float(state["unmet_kw"][0])
         self._day_ahead_lmp = {
             int(name.removeprefix("lmp_")): lmp for name, lmp in state.items() if name.startswith("lmp_")
         }

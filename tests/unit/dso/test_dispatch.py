@@ -156,36 +156,43 @@ def three_ders() -> DerColumns:
     )
 
 
-def test_the_fast_loop_takes_the_cheapest_room_first() -> None:
-    columns, now = three_ders(), np.array([10.0, 5.0, 0.0])
-    up = hold_interchange(now, columns, 1.003, 1.0, 30.0)
-    np.testing.assert_allclose(up.p_kw, [10.0, 8.0, 0.0])
-    more = hold_interchange(now, columns, 1.008, 1.0, 30.0)
-    np.testing.assert_allclose(more.p_kw, [10.0, 10.0, 3.0])
-    down = hold_interchange(now, columns, 0.992, 1.0, 30.0)
-    np.testing.assert_allclose(down.p_kw, [7.0, 0.0, 0.0])
+def test_the_fast_loop_spreads_a_change_over_all_ders_with_room() -> None:
+    # DER 0 is full; 1 and 2 have 5 and 10 kW of room
+    dispatched = np.array([10.0, 5.0, 0.0])
+    up = hold_interchange(dispatched, three_ders(), 3.0, 30.0, share_limit=1.0)
+    np.testing.assert_allclose(up.p_kw, [10.0, 6.0, 2.0])
+    assert up.change_kw == pytest.approx(3.0)
     assert up.unmet_kw == pytest.approx(0.0)
+    down = hold_interchange(dispatched, three_ders(), -3.0, 30.0, share_limit=1.0)
+    np.testing.assert_allclose(down.p_kw, [8.0, 4.0, 0.0])
 
 
-def test_the_fast_loop_says_what_it_could_not_do() -> None:
-    done = hold_interchange(np.array([10.0, 5.0, 0.0]), three_ders(), 1.1, 1.0, 30.0)
-    np.testing.assert_allclose(done.p_kw, [10.0, 10.0, 10.0])
-    assert done.unmet_kw == pytest.approx(85.0)
-    bounded = hold_interchange(np.array([10.0, 5.0, 0.0]), three_ders(), 1.1, 1.0, 30.0, step_limit_kw=2.0)
-    np.testing.assert_allclose(bounded.p_kw, [10.0, 7.0, 0.0])
+def test_misses_that_cancel_leave_no_trace() -> None:
+    dispatched, columns = np.array([10.0, 5.0, 0.0]), three_ders()
+    change = 0.0
+    for miss in (0.8, -1.5, 0.4, 0.9, -0.6):
+        done = hold_interchange(dispatched, columns, change + miss, 30.0)
+        change = done.change_kw
+    assert change == pytest.approx(0.0)
+    np.testing.assert_allclose(done.p_kw, dispatched, atol=1e-12)
+
+
+def test_the_fast_loop_stays_near_the_dispatch_and_says_what_it_could_not_do() -> None:
+    dispatched = np.array([10.0, 5.0, 0.0])
+    done = hold_interchange(dispatched, three_ders(), 100.0, 30.0, share_limit=0.1)
+    np.testing.assert_allclose(done.p_kw, [10.0, 6.0, 1.0])
+    assert done.unmet_kw == pytest.approx(98.0)
+    nothing = hold_interchange(np.full(3, 10.0), three_ders(), 1.0, 30.0)
+    np.testing.assert_allclose(nothing.p_kw, 10.0)
+    assert nothing.unmet_kw == pytest.approx(1.0)
 
 
 def test_the_fast_loop_leaves_alone_what_the_network_holds() -> None:
     # DER 0 is cheap and curtailed by the network: it is not raised; DER 2 is dear and must run: not lowered.
-    now = np.array([4.0, 5.0, 6.0])
-    up = hold_interchange(now, three_ders(), 1.007, 1.0, 30.0)
-    np.testing.assert_allclose(up.p_kw, [4.0, 10.0, 8.0])
-    down = hold_interchange(now, three_ders(), 0.98, 1.0, 30.0)
+    dispatched = np.array([4.0, 5.0, 6.0])
+    up = hold_interchange(dispatched, three_ders(), 4.5, 30.0, share_limit=1.0)
+    np.testing.assert_allclose(up.p_kw, [4.0, 7.5, 8.0])
+    down = hold_interchange(dispatched, three_ders(), -20.0, 30.0, share_limit=1.0)
     np.testing.assert_allclose(down.p_kw, [0.0, 0.0, 6.0])
     assert down.unmet_kw == pytest.approx(-11.0)
 
-
-def test_equal_prices_share_pro_rata() -> None:
-    columns = replace(three_ders(), price_usd_per_mwh=np.full(3, 30.0))
-    done = hold_interchange(np.array([0.0, 5.0, 10.0]), columns, 1.003, 1.0, 30.0)
-    np.testing.assert_allclose(done.p_kw, [2.0, 6.0, 10.0])

@@ -96,8 +96,8 @@ FAULTS = {
     ),
     "bad wiring": (
         [("ldas:\n", EVENT % ("iso", "§feeder_lda1"))],
-        "events[0].receiver: nothing is wired from iso to feeder_lda1",
-        "iso sends to dso_lda1, dso_lda2, transmission",
+        "events[0].receiver: no coordination link goes from iso to feeder_lda1",
+        "iso sends to dso_lda1, dso_lda2",
     ),
     "unknown federate": (
         [("ldas:\n", EVENT % ("§dso_lda3", "iso"))],
