@@ -66,14 +66,19 @@ class Heartbeat:
 
     def beat(self, name: str, activity: Activity, granted_s: SimTime, until_s: SimTime) -> None:
         """Say what a federate does from now on."""
-        _ROW.pack_into(self._map, self._place[name], granted_s, until_s, time.monotonic(), activity)
+        at = self._place[name]
+        # packed apart and copied whole: pack_into would blank the row first, and the reader see nobody there
+        self._map[at : at + _ROW.size] = _ROW.pack(granted_s, until_s, time.monotonic(), activity)
 
     def read(self) -> dict[str, Beat]:
         """Every federate's row."""
         return {name: self._row(at) for name, at in self._place.items()}
 
     def _row(self, at: int) -> Beat:
-        granted_s, until_s, since_s, activity = _ROW.unpack_from(self._map, at)
+        row = self._map[at : at + _ROW.size]
+        while (again := self._map[at : at + _ROW.size]) != row:
+            row = again  # the writer was in the middle of it
+        granted_s, until_s, since_s, activity = _ROW.unpack(row)
         return Beat(granted_s, until_s, since_s, Activity(activity))
 
     def close(self) -> None:
