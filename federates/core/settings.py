@@ -616,11 +616,6 @@ class Study(Settings):
         """LDA by name."""
         return next(lda for lda in self.ldas if lda.name == name)
 
-    @property
-    def days_count(self) -> int:
-        """Market days that the study touches."""
-        return -(-(self.horizon.duration_s - self.clock.day_start_s) // DAY_S)
-
 
 def aggregators_of(lda: Lda) -> tuple[str, ...]:
     """Names of an LDA's aggregators, the default supplier first."""
