@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from federates.catalog import build as build_kind
+from federates.core import messages
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.errors import NotConvergedError
-from federates.core.messages import GridState
 from federates.core.ports import PORTS
 from federates.core.protocol import Federate, Grant, Handler, Offset, Outbox, Phase, State
 from federates.core.run_folder import write_whole
@@ -53,12 +53,13 @@ def note_fault(folder: Path) -> None:
 
 
 class Faulty:
-    """A federate that goes wrong at its first act from an instant on."""
+    """A federate that goes wrong from an instant on."""
 
     def __init__(self, federate: Federate, fault: Fault, folder: Path) -> None:
         self._federate = federate
         self._fault = fault
         self._folder = folder
+        self._noted = False
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -71,7 +72,9 @@ class Faulty:
         def acts(grant: Grant) -> Outbox:
             if grant.now < self._fault.at_s:
                 return act(grant)
-            note_fault(self._folder)
+            if not self._noted and self._fault.what in AT_ONCE_SEEN:
+                self._noted = True
+                note_fault(self._folder)
             before, after = ACTS[self._fault.what]
             before(grant.now)
             return after(act(grant))
@@ -133,11 +136,22 @@ def _in_kilowatts(outbox: Outbox) -> Outbox:
 
 
 def _as_grid_state(outbox: Outbox) -> Outbox:
-    return _with_all(outbox, GridState(unit_output_mw=np.ones(1), bus_load_mw=np.ones(1), losses_mw=0.0))
+    seen = messages.GridState(unit_output_mw=np.ones(1), bus_load_mw=np.ones(1), losses_mw=0.0)
+    return _with_all(outbox, seen)
 
 
 def _with_all(outbox: Outbox, message: object) -> Outbox:
     return replace(outbox, sent=[replace(sent, message=message) for sent in outbox.sent])
+
+
+def _a_thousandfold(outbox: Outbox) -> Outbox:
+    sent = [
+        replace(s, message=replace(s.message, p_mw=1e3 * s.message.p_mw, q_mvar=1e3 * s.message.q_mvar))
+        if isinstance(s.message, messages.BoundaryPower)
+        else s
+        for s in outbox.sent
+    ]
+    return replace(outbox, sent=sent)
 
 
 def _nothing(_: SimTime) -> None:
@@ -156,11 +170,15 @@ ACTS: dict[str, tuple[Callable[[SimTime], None], Callable[[Outbox], Outbox]]] = 
     "infeasible": (_make_programs_infeasible, _same),
     "kilowatts": (_nothing, _in_kilowatts),
     "wrong message": (_nothing, _as_grid_state),
+    "thousandfold": (_nothing, _a_thousandfold),
 }
 """What a federate does before it acts, and what becomes of what it sends."""
+AT_ONCE_SEEN = frozenset({"kill", "raise", "bug", "hang"})
+"""Faults that can be noticed when they happen; others lead to an error later, from which time counts."""
 
 
-def _never_comes(_: Context) -> None:
+def _never_comes(context: Context) -> None:
+    note_fault(context.run_dir)
     time.sleep(LONG_S)
 
 
@@ -171,6 +189,7 @@ def _publishes_elsewhere(context: Context) -> None:
     register = helics.helicsFederateRegisterGlobalPublication
 
     def registers(federate: object, key: str, *rest: object) -> object:
+        note_fault(context.run_dir)
         elsewhere = f"{key} of old" if key.startswith(f"{context.name}.") else key
         return register(federate, elsewhere, *rest)
 
@@ -184,6 +203,8 @@ def _takes_anothers_name(context: Context) -> None:
     create = helics.helicsCreateValueFederate
 
     def creates(name: str, info: object) -> object:
+        if name == context.name:
+            note_fault(context.run_dir)
         return create("iso" if name == context.name else name, info)
 
     helics.helicsCreateValueFederate = creates
@@ -204,7 +225,6 @@ def build(context: Context) -> Federate:
     if fault is None or fault.federate != context.name:
         return build_kind(context)
     if fault.what in BUILDS:
-        note_fault(context.run_dir)
         BUILDS[fault.what](context)
         return build_kind(context)
     return Faulty(build_kind(context), fault, context.run_dir)
