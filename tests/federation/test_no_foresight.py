@@ -19,7 +19,7 @@ from federates.core.forward import FILE
 from federates.core.ports import PORTS
 from federates.core.protocol import Federate, Grant, Handler, Offset, Outbox, Phase, State
 from federates.core.tables import EVENT, Recorder
-from federates.core.time import SimTime
+from federates.core.time import Clock, SimTime
 from federates.scenario.lda import LdaScenario
 from federates.scenario.system import SystemScenario
 from runner.post.load import load
@@ -75,14 +75,19 @@ class Watched:
         self._federate.finish()
 
 
-def _watch(scenario: type, name: str) -> None:
-    """Refuse a question whose last argument is an instant that has not come."""
+def _watch(scenario: type, name: str, clock: Clock) -> None:
+    """Refuse a question about what is not known yet; its last argument is when it is known.
+
+    For a day-ahead market that is the instant at which its forecasts are made. The lead-in plays the first
+    one later than that.
+    """
     ask: Callable[..., object] = getattr(scenario, name)
 
     def asks(self: object, *about: SimTime) -> object:
         if _now:
             _asked[f"{scenario.__name__}.{name}"] += 1
-            assert about[-1] <= _now[-1], f"{scenario.__name__}.{name}{about} at {_now[-1]} s"
+            known_s = clock.day_ahead_issue(about[0]) if name == "expected_day" else _now[-1]
+            assert about[-1] <= known_s, f"{scenario.__name__}.{name}{about} at {_now[-1]} s"
         return ask(self, *about)
 
     setattr(scenario, name, asks)
@@ -94,8 +99,8 @@ def build(context: Context) -> Federate:
         build.watching = True  # type: ignore[attr-defined]
         for scenario in (LdaScenario, SystemScenario):
             for name in ("expected", "expected_day"):
-                _watch(scenario, name)
-        _watch(LdaScenario, "actual")
+                _watch(scenario, name, context.clock)
+        _watch(LdaScenario, "actual", context.clock)
     return Watched(build_kind(context), context.name, context.recorder)
 
 
