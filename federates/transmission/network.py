@@ -31,7 +31,9 @@ from federates.transmission.branch_model import BranchModel
 from federates.transmission.regulation import Regulation, participation_factors, regulators
 
 RESIDUAL_MW = 1e-6
-"""Greatest active power that the slack bus may absorb. [MW]"""
+"""Least of what may be left to the slack bus. [MW]"""
+RESIDUAL_SHARE = 2e-9
+"""Greatest active power that the slack bus may absorb, as a share of the load."""
 Q_TOLERANCE_MVAR = 1e-6
 """Width by which a reactive limit must be passed to count. [Mvar]"""
 V_TOLERANCE_PU = 1e-7
@@ -192,7 +194,7 @@ class BulkNetwork:
         Returns
         -------
         FlowSolution
-            The state, with the slack's residual below `RESIDUAL_MW`.
+            The state, with the slack's residual below `RESIDUAL_MW` or `RESIDUAL_SHARE` of the load.
 
         Raises
         ------
@@ -302,12 +304,13 @@ class BulkNetwork:
         """Bus injections once the imbalance is shared, and the slack's residual [MW]; a secant search."""
         self._set_regulators(interval)
         last_x = last_residual = np.nan
+        accepted_mw = max(RESIDUAL_MW, RESIDUAL_SHARE * float(np.abs(load_mw).sum()))
         for _ in range(SHARING_PASSES):
             drawn_mw, drawn_mvar = self._net_draw(interval, load_mw, load_mvar)
             self._power_flow(drawn_mw, drawn_mvar)
             injections = self._branches.injections_mva(self._v)
             residual = float(injections.real[interval.slack] + drawn_mw[interval.slack])
-            if abs(residual) < RESIDUAL_MW:
+            if abs(residual) < accepted_mw:
                 return injections, residual
             x = self._imbalance_mw
             if abs(x - last_x) > RESIDUAL_MW:
