@@ -213,7 +213,7 @@ class TotalDso:
             return None
         if (
             taps.size != self._coefficients_taps.size
-            or np.abs(taps - self._coefficients_taps).max() > TAPS_KEPT
+            or np.abs(taps - self._coefficients_taps).max(initial=0.0) > TAPS_KEPT
         ):
             return None
         return self._coefficients
