@@ -116,7 +116,7 @@ def ac_check(run_dir: Path) -> AcCheck:
     names, codes = tables.ids("branch")
     loading_pct = tables.column("branch", "loading_pct")
     market = _bound(tables, names)
-    over = loading_pct > LOADING_LIMIT_PCT * (1.0 + TOLERANCE)
+    over = overloaded(loading_pct)
     keys = list(zip(codes.tolist(), tables.interval("branch").tolist(), strict=True))
     bound = np.array([key in market for key in keys], dtype=np.bool_)
     v_pu = tables.column("bus", "v_pu")
@@ -133,6 +133,12 @@ def ac_check(run_dir: Path) -> AcCheck:
         branches=_branches(tables, names, codes, bound, over, market),
         buses=_buses(tables),
     )
+
+
+def overloaded(loading_pct: FloatArray) -> BoolArray:
+    """Whether each loading is above the rating, by more than rounding; the shape is kept."""
+    over: BoolArray = loading_pct > LOADING_LIMIT_PCT * (1.0 + TOLERANCE)
+    return over
 
 
 _Market = dict[tuple[int, int], tuple[float, float]]

@@ -55,6 +55,13 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]], numbers: Iterable
     )  # fmt: skip
 
 
+def origin(*tables: str) -> Html:
+    """Line that names the tables of a run from which something was taken."""
+    named = [element("code", f"tables/{name}") for name in tables]
+    listed = [part for name in named for part in (", ", name)][1:]
+    return element("p", element("span", "from ", *listed), class_="source")
+
+
 def document(title: str, body: Html, data: Mapping[str, Json], plotly_js: str) -> str:
     """The whole page.
 

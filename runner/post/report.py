@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
@@ -9,7 +11,7 @@ from plotly.offline import get_plotlyjs
 from federates.core.errors import MissingInputError
 from federates.core.run_folder import write_whole
 from runner.manifest import RunManifest, read_done, read_status
-from runner.post import headline
+from runner.post import ac_panel, boundary, headline
 from runner.post.figures.catalog import SECTIONS
 from runner.post.figures.drawing import Figure, Json, Section, View
 from runner.post.figures.grid import clock_text
@@ -24,6 +26,29 @@ BUTTONS_MOST = 6
 EVENTS_MOST = 500
 """Events that the page lists; the table has the rest."""
 Data = dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """Words and tables at the end of a section, drawn without scripts."""
+
+    key: str
+    """Stable name, the anchor on the page."""
+    title: str
+    """Heading."""
+    needs: tuple[str, ...]
+    """Tables without which it is left out."""
+    write: Callable[[RunTables], Html]
+    """How it is written."""
+
+
+PANELS: dict[str, tuple[Panel, ...]] = {
+    "bulk": (Panel(key=ac_panel.KEY, title=ac_panel.TITLE, needs=ac_panel.NEEDS, write=ac_panel.ac_panel),),
+    "federation": (
+        Panel(key=boundary.KEY, title=boundary.TITLE, needs=boundary.NEEDS, write=boundary.boundary_panel),
+    ),
+}
+"""Panels by the section that they end."""
 
 
 def write_report(run_dir: Path) -> Path:
@@ -106,7 +131,17 @@ def _banner(run_dir: Path) -> Html:
 
 def _section(tables: RunTables, section: Section, data: Data) -> Html:
     figures = (_figure(tables, figure, data) for figure in section.figures)
-    return element("section", element("h2", section.title), *figures, id=section.key)
+    panels = (_panel(tables, panel) for panel in PANELS.get(section.key, ()))
+    return element("section", element("h2", section.title), *figures, *panels, id=section.key)
+
+
+def _panel(tables: RunTables, panel: Panel) -> Html:
+    """A panel; or which tables it wants for."""
+    missing = [name for name in panel.needs if name not in tables.names]
+    if not missing:
+        return panel.write(tables)
+    why = f" cannot be told without the tables {', '.join(missing)}."
+    return element("p", element("b", panel.title), why, class_="absent", id=panel.key)
 
 
 def _figure(tables: RunTables, figure: Figure, data: Data) -> Html:
@@ -185,6 +220,7 @@ def _navigation() -> Html:
     for section in SECTIONS:
         entries.append(entry(section.key, section.title, "section"))
         entries += [entry(figure.key, figure.title, "part") for figure in section.figures]
+        entries += [entry(panel.key, panel.title, "part") for panel in PANELS.get(section.key, ())]
     entries += [entry("events", "Events", "section"), entry("provenance", "Provenance", "section")]
     mark = element("p", "Tandem", class_="mark")
     return element("nav", mark, element("ul", *entries), aria_label="Contents")

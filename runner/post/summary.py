@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from federates.core.arrays import FloatArray
+from runner.post.ac_check import overloaded
 from runner.post.run_tables import RunTables
 
 KW_PER_MW = 1_000.0
@@ -181,6 +182,12 @@ FIGURES: tuple[Figure, ...] = (
         "fixed_points_missed_count", "system", "accepted", "physical steps that missed the tolerance",
         lambda accepted: _some(1.0 - accepted),
     ),
+    _of(
+        "branch_overloads_count", "branch", "loading_pct",
+        "instants at which a transmission branch was above its rating in AC, by branch",
+        lambda loading_pct: float(overloaded(loading_pct).sum()),
+    ),
+    _of("branch_loading_max_pct", "branch", "loading_pct", "greatest AC loading of a branch", np.max),
     _of("feeder_v_min_pu", "feeder", "v_min_pu", "least voltage of a distribution node", np.min),
     _of("feeder_v_max_pu", "feeder", "v_max_pu", "greatest voltage of a distribution node", np.max),
     _figure(

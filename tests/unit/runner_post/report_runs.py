@@ -29,6 +29,14 @@ def full_run(folder: Path, *, bus: str = "110", event: str = "line out", steps_s
     return run_dir
 
 
+def many_overloads(run_dir: Path, *, count: int) -> Path:
+    """Add branches to the run's first instant, each above its rating and more so than the one before."""
+    names = [f"M{k}" for k in range(count)]
+    loading_pct = [110.0 + k for k in range(count)]
+    record(run_dir, t.BRANCH, _rows(range(1), *names), {"loading_pct": loading_pct}, federate="more")
+    return run_dir
+
+
 def _rows(instants: range, *ids: str) -> list[tuple[int, str]]:
     return [(instant, id_) for instant in instants for id_ in ids]
 
@@ -45,17 +53,22 @@ def _bulk(run_dir: Path, bus: str, market: range, steps: range) -> None:
     for table in (t.LMP, t.DA_LMP):
         prices = [20.0, 40.0] if table is t.LMP else [25.0]
         _record(run_dir, table, _rows(market, bus, "9"), lmp_usd_per_mwh=prices)
-    _record(run_dir, t.LINE_PRICE, _rows(market, "A1"), rating_mw=[100.0], shadow_price_usd_per_mwh=[7.0])
+    _record(run_dir, t.LINE_PRICE, _rows(market, "A1"), flow_mw=[-100.0], rating_mw=[100.0],
+            shadow_price_usd_per_mwh=[7.0])  # fmt: skip
     _record(run_dir, t.CLEARING, _rows(market, "system"), true_cost_usd_per_h=[1_200.0], loss_mw=[2.0])
     _record(run_dir, t.UNIT, _rows(market, "101_CT_1", "101_CT_2", "102_WIND_1"), output_mw=[5.0, 6.0, 30.0])
+    _record(run_dir, t.UNIT_AWARD, _rows(market, "101_CT_1", "101_CT_2", "102_WIND_1"),
+            set_point_mw=[4.0, 6.0, 32.0])  # fmt: skip
     _record(run_dir, t.SYSTEM, _rows(steps, "system"), load_mw=[40.0], losses_mw=[1.0], passes=[2.0, 3.0],
             residual_v_pu=[1e-9], residual_s_pu=[2e-10, 0.0], accepted=[1.0])  # fmt: skip
-    _record(run_dir, t.BUS, _rows(market, bus, "9"), v_pu=[1.02, 0.98])
-    _record(run_dir, t.BRANCH, _rows(market, "A1", "A2"), loading_pct=[101.0, 50.0])
+    _record(run_dir, t.BUS, _rows(market, bus, "9"), v_pu=[1.06, 0.98])
+    _record(run_dir, t.BRANCH, _rows(market, "A1", "A2", "A3"), from_mw=[-101.0, 20.0, 30.0],
+            to_mw=[102.5, -20.0, -30.0], loading_pct=[103.0, 50.0, 101.0])  # fmt: skip
 
 
 def _areas(run_dir: Path, market: range, steps: range) -> None:
-    _record(run_dir, t.HEAD, _rows(steps, "a", "b"), p_mw=[11.0, 2.0], substation_loading_pct=[50.0])
+    _record(run_dir, t.HEAD, _rows(steps, "a", "b"), p_mw=[11.0, 2.0], substation_loading_pct=[50.0],
+            i2_pct=[12.0, 4.0, 14.0, 6.0, 19.0, 8.0], i0_pct=[0.0, 0.5])  # fmt: skip
     _record(run_dir, t.AWARD, _rows(market, "a", "b"), award_mw=[10.0, 2.0], lmp_usd_per_mwh=[20.0])
     bids = [(now, f"{lda}/{now}/{k:02d}") for now in market for lda in ("a", "b") for k in (0, 1)]
     _record(run_dir, t.BID, bids, import_mw=[8.0, 12.0, 1.0, 3.0], price_usd_per_mwh=[30.0, 10.0])
