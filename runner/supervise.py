@@ -219,11 +219,9 @@ class Federation:
                 if self._plan.transport == "helics":
                     broker = stack.enter_context(_broker(self._plan))
                 self._start(None if broker is None else broker.address)
-                fault = self._watch()
+                fault = self._watch(broker)
                 self.noticed_s = time.monotonic()
                 if fault is not None:
-                    if fault.is_echo and broker is not None and not broker.is_there:
-                        fault = _BROKER_GONE
                     self._end(broker, fault)
                     fault = self._first_error(fault)
             except OSError as error:
@@ -252,7 +250,7 @@ class Federation:
             )
             self._hosts.append(HostProcess(host, spec, self._folder))
 
-    def _watch(self) -> Fault | None:
+    def _watch(self, broker: HelicsBroker | None) -> Fault | None:
         """Wait until all have ended or something is wrong."""
         shown_s = 0.0
         while True:
@@ -264,7 +262,9 @@ class Federation:
             if now_s - shown_s >= PROGRESS_S:
                 shown_s = now_s
                 self._show(beats)
-            fault = self._interrupted() or self._died(codes) or self._overdue(beats, now_s)
+            # first: without it a federate may wait inside HELICS for ever
+            lost = None if broker is None or broker.is_there else _BROKER_GONE
+            fault = self._interrupted() or lost or self._died(codes) or self._overdue(beats, now_s)
             if fault is not None:
                 return fault
             if all(code == 0 for code in codes.values()):

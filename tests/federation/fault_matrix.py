@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ import helics
 import runner.watch
 from federates.core.exit_codes import ExitCode
 from federates.core.forward import FILE
-from federates.core.hostspec import TransportName
+from federates.core.hostspec import BrokerAddress, HostSpec, TransportName
 from runner.plan import SLOT
 from runner.post.hashes import table_hashes
 from runner.post.load import load, tables_of
@@ -201,15 +202,9 @@ CASES = (
 )
 
 
-@contextmanager
-def short_margin() -> Iterator[None]:
-    """The ISO's limit has no more margin than a second beyond its solver's limit."""
-    before = runner.watch._SOLVER_EXTRA_S
+def _shorten_margin() -> None:
+    """From now on the ISO's limit in this process is its solver's limit and a second."""
     runner.watch._SOLVER_EXTRA_S = 1.0
-    try:
-        yield
-    finally:
-        runner.watch._SOLVER_EXTRA_S = before
 
 
 def forward_plan(folder: Path) -> Path:
@@ -272,12 +267,18 @@ def _breaking_the_broker(folder: Path) -> Callable[[Progress], None]:
     def destroy(progress: Progress) -> None:
         if progress.study_s < 0 or (folder / FAULT_AT).exists():
             return
-        port = broker_port(folder)
-        mine = (o for o in gc.get_objects() if isinstance(o, HelicsBroker) and o.address.port == port)
+        (mine,) = (
+            o for o in gc.get_objects() if isinstance(o, HelicsBroker) and o.address == address(folder)
+        )
         (folder / FAULT_AT).write_text(str(time.monotonic()))
-        helics.helicsBrokerDestroy(next(mine)._broker)
+        helics.helicsBrokerDestroy(mine._broker)
 
     return destroy
+
+
+def address(folder: Path) -> BrokerAddress | None:
+    """Where the broker of a run listened."""
+    return HostSpec.read(next((folder / "hosts").glob("*.json"))).broker
 
 
 def left_behind(folder: Path, transport: TransportName) -> tuple[str, ...]:
@@ -431,16 +432,14 @@ def until(met: Callable[[], bool], limit_s: float = PATIENCE_S) -> None:
 
 
 def all_findings(cases: Sequence[Case], folder: Path, forward: Path) -> dict[str, Finding]:
-    """Findings by the case's name, ``AT_ONCE`` at a time."""
-    with short_margin(), ThreadPoolExecutor(AT_ONCE) as pool:
-        names = [case.name for case in cases]
-        return dict(
-            zip(
-                names,
-                pool.map(lambda c: carry_out(c, folder / c.name.replace(" ", "_"), forward), cases),
-                strict=True,
-            )
-        )
+    """Findings by the case's name; ``AT_ONCE`` processes, so that none takes the ports another just left."""
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(AT_ONCE, mp_context=spawned, initializer=_shorten_margin) as pool:
+        going_on = {
+            case.name: pool.submit(carry_out, case, folder / case.name.replace(" ", "_"), forward)
+            for case in cases
+        }
+        return {name: one.result() for name, one in going_on.items()}
 
 
 def _table(times: int, names: Sequence[str]) -> None:
