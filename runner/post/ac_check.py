@@ -23,6 +23,8 @@ WIDE_PU = (0.90, 1.10)
 """Voltages of emergencies; outside, load would be lost."""
 TOLERANCE = 1e-6
 ROWS_SHOWN_COUNT = 12
+SECONDS_MOST = 2**40
+"""More than any study has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +119,8 @@ def ac_check(run_dir: Path) -> AcCheck:
     loading_pct = tables.column("branch", "loading_pct")
     market = _bound(tables, names)
     over = overloaded(loading_pct)
-    keys = list(zip(codes.tolist(), tables.interval("branch").tolist(), strict=True))
-    bound = np.array([key in market for key in keys], dtype=np.bool_)
+    held = np.array(list(market), dtype=np.int64).reshape(-1, 2)
+    bound = np.isin(_keys(codes, tables.interval("branch")), _keys(held[:, 0], held[:, 1]))
     v_pu = tables.column("bus", "v_pu")
     return AcCheck(
         instants_count=int(np.unique(tables.t_s("branch")).size),
@@ -217,14 +219,24 @@ def _outside(v_pu: FloatArray, band_pu: tuple[float, float]) -> BoolArray:
 def _redispatch_mw(tables: RunTables) -> float:
     """Mean over instants of the units' outputs beside their awards of the interval. [MW]"""
     awarded, award_codes = tables.ids("unit_award")
-    keys = zip(award_codes.tolist(), tables.t_s("unit_award").tolist(), strict=True)
-    awards = tables.column("unit_award", "set_point_mw").tolist()
-    by_unit = {(awarded[k], t): mw for (k, t), mw in zip(keys, awards, strict=True)}
     names, codes = tables.ids("unit")
-    outputs = tables.column("unit", "output_mw").tolist()
-    rows = zip(codes.tolist(), tables.interval("unit").tolist(), outputs, strict=True)
-    beside = [abs(mw - by_unit[names[k], t]) for k, t, mw in rows if (names[k], t) in by_unit]
-    return float(np.sum(beside) / max(np.unique(tables.t_s("unit")).size, 1))
+    place = {name: k for k, name in enumerate(awarded)}
+    as_awarded = np.array([place.get(name, -1) for name in names], dtype=np.int64)[codes]
+    wanted = _keys(as_awarded, tables.interval("unit"))
+    keys = _keys(award_codes, tables.t_s("unit_award"))
+    order = np.argsort(keys, kind="stable")
+    nearest = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), keys.size - 1)]
+    has_award = (as_awarded >= 0) & (keys[nearest] == wanted)
+    beside_mw = np.abs(
+        tables.column("unit", "output_mw") - tables.column("unit_award", "set_point_mw")[nearest]
+    )
+    return float(beside_mw[has_award].sum() / max(np.unique(tables.t_s("unit")).size, 1))
+
+
+def _keys(places: IntArray, intervals_s: IntArray) -> IntArray:
+    """One whole number for each place and beginning of an interval, shape (rows,)."""
+    keys: IntArray = places * SECONDS_MOST + intervals_s
+    return keys
 
 
 def _markdown(check: AcCheck) -> Iterator[str]:
