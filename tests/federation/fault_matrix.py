@@ -54,6 +54,8 @@ EARLY = -(10**6)
 DISK = "200k"
 """Less than a run of five minutes writes."""
 PATIENCE_S = 60.0
+CLOSING_S = 1.0
+"""HELICS closes its sockets in threads of its own; the port block is free this soon after a run. [s]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +288,11 @@ def left_behind(folder: Path, transport: TransportName) -> tuple[str, ...]:
     found = [f"process {pid}" for pid in host_processes(folder)]
     if transport == "helics" and any((folder / "hosts").glob("*.json")):
         port = broker_port(folder)
-        found += [f"listens at {p}" for p in listeners(range(port, port + SLOT))]
+        block = range(port, port + SLOT)
+        deadline = time.monotonic() + CLOSING_S
+        while listeners(block) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        found += [f"listens at {p}" for p in listeners(block)]
     if (folder / "done.json").exists():
         found.append("done.json")
     for table in tables_of(folder):
