@@ -76,13 +76,16 @@ def everything(folder: Path) -> dict[str, Rows]:
 
 
 def children() -> list[int]:
-    """Processes whose parent is this one."""
+    """Processes whose parent is this one; the interpreter's own tracker of a process pool is none of ours."""
     mine = os.getpid()
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             after_name = path.read_text().rpartition(")")[2].split()
+            command = path.with_name("cmdline").read_bytes()
         except OSError:
+            continue
+        if b"multiprocessing.resource_tracker" in command:
             continue
         if int(after_name[1]) == mine and after_name[0] != "Z":
             found.append(int(path.parent.name))

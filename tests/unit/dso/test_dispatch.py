@@ -195,4 +195,3 @@ def test_the_fast_loop_leaves_alone_what_the_network_holds() -> None:
     down = hold_interchange(dispatched, three_ders(), -20.0, 30.0, share_limit=1.0)
     np.testing.assert_allclose(down.p_kw, [0.0, 0.0, 6.0])
     assert down.unmet_kw == pytest.approx(-11.0)
-
