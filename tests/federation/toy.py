@@ -52,6 +52,7 @@ def study(
     ldas: int = 2,
     start: str = "2020-03-27T00:00:00",
     step: int = 60,
+    market_interval: int = 300,
     **federation: object,
 ) -> Study:
     """A study whose federates are toys; no file that it names is read."""
@@ -60,7 +61,12 @@ def study(
             "schema_version": 1,
             "name": "toy",
             "coordination": "layered_total_dso",
-            "horizon": {"start": start, "duration": duration, "step": step},
+            "horizon": {
+                "start": start,
+                "duration": duration,
+                "step": step,
+                "market_interval": market_interval,
+            },
             "transmission": {"kind": "pjm5"},
             "ldas": [
                 {
@@ -77,7 +83,8 @@ def study(
 
 def two_days(**federation: object) -> Study:
     """Half a day and an hour of the next, in coarse steps."""
-    return study(start="2020-03-27T12:00:00", duration=13 * 3_600, step=300, ldas=1, **federation)
+    noon, hours = "2020-03-27T12:00:00", 13
+    return study(start=noon, duration=hours * 3_600, step=300, market_interval=900, ldas=1, **federation)
 
 
 def with_link_loss(base: Study, sender: str, receiver: str, at: int, duration: int) -> Study:
