@@ -1,0 +1,104 @@
+"""A DSO that bids one quantity per interval: what M0 and M1 have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+
+from federates.core.arrays import FloatArray
+from federates.core.context import Context
+from federates.core.curve import fixed_quantity
+from federates.core.messages import Telemetry
+from federates.core.ports import DsoPorts
+from federates.core.protocol import Grant, Offset, Outbox, Phase, State
+from federates.core.time import Cadence
+from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
+from federates.dso.twin import Twin
+from federates.scenario.lda import ExpectedLda, LdaScenario
+
+SCHEMA = 1.0
+
+
+class FixedQuantity(ABC):
+    """A DSO that coordinates nobody and only tells the ISO one quantity per interval.
+
+    What that quantity counts is the subclass's: `real_time_kw` and `quantity_mw`.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.ports = DsoPorts()
+        self.name = context.name
+        self.clock = context.clock
+        self.scenario = LdaScenario(context.study, context.lda.name)
+        self.multiplicity = context.lda.multiplicity
+        self.twin = Twin(self.scenario)
+
+    def interface_mw(
+        self, expected: ExpectedLda, v_pu: float, p_kw: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    ) -> float:
+        """What the twin draws at DER injections. [MW]"""
+        self.twin.set_conditions(conditions(expected, v_pu))
+        return self.twin.solve(p_kw, np.zeros(p_kw.size)).interface_mw
+
+    def expected_soc_kwh(self, grant: Grant, day: int) -> FloatArray:
+        """Energy expected in the stores when a day begins: the initial charge, later what they hold now."""
+        got = grant.inbox.only(self.ports.telemetry)
+        if day == 0 or got is None:
+            return self.scenario.fleet.initial_kwh.copy()
+        return got.message.soc_mwh * KW_PER_MW
+
+    @abstractmethod
+    def real_time_kw(self, expected: ExpectedLda, seen: Telemetry) -> FloatArray:
+        """Injections expected of the DERs in a real-time interval, shape (ders,). [kW]"""
+
+    @abstractmethod
+    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray) -> float:
+        """What is bid where the twin draws ``drawn_mw`` [MW] with the DERs at ``p_kw`` [kW]. [MW]"""
+
+    @property
+    def phases(self) -> Mapping[Offset, Phase]:
+        """A bid before each gate, and one per day."""
+        return {
+            53: Phase(Cadence.GATE, self.bid),
+            54: Phase(Cadence.DAY_AHEAD, self.day_ahead_bid, 54),
+        }
+
+    def day_ahead_bid(self, grant: Grant) -> Outbox:
+        """Quantities of 24 hours, with DERs that serve their own sites."""
+        day = self.clock.day_ahead_day(grant.now)
+        assert day is not None
+        soc = self.expected_soc_kwh(grant, day)
+        curves = []
+        for hour in self.scenario.expected_day(day, self.clock.day_ahead_issue(day)):
+            p_kw, soc = self.scenario.uncoordinated_kw(hour, soc, HOUR_S)
+            drawn_mw = self.interface_mw(hour, 1.0, p_kw)
+            curves.append(fixed_quantity(self.quantity_mw(drawn_mw, p_kw)))
+        outbox = Outbox()
+        bid = interface_bid(curves, self.clock.midnight(day), HOUR_S, self.multiplicity)
+        outbox.put(self.ports.day_ahead_bids, bid)
+        return outbox
+
+    def bid(self, grant: Grant) -> Outbox:
+        """Quantity of the interval whose gate is next."""
+        step = grant.now // self.clock.step_s * self.clock.step_s
+        interval = self.clock.gated_interval(step)
+        assert interval is not None
+        seen = telemetry(self.ports, grant, self.name)
+        self.twin.set_taps(seen.taps)
+        expected = self.scenario.expected(interval, grant.now)
+        p_kw = self.real_time_kw(expected, seen)
+        drawn_mw = self.interface_mw(expected, seen.head_v_pu, p_kw)
+        curve = fixed_quantity(self.quantity_mw(drawn_mw, p_kw))
+        outbox = Outbox()
+        outbox.put(self.ports.bids, interface_bid([curve], interval, self.clock.market_s, self.multiplicity))
+        return outbox
+
+    def save(self) -> State:
+        """Nothing is carried."""
+        return {"schema": np.array([SCHEMA])}
+
+    def restore(self, state: State) -> None:
+        """Nothing is carried but the schema's number."""
+        assert state["schema"].tolist() == [SCHEMA]
