@@ -86,7 +86,7 @@ class LineLimits:
         width = np.broadcast_to(ends[:, None, :], (n, 2, steps))
         cost = np.broadcast_to(self._steps[:, 1], (n, 2, steps))
         excess = self._program.add_columns(0.0, width.ravel(), cost.ravel()).reshape(n, 2, steps)
-        factor = self._network.ptdf[branches]
+        factor = self._network.shift_factors(branches)
         signs = np.repeat(np.array([-1.0, 1.0]), steps)
         columns = np.hstack((self._energy.net[times], excess.reshape(n, 2 * steps)))
         values = np.hstack((factor, np.broadcast_to(signs, (n, 2 * steps))))
