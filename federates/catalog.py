@@ -20,6 +20,8 @@ KINDS: dict[str, str] = {
 
 TOOLS: dict[str, str] = {
     "check": "federates.tools.check",
+    "clear": "federates.tools.clear",
+    "commit": "federates.tools.commit",
     "doctor": "federates.tools.doctor",
     "feeder": "federates.tools.feeder",
     "forward": "federates.tools.forward",

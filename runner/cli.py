@@ -13,14 +13,16 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
 import click
 
-from federates.core.errors import TandemError
+from federates.core.errors import MissingInputError, TandemError
 from federates.core.exit_codes import ExitCode, exit_code_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from runner.check import Checked
     from runner.faults import StudyError
     from runner.run import RunEnd
@@ -30,7 +32,7 @@ Exit codes:
     0  done
     1  a fault of Tandem itself; please report it
     2  the command was not understood
-    3  the study cannot be run as written; every fault was named
+    3  the study, case or date cannot be used as given; every fault was named
     4  a federate died; the message names it
     5  a power flow, the T-D fixed point or a market was not solved
     7  no port, disk or memory was left
@@ -45,6 +47,16 @@ FEEDER_KEYS = (
     *("max_loading_pct", "map_error_pu", "n_uncovered_nodes"),
 )
 """Figures of a feeder in the order in which they are shown."""
+CLEAR_KEYS = (
+    *("objective_usd_per_h", "lmp_usd_per_mwh", "energy_usd_per_mwh", "congestion_usd_per_mwh"),
+    *("loss_usd_per_mwh", "dispatch_mw", "binding", "unserved_mw", "surplus_mw", "overload_mw"),
+    "penalty_priced",
+)
+COMMIT_KEYS = (
+    *("date", "cpu_s", "objective_usd", "bound_usd", "gap_pct", "nodes_count", "time_limited", "pricing_run"),
+    *("lmp_usd_per_mwh", "energy_usd_per_mwh", "congestion_usd_per_mwh", "loss_usd_per_mwh", "commitment"),
+    *("dispatch_mw", "binding", "unserved_mwh", "surplus_mwh", "overload_mwh"),
+)
 sets_option = click.option(
     "--set",
     "sets",
@@ -108,6 +120,11 @@ def tandem() -> None:
         tandem init my_study --template tiny   a folder with a study to edit
         tandem check my_study/studies/tiny.yaml
         tandem run my_study/studies/tiny.yaml
+
+    \b
+    The market alone:
+        tandem clear pjm5                      a case of your own, cleared once
+        tandem commit 2020-07-25               a day of RTS-GMLC, units committed a day ahead
     """
 
 
@@ -344,6 +361,71 @@ def feeder(master: Path, as_json: bool) -> None:
     _conclude(work, as_json=as_json, blank=blank)
 
 
+@tandem.command(epilog=EXIT_CODES)
+@click.argument("case", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--blocks", type=click.IntRange(1, 10_000), default=100, show_default=True,
+    help="Equal blocks into which a quadratic or higher cost is cut, exact at their ends.",
+)  # fmt: skip
+@json_option
+def clear(case: Path, blocks: int, as_json: bool) -> None:
+    r"""Clear CASE once as a market: what every unit gives and what a MWh costs at every bus.
+
+    CASE is a MATPOWER case (.m), a network saved with pandapower.to_json (.json), or the name of a shipped
+    case (pjm5). Every unit in service is on and offers its cost between its limits; loads are fixed; flows
+    are direct current without losses. A price is what the next MW costs at its bus: energy (the load-weighted
+    mean) + congestion + loss. A line's shadow price is what one more MW of its rating would save in an hour.
+
+    \b
+    Examples:
+        tandem clear pjm5
+        tandem clear my_grid.m
+        tandem clear my_grid.json --json
+    """
+
+    def work() -> Answer:
+        from runner.market_tables import cleared_text, shortfalls
+        from runner.shipped import located_case
+        from runner.tool import call_tool
+
+        found = call_tool("clear", {"path": str(located_case(case)), "blocks": blocks})
+        answer = cast("dict[str, object]", found["answer"])
+        return Answer(text=cleared_text(found), complaint=shortfalls(answer), fields=answer)
+
+    _conclude(work, as_json=as_json, blank={"status": "", "exit_reason": "", **dict.fromkeys(CLEAR_KEYS)})
+
+
+@tandem.command(epilog=EXIT_CODES)
+@click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
+@click.option(
+    "--gap", "gap_pct", type=click.FloatRange(0.0, 100.0), default=0.5, show_default=True, metavar="PERCENT",
+    help="The search ends once the cost is proven to be within this of the least.",
+)  # fmt: skip
+@json_option
+def commit(day: datetime, gap_pct: float, as_json: bool) -> None:
+    r"""Commit the units of RTS-GMLC for DATE, a day of 2020, a day ahead and with its network.
+
+    The state before the day is that of the relaxed day itself. Shown are the cost, the gap that the search
+    certifies, each unit hour by hour, and the prices of the pricing run with that commitment fixed.
+
+    \b
+    Examples:
+        tandem commit 2020-07-25
+        tandem commit 2020-03-27 --gap 0.1
+        tandem commit 2020-09-14 --json
+    """
+
+    def work() -> Answer:
+        from runner.market_tables import committed_text, shortfalls
+        from runner.tool import call_tool
+
+        found = call_tool("commit", {"date": day.date().isoformat(), "gap": gap_pct / 100.0})
+        answer = cast("dict[str, object]", found["answer"])
+        return Answer(text=committed_text(found), complaint=shortfalls(answer), fields=answer)
+
+    _conclude(work, as_json=as_json, blank={"status": "", "exit_reason": "", **dict.fromkeys(COMMIT_KEYS)})
+
+
 def _number(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, int | float) else "-"
 
@@ -445,7 +527,8 @@ def _attempted(work: Callable[[], Answer]) -> Answer:
 
         if isinstance(error, StudyError):
             return _faults_answer(error)
-        code = exit_code_of(error)
+        # no federate speaks here: what is missing is what the command was given
+        code = ExitCode.CONFIG if isinstance(error, MissingInputError) else exit_code_of(error)
         return _failure("config_error" if code is ExitCode.CONFIG else "failed", f"error: {error}", code)
     except (OSError, MemoryError) as error:
         return _failure("failed", f"error: {error or 'out of memory'}", ExitCode.RESOURCES)

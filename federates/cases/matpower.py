@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from federates.cases.case import TransmissionCase
-from federates.cases.ppc import Matrices, case_of
+from federates.cases.ppc import BLOCKS, Matrices, case_of
 from federates.core.arrays import FloatArray
 from federates.core.errors import ConfigError, MissingInputError
 
@@ -39,7 +39,7 @@ class Statement:
     """``[``, ``{`` or nothing."""
 
 
-def read_matpower(path: Path) -> TransmissionCase:
+def read_matpower(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
     """MATPOWER case file as a transmission case.
 
     Buses are named by ``mpc.bus_name`` where the file has it and the names are unique, else by number; units
@@ -50,6 +50,8 @@ def read_matpower(path: Path) -> TransmissionCase:
     ----------
     path : Path
         The ``.m`` file.
+    blocks : int
+        Blocks into which a polynomial cost above degree one is cut.
 
     Raises
     ------
@@ -81,7 +83,8 @@ def read_matpower(path: Path) -> TransmissionCase:
             bus_names=_bus_names(statements, len(lines["bus"])),
             where=where,
             dc_lines=dc_lines,
-        )
+        ),
+        blocks=blocks,
     )
 
 

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 
 from federates.cases.case import TransmissionCase
-from federates.cases.ppc import Matrices, case_of
+from federates.cases.ppc import BLOCKS, Matrices, case_of
 from federates.core.errors import ConfigError, MissingInputError
 
 UNLIMITED_MW = 1e6
@@ -22,7 +22,7 @@ _HEAD_CHARACTERS = 200
 _LIMIT_DECIMALS = 6  # pandapower widens the limits of units by 1e-10 MW
 
 
-def read_pandapower(path: Path) -> TransmissionCase:
+def read_pandapower(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
     """Network saved by ``pandapower.to_json`` as a transmission case.
 
     Buses bear their names where these are unique, else their index; units ``<bus>_G1`` ... and branches
@@ -33,6 +33,8 @@ def read_pandapower(path: Path) -> TransmissionCase:
     ----------
     path : Path
         The ``.json`` file.
+    blocks : int
+        Blocks into which a polynomial cost above degree one is cut.
 
     Raises
     ------
@@ -75,7 +77,8 @@ def read_pandapower(path: Path) -> TransmissionCase:
             gencost=ppc["gencost"].real,
             bus_names=_bus_names(net, len(bus)),
             where=lambda matrix, row: f"{path}: {matrix} row {row} of pandapower's converted network",
-        )
+        ),
+        blocks=blocks,
     )
 
 

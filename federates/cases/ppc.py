@@ -3,8 +3,8 @@
 Columns: R. D. Zimmerman and C. E. Murillo-Sanchez, "MATPOWER User's Manual", appendix B. Choices made here:
 
 - Rows out of service are dropped, and so are isolated buses without load and units.
-- Costs become piecewise linear: polynomials above degree one as ``BLOCKS`` equal blocks, exact at their
-  ends; costs that are not convex are refused.
+- Costs become piecewise linear: polynomials above degree one as equal blocks (``BLOCKS`` of them unless
+  the caller asks otherwise), exact at their ends; costs that are not convex are refused.
 - A rating of 0 is no limit. Shunt conductance counts as load. Reactive costs are not read.
 - Ramps: the 10-minute, else the AGC, else the 30-minute column; where all are 0 a unit may cross its whole
   range in a minute. Minimum times are zero and every unit is of kind ``thermal``.
@@ -57,8 +57,8 @@ class Matrices:
     """From and to bus number, greatest flow either way [MW]."""
 
 
-def case_of(matrices: Matrices) -> TransmissionCase:
-    """Transmission case of MATPOWER matrices.
+def case_of(matrices: Matrices, *, blocks: int = BLOCKS) -> TransmissionCase:
+    """Transmission case of MATPOWER matrices, polynomial costs cut into ``blocks`` blocks.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def case_of(matrices: Matrices) -> TransmissionCase:
         buses=buses_of([_bus(matrices, int(row)) for row in kept]),
         branches=branches_of(branches),
         dc_lines=_dc_lines(matrices, place),
-        units=units_of(_units(matrices, place)),
+        units=units_of(_units(matrices, place, blocks)),
         reference_bus=reference,
         source=matrices.source + note,
     )
@@ -200,7 +200,7 @@ def _dc_lines(m: Matrices, place: Mapping[int, int]) -> DcLines:
     )
 
 
-def _units(m: Matrices, place: Mapping[int, int]) -> list[UnitRow]:
+def _units(m: Matrices, place: Mapping[int, int], blocks_count: int) -> list[UnitRow]:
     if len(m.gencost) not in {len(m.gen), 2 * len(m.gen)}:
         raise ConfigError(
             f"{m.where('gencost', 0)}: {len(m.gencost)} cost rows for {len(m.gen)} units; give one a unit"
@@ -215,7 +215,7 @@ def _units(m: Matrices, place: Mapping[int, int]) -> list[UnitRow]:
             raise ConfigError(f"{m.where('gen', int(row))}: unit at bus {int(number)} has crossed limits")
         count[bus] = count.get(bus, 0) + 1
         bus_row = rows_of[int(number)]
-        no_load, blocks = _cost(m, int(row), p_min, p_max)
+        no_load, blocks = _cost(m, int(row), p_min, p_max, blocks_count)
         rows.append(
             UnitRow(
                 id=f"{_bus_id(m, bus_row)}_G{count[bus]}",
@@ -246,7 +246,9 @@ def _ramp_mw_per_min(gen: FloatArray, p_min_mw: float, p_max_mw: float) -> float
     return p_max_mw - min(p_min_mw, 0.0)
 
 
-def _cost(m: Matrices, row: int, p_min: float, p_max: float) -> tuple[float, tuple[tuple[float, float], ...]]:
+def _cost(
+    m: Matrices, row: int, p_min: float, p_max: float, blocks_count: int
+) -> tuple[float, tuple[tuple[float, float], ...]]:
     """Cost at least output [$/h] and (width [MW], price [$/MWh]) of the blocks above it."""
     model, count = int(m.gencost[row, 0]), int(m.gencost[row, 3])
     where = m.where("gencost", row)
@@ -255,7 +257,7 @@ def _cost(m: Matrices, row: int, p_min: float, p_max: float) -> tuple[float, tup
         raise ConfigError(f"{where}: cost model {model} with {count} terms cannot be read")
     terms = m.gencost[row, 4:needed]
     if model == _POLYNOMIAL:
-        p = np.linspace(p_min, p_max, (BLOCKS if np.any(terms[:-2]) else 1) + 1)
+        p = np.linspace(p_min, p_max, (blocks_count if np.any(terms[:-2]) else 1) + 1)
         cost = np.polyval(terms, p)
     else:
         p, cost = _piecewise(terms[0::2], terms[1::2], p_min, p_max, where)

@@ -10,6 +10,7 @@ from federates.cases.case import Series, TransmissionCase
 from federates.cases.matpower import read_matpower
 from federates.cases.pandapower_json import read_pandapower
 from federates.cases.pjm5 import read_pjm5
+from federates.cases.ppc import BLOCKS
 from federates.cases.rts_gmlc import read_rts_gmlc
 from federates.cases.rts_series import Resolution, read_rts_series
 from federates.cases.shape import shaped_series
@@ -62,6 +63,35 @@ def read_case(
         case _:
             raise ConfigError(f"no transmission case of kind {kind!r}; choose one of {get_args(CaseKind)}")
     return case.with_ratings(dict(stress or {}))
+
+
+def read_file(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
+    """Transmission case of a file, read by what its name ends with.
+
+    Parameters
+    ----------
+    path : Path
+        A MATPOWER case (``.m``) or a pandapower network (``.json``).
+    blocks : int
+        Blocks into which a polynomial cost above degree one is cut.
+
+    Raises
+    ------
+    ConfigError
+        If the name ends with neither, or the file cannot be used; the message begins with file and line.
+    MissingInputError
+        If there is no such file.
+    """
+    match path.suffix.lower():
+        case ".m":
+            return read_matpower(path, blocks=blocks)
+        case ".json":
+            return read_pandapower(path, blocks=blocks)
+        case _:
+            raise ConfigError(
+                f"{path}: the name tells no format; give a MATPOWER case (.m) or a network saved with "
+                "pandapower.to_json (.json)"
+            )
 
 
 def read_series(

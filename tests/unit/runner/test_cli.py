@@ -42,7 +42,9 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("--version",), ("check", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("run", "--help"), ("--version",), ("check", "--help"), ("clear", "--help")]
+)
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     loaded = loaded_by(*arguments)
     assert "click" in loaded
@@ -57,7 +59,8 @@ def test_check_loads_no_engine_itself(tmp_path: Path) -> None:
 
 
 def test_every_command_has_an_example_and_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert sorted(tandem.commands) == ["check", "doctor", "feeder", "init", "report", "run", "schema"]
+    commands = ["check", "clear", "commit", "doctor", "feeder", "init", "report", "run", "schema"]
+    assert sorted(tandem.commands) == commands
     for name in tandem.commands:
         assert _code([name, "--help"]) == 0
         text = capsys.readouterr().out
@@ -73,7 +76,14 @@ def test_every_exit_code_is_documented() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["walk"], ["run"], ["run", "x.yaml", "--resume", "."], ["check"], ["run", "x", "--transport", "tcp"]],
+    [
+        ["walk"],
+        ["run"],
+        ["run", "x.yaml", "--resume", "."],
+        ["check"],
+        ["run", "x", "--transport", "tcp"],
+        ["commit", "7/25"],
+    ],
 )
 def test_a_command_that_is_not_understood_ends_with_its_own_code(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -105,10 +115,10 @@ def test_check_says_what_a_study_holds(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_resuming_what_is_no_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _code(["run", "--resume", str(tmp_path), "--json"]) != ExitCode.DONE
+    assert _code(["run", "--resume", str(tmp_path), "--json"]) == ExitCode.CONFIG
     told = capsys.readouterr()
     assert "is this the folder of a run?" in told.err
-    assert json.loads(told.out)["status"] == "failed"
+    assert json.loads(told.out)["status"] == "config_error"
 
 
 def test_a_result_folder_that_cannot_be_made_is_a_plain_message(
