@@ -9,6 +9,7 @@
     ├── MissingInputError      a message, series or file that should be there is not
     ├── ModelError             an engine gave no usable answer
     │   ├── DivergedError      a power flow did not converge
+    │   │   └── CollapsedError its voltages are below what loads can be served at
     │   └── InfeasibleError    a program has no (optimal) solution
     └── TransportError         the federation's time or wires broke
         ├── PeerLostError      another federate ended the run
@@ -46,6 +47,10 @@ class ModelError(TandemError):
 
 class DivergedError(ModelError):
     """A power flow did not converge."""
+
+
+class CollapsedError(DivergedError):
+    """A power flow's voltages are below what loads can be served at."""
 
 
 class InfeasibleError(ModelError):

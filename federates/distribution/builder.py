@@ -16,7 +16,7 @@ import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import ConfigError
-from federates.distribution.circuit import Circuit, CircuitLayout, Control, Terminal
+from federates.distribution.circuit import COLLAPSE_PU, Circuit, CircuitLayout, Control, Terminal
 from federates.distribution.master import DerConnection, OpenDssFeeder, der_command, master_circuit
 from federates.distribution.model import Capacitor, Feeder, Line, LineConfig, Load, Regulator, Transformer
 from federates.distribution.topology import BusLevel, bus_levels, connection_kv
@@ -35,7 +35,7 @@ SUBSTATION_DELAY_S = 30.0
 RELAY_BASE_V = 120.0
 SOURCE_X_PU = 1e-6
 """Reactance of the source on 100 MVA: stiff, 5e-8 pu of drop at 5 MVA."""
-LOAD_V_MIN_PU, LOAD_V_MAX_PU = 0.7, 1.3
+LOAD_V_MIN_PU, LOAD_V_MAX_PU = COLLAPSE_PU, 1.3
 """Inside, a load follows its model; outside, the engine makes it an impedance. A test reads the voltages."""
 REGULATOR_X_OHM = 5.8e-4
 """Series reactance of a regulator: 0.01 % at 2.4 kV and 1 MVA."""

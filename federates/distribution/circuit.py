@@ -2,8 +2,10 @@
 
 One :class:`Circuit` is one isolated engine context. Powers are in kVA, voltages in volts line-to-neutral.
 Engine facts this file rests on (DSS C-API 0.14.5): divergence raises nothing, so ``Converged`` is read after
-every solve; a load's kW is set before its kvar, because kW keeps the power factor; batch setters rebuild the
-admittance matrix unless they carry ``AvoidFullRecalc``.
+every solve; a load far below its rated voltage becomes an impedance and hides a collapse, so its voltage is
+read too; a load's kW is set before its kvar, because kW keeps the power factor; batch setters rebuild the
+admittance matrix unless they carry ``AvoidFullRecalc``; a tap that the engine moves is a sum of steps, which
+differs in its last bits from the tap of that number, so the ratio itself is saved.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import dss
 import numpy as np
 
 from federates.core.arrays import ComplexArray, FloatArray, IntArray
-from federates.core.errors import ConfigError, DivergedError, ModelError
+from federates.core.errors import CollapsedError, ConfigError, DivergedError, ModelError
 from federates.distribution.layout import (
     Branch,
     CircuitLayout,
@@ -26,6 +28,7 @@ from federates.distribution.layout import (
     Source,
     Terminal,
 )
+from federates.distribution.legs import load_legs
 from federates.distribution.metering import Metering
 from federates.distribution.regulation import RelaySettings, relay_directions, within_limits
 
@@ -35,6 +38,12 @@ _KEEP_Y = altdss.enums.SetterFlags.AvoidFullRecalc
 _MAX_ITERATIONS = 200
 _MAX_TAP_EVENTS = 2000
 _OFF, _STATIC = -1, 0
+COLLAPSE_PU = 0.7
+"""A load that draws power below this voltage is not served: the solution is a collapse. [pu]"""
+_EXPONENTS = {1: (0.0, 0.0), 2: (2.0, 2.0), 3: (0.0, 2.0), 5: (1.0, 1.0)}
+"""Powers of the voltage with which P and Q go, by the engine's load models."""
+_CVR = 4
+"""The load model that states its own powers."""
 
 
 class Circuit:
@@ -57,6 +66,9 @@ class Circuit:
 
     def __init__(self, script: Sequence[str], *, tolerance: float = 1e-8, layout: CircuitLayout) -> None:
         self.layout = layout
+        self._is_solved = False
+        self._voltages: ComplexArray | None = None
+        self._powers: ComplexArray | None = None
         context = dss.DSS.NewContext()
         context.AllowEditor = False
         context.AllowChangeDir = False
@@ -83,13 +95,15 @@ class Circuit:
                 for _ in self._bus_nodes(name)
             ]
         )
+        self._capacitor_names = [n for n in self._circuit.Capacitors.AllNames if n.lower() != "none"]
         self._timers_s: FloatArray = np.zeros(len(layout.regulators))
         self._directions: FloatArray = np.zeros(len(layout.regulators))
         self._index_elements()
         self._index_setters()
         self._index_regulators()
-        self._voltages: ComplexArray | None = None
-        self._powers: ComplexArray | None = None
+        ratings = self.load_ratings()
+        self._legs = load_legs(self.load_nodes, ratings)
+        self._load_kva: ComplexArray = ratings.kw + 1j * ratings.kvar
 
     # -- what is set ------------------------------------------------------------------------------------
 
@@ -101,6 +115,7 @@ class Circuit:
 
     def set_loads(self, p_kw: FloatArray, q_kvar: FloatArray) -> None:
         """Set what the loads draw at rated voltage, shapes (loads,), in the layout's order. [kW, kvar]"""
+        self._load_kva = np.asarray(p_kw + 1j * q_kvar)
         if self._load_order.size:
             loads = self._batches.Load
             loads._set_kW(p_kw[self._load_order], flags=_KEEP_Y)  # noqa: SLF001
@@ -125,6 +140,8 @@ class Circuit:
     def solve(self, control: Control, step_s: int = 60) -> SolveReport:
         """Solve the power flow and report how it went.
 
+        After an error there is nothing to read until a solve succeeds.
+
         Parameters
         ----------
         control
@@ -136,7 +153,19 @@ class Circuit:
         ------
         DivergedError
             If the power flow or the controls do not settle.
+        CollapsedError
+            If a load that draws power is left below ``COLLAPSE_PU``.
         """
+        try:
+            report = self._controlled(control, step_s)
+            self._refuse_collapse()
+        except DivergedError:
+            self._is_solved = False
+            self._forget()
+            raise
+        return report
+
+    def _controlled(self, control: Control, step_s: int) -> SolveReport:
         if control is Control.TIME:
             return self._solve_time(step_s)
         if control is Control.STATIC:
@@ -175,11 +204,25 @@ class Circuit:
             "check their delays and bandwidths"
         )
 
+    def _refuse_collapse(self) -> None:
+        legs, v_v = self._legs, self.node_voltages_v()
+        v_pu = np.abs(legs.across_v(v_v)) / legs.rated_v
+        if (v_pu >= COLLAPSE_PU).all():
+            return
+        lost = legs.element[(v_pu < COLLAPSE_PU) & (self._load_kva[legs.element] != 0.0)]
+        if lost.size:
+            raise CollapsedError(
+                f"circuit {self.layout.name!r}: voltage collapse: {np.unique(lost).size} loads, first "
+                f"{self.layout.loads[lost[0]]!r}, are below {COLLAPSE_PU} pu (lowest {v_pu.min():.3f}); "
+                "the loading is beyond what the circuit can serve"
+            )
+
     # -- what is read -----------------------------------------------------------------------------------
 
     def node_voltages_v(self) -> ComplexArray:
         """Return the voltages to ground, shape (nodes,). [V]"""
         if self._voltages is None:
+            self._require_solution()
             self._voltages = np.array(self._circuit.AllBusVolts).view(np.complex128)
         return self._voltages
 
@@ -212,6 +255,7 @@ class Circuit:
 
     def losses_kva(self) -> complex:
         """Return the losses in lines and transformers; capacitors are none. [kVA]"""
+        self._require_solution()
         loss = self._circuit.Losses
         return complex(loss[0], loss[1]) / 1e3
 
@@ -245,6 +289,7 @@ class Circuit:
 
     def element_powers_kva(self, element: str) -> ComplexArray:
         """Return the powers into an element's ungrounded conductors, in the order of its nodes. [kVA]"""
+        self._require_solution()
         self._activate(element)
         active = self._circuit.ActiveCktElement
         flat = np.array(active.Powers).view(np.complex128)
@@ -256,11 +301,29 @@ class Circuit:
         rows = []
         for name in self.layout.loads:
             loads.Name = name
-            rows.append((loads.kW, loads.kvar, loads.kV, loads.IsDelta))
-        table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+            exponents = _EXPONENTS.get(loads.Model, (np.nan, np.nan))
+            if loads.Model == _CVR:
+                exponents = (loads.CVRwatts, loads.CVRvars)
+            limits = (loads.Vminpu, loads.Vmaxpu)
+            row = (loads.kW, loads.kvar, loads.kV, loads.Phases, loads.IsDelta, loads.Model)
+            rows.append((*row, *limits, *exponents))
+        table = np.array(rows, dtype=np.float64).reshape(-1, 10).T
         return LoadRatings(
-            kw=table[:, 0], kvar=table[:, 1], kv=table[:, 2], is_delta=table[:, 3].astype(np.bool_)
+            kw=table[0],
+            kvar=table[1],
+            kv=table[2],
+            phases_count=table[3].astype(np.int64),
+            is_delta=table[4].astype(np.bool_),
+            model=table[5].astype(np.int64),
+            v_min_pu=table[6],
+            v_max_pu=table[7],
+            p_exponent=table[8],
+            q_exponent=table[9],
         )
+
+    def loads_kva(self) -> ComplexArray:
+        """Return what the loads were last asked to draw at rated voltage, shape (loads,). [kVA]"""
+        return self._load_kva.copy()
 
     def line_lengths(self) -> FloatArray:
         """Return the lines' lengths in the script's units, shape (lines,), ordered as ``line_ids``."""
@@ -280,12 +343,27 @@ class Circuit:
         return Source(bus=bus, base_kv=float(source.BasekV), phases_count=int(source.Phases))
 
     def save(self) -> dict[str, FloatArray]:
-        """Return the state that outlasts a step: taps, and how long each relay has been out of band."""
-        return {"taps": self.taps(), "timers_s": self._timers_s.copy(), "directions": self._directions.copy()}
+        """Return the state that outlasts a step.
+
+        Taps as ratios, capacitor steps, and how long each relay has been out of band in which direction.
+        """
+        return {
+            "tap_pu": self._tap_ratios(),
+            "capacitors": self._capacitor_steps(),
+            "timers_s": self._timers_s.copy(),
+            "directions": self._directions.copy(),
+        }
 
     def restore(self, state: Mapping[str, FloatArray]) -> None:
-        """Take up a saved state."""
-        self.set_taps(state["taps"])
+        """Take up a saved state; nothing is solved."""
+        transformers = self._circuit.Transformers
+        for (name, winding), ratio in zip(self._regulated_windings, state["tap_pu"].tolist(), strict=True):
+            transformers.Name = name
+            transformers.Wdg = winding
+            if transformers.Tap != ratio:
+                transformers.Tap = ratio
+        self._set_capacitor_steps(state["capacitors"])
+        self._forget()
         self._timers_s = np.array(state["timers_s"], dtype=np.float64)
         self._directions = np.array(state["directions"], dtype=np.float64)
 
@@ -297,7 +375,12 @@ class Circuit:
         except dss.DSSException as error:
             raise ConfigError(f"circuit {self.layout.name!r}: {command!r}: {error}") from error
 
+    def _require_solution(self) -> None:
+        if not self._is_solved:
+            raise ModelError(f"circuit {self.layout.name!r}: nothing to read, the last solve failed")
+
     def _solve_engine(self) -> None:
+        self._is_solved = False
         try:
             self._solution.Solve()
         except dss.DSSException as error:
@@ -315,6 +398,36 @@ class Circuit:
             raise DivergedError(
                 f"circuit {self.layout.name!r}: control actions left undone; check the regulators"
             )
+        self._is_solved = True
+
+    def _tap_ratios(self) -> FloatArray:
+        transformers = self._circuit.Transformers
+        ratios = []
+        for name, winding in self._regulated_windings:
+            transformers.Name = name
+            transformers.Wdg = winding
+            ratios.append(transformers.Tap)
+        return np.array(ratios, dtype=np.float64)
+
+    def _capacitor_steps(self) -> FloatArray:
+        """Return which steps of every capacitor are on, one after the other."""
+        capacitors = self._circuit.Capacitors
+        states: list[int] = []
+        for name in self._capacitor_names:
+            capacitors.Name = name
+            states.extend(capacitors.States)
+        return np.array(states, dtype=np.float64)
+
+    def _set_capacitor_steps(self, steps: FloatArray) -> None:
+        capacitors = self._circuit.Capacitors
+        first = 0
+        for name in self._capacitor_names:
+            capacitors.Name = name
+            before = np.array(capacitors.States)
+            wanted = steps[first : first + before.size].astype(np.int32)
+            if not np.array_equal(wanted, before):
+                capacitors.States = wanted
+            first += before.size
 
     def _set_control_mode(self, mode: int) -> None:
         if mode != self._control_mode:
@@ -334,6 +447,7 @@ class Circuit:
 
     def _terminal_kva(self) -> ComplexArray:
         if self._powers is None:
+            self._require_solution()
             self._powers = np.array(self._circuit.PDElements.AllPowers).view(np.complex128)
         return self._powers
 
@@ -355,33 +469,33 @@ class Circuit:
         nodes: Sequence[int] = self._circuit.ActiveBus.Nodes
         return nodes
 
-    def _element_nodes(self, element: str) -> list[int]:
-        """Return the places of an element's conductors, -1 for ground."""
+    def _element_nodes(self, element: str) -> list[list[int]]:
+        """Return the places of an element's conductors, end by end, -1 for ground."""
         self._activate(element)
         active = self._circuit.ActiveCktElement
-        conductors = active.NumConductors
-        places = []
-        for slot, phase in enumerate(active.NodeOrder):
-            bus = active.BusNames[slot // conductors].split(".")[0].lower()
-            places.append(self._places[f"{bus}.{phase}"] if phase else -1)
-        return places
+        conductors, order = active.NumConductors, active.NodeOrder
+        ends = []
+        for end, name in enumerate(active.BusNames):
+            bus = name.split(".")[0].lower()
+            phases = order[conductors * end : conductors * (end + 1)]
+            ends.append([self._places[f"{bus}.{phase}"] if phase else -1 for phase in phases])
+        return ends
 
     def _index_elements(self) -> None:
         """Read every series element and capacitor, in the order of the engine's array of powers."""
-        conductors: dict[str, list[int]] = {}
+        conductors: dict[str, list[list[int]]] = {}
         branches: list[Branch] = []
         shunts: list[Shunt] = []
         regulated = self._regulated_transformers()
         for name in self._circuit.PDElements.AllNames:
-            places = self._element_nodes(name)
-            conductors[name] = places
-            single = self._circuit.ActiveCktElement.NumTerminals == 1  # a capacitor in delta
-            half = len(places) if single else len(places) // 2
-            ends = tuple(tuple(p for p in part if p >= 0) for part in (places[:half], places[half:]))
-            if ends[1]:
-                branches.append(self._branch(name, ends[0], ends[1], regulated))
+            ends = self._element_nodes(name)
+            conductors[name] = ends
+            first, *rest = (tuple(place for place in end if place >= 0) for end in ends)
+            second = tuple(place for end in rest for place in end)  # none: a capacitor, in star or in delta
+            if second:
+                branches.append(self._branch(name, first, second, regulated, len(ends)))
             else:
-                shunts.append(Shunt(name=name, nodes=ends[0]))
+                shunts.append(Shunt(name=name, nodes=first))
         self._branches = tuple(branches)
         self._shunts = tuple(shunts)
         self._metering = Metering(self.layout, self.node_names, conductors, branches)
@@ -397,7 +511,12 @@ class Circuit:
         return found
 
     def _branch(
-        self, name: str, nodes1: tuple[int, ...], nodes2: tuple[int, ...], regulated: set[str]
+        self,
+        name: str,
+        nodes1: tuple[int, ...],
+        nodes2: tuple[int, ...],
+        regulated: set[str],
+        ends_count: int,
     ) -> Branch:
         kind, short = name.split(".", 1)
         if kind.lower() == "line":
@@ -416,6 +535,7 @@ class Circuit:
             nodes2=nodes2,
             ampacity_a=np.inf,
             kva=float(kva),
+            ends_count=ends_count,
         )
 
     def _index_setters(self) -> None:
@@ -425,7 +545,7 @@ class Circuit:
         self.der_nodes = tuple(self._ungrounded(f"generator.{name}") for name in self.layout.ders)
 
     def _ungrounded(self, element: str) -> tuple[int, ...]:
-        return tuple(place for place in self._element_nodes(element) if place >= 0)
+        return tuple(place for end in self._element_nodes(element) for place in end if place >= 0)
 
     def _order(self, what: str, engine: Sequence[str], wanted: Sequence[str]) -> IntArray:
         """Return for each of the engine's elements its place in the layout."""
@@ -447,6 +567,7 @@ class Circuit:
         }
         ldc_v = np.zeros(count, dtype=np.complex128)
         regulated = np.zeros(count, dtype=np.int64)
+        self._regulated_windings: list[tuple[str, int]] = []
         for place, name in enumerate(self.layout.regulators):
             controls.Name = name
             columns["v_set_v"][place] = controls.ForwardVreg
@@ -455,6 +576,7 @@ class Circuit:
             columns["ct_primary_a"][place] = controls.CTPrimary
             columns["delay_s"][place] = controls.Delay
             ldc_v[place] = complex(controls.ForwardR, controls.ForwardX)
+            self._regulated_windings.append((controls.Transformer, controls.TapWinding))
             end = Terminal(element=f"transformer.{controls.Transformer}", number=controls.TapWinding)
             regulated[place] = self._metering.slots((end,))[0]
         self._relays = RelaySettings(ldc_v=ldc_v, **columns)

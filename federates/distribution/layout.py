@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Literal
 
-from federates.core.arrays import BoolArray, FloatArray
+from federates.core.arrays import BoolArray, FloatArray, IntArray
 
 
 class Control(enum.Enum):
@@ -68,10 +68,13 @@ class Branch:
     nodes1: tuple[int, ...]
     """Places in ``node_names`` of the first end; grounded conductors are left out."""
     nodes2: tuple[int, ...]
+    """Of the second end, or of both halves of a centre-tapped secondary."""
     ampacity_a: float
     """Per phase; infinite for transformers and regulators. [A]"""
     kva: float
     """Rating of all phases together; infinite for lines. [kVA]"""
+    ends_count: int = 2
+    """Terminals: 3 where the secondary is centre-tapped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,17 @@ class LoadRatings:
     kvar: FloatArray
     kv: FloatArray
     """As the connection sees it. [kV]"""
+    phases_count: IntArray
     is_delta: BoolArray
+    model: IntArray
+    """The engine's number: 1 constant power, 2 impedance, 5 current, 3 and 4 mixed, 8 ZIP."""
+    v_min_pu: FloatArray
+    """Below, a load leaves its model. [pu]"""
+    v_max_pu: FloatArray
+    """Above, a load leaves its model. [pu]"""
+    p_exponent: FloatArray
+    """Active power goes with this power of the voltage; NaN where the model is no power law."""
+    q_exponent: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

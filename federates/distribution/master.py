@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from federates.core.errors import ConfigError
-from federates.distribution.circuit import Circuit, CircuitLayout, Terminal
+from federates.distribution.circuit import COLLAPSE_PU, Circuit, CircuitLayout, Terminal
 from federates.distribution.master_faults import at_source, undrivable, unfed, unsupported
 from federates.distribution.model import Feeder, Line, Load
 from federates.distribution.nodes import PHASES, bus_of, fed_from, phase_of
@@ -25,6 +25,8 @@ BASE_SHARE = 0.05
 SOURCE_X_PU = 1e-6
 """Reactance of the ideal source on 100 MVA."""
 DER_V_MIN_PU, DER_V_MAX_PU = 0.02, 2.0
+ENGINE_V_MIN_PU = 0.95
+"""Lower limit of a load's model that the engine takes where a script gives none."""
 _LOAD_MODELS = {"1": "pq", "2": "z", "5": "i"}
 _FEET = {"mi": 5280.0, "kft": 1000.0, "km": 3280.84, "m": 3.28084, "in": 1 / 12, "cm": 0.0328084}
 """By unit of length; none at all counts as feet."""
@@ -44,6 +46,8 @@ class OpenDssFeeder(Feeder):
     """What the elements at the source's bus can carry together. [MVA]"""
     load_bus_kv: tuple[float, ...]
     """Line-to-line base at the bus of each load, shape (loads,). [kV]"""
+    load_edits: tuple[str, ...]
+    """Commands by which loads that are left at the engine's default keep to their model at low voltage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +159,7 @@ def read_master(path: Path, head_bus: str | None = None) -> OpenDssFeeder:
         regulators_in_script=circuit.layout.regulators,
         heads=published.heads,
         rating_mva=_rating_mva(circuit, published.heads, source.base_kv),
+        load_edits=tuple(_load_edits(circuit)),
         load_bus_kv=tuple(
             math.sqrt(3) * float(circuit.node_base_v[nodes[0]]) / 1e3 for nodes in circuit.load_nodes
         ),
@@ -185,7 +190,7 @@ def master_circuit(
         interface=feeder.heads,
         feeder_heads=(feeder.heads,),
     )
-    script = [*feeder.script, _ideal_source(feeder.kv), *commands]
+    script = [*feeder.script, *feeder.load_edits, _ideal_source(feeder.kv), *commands]
     return Circuit(script, tolerance=tolerance, layout=layout)
 
 
@@ -308,6 +313,13 @@ def _loads(published: PublishedCircuit, faults: list[str]) -> Iterator[Load]:
             kvar=float(ratings.kvar[k]),
             model=_LOAD_MODELS.get(statement.last("model") or "1", "pq"),
         )
+
+
+def _load_edits(circuit: Circuit) -> Iterator[str]:
+    """A load at the default lower limit would turn into an impedance at 0.95 pu, and hide a collapse."""
+    for name, v_min_pu in zip(circuit.layout.loads, circuit.load_ratings().v_min_pu, strict=True):
+        if math.isclose(v_min_pu, ENGINE_V_MIN_PU):
+            yield f"edit load.{name} vminpu={COLLAPSE_PU}"
 
 
 def _spans(published: PublishedCircuit) -> Iterator[Line]:

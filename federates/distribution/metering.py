@@ -29,7 +29,7 @@ class Metering:
     node_names
         As ``bus.phase``.
     conductors
-        Per element, in the engine's order: the node of every conductor, both ends, -1 for ground.
+        Per element, in the engine's order: the node of every conductor, end by end, -1 for ground.
     branches
         The series elements among them.
 
@@ -43,17 +43,18 @@ class Metering:
         self,
         layout: CircuitLayout,
         node_names: Sequence[str],
-        conductors: Mapping[str, Sequence[int]],
+        conductors: Mapping[str, Sequence[Sequence[int]]],
         branches: Sequence[Branch],
     ) -> None:
         self._name = layout.name
-        self._slots: dict[str, range] = {}
+        self._slots: dict[tuple[str, int], range] = {}
         count = 0
-        for element, nodes in conductors.items():
-            self._slots[element.lower()] = range(count, count + len(nodes))
-            count += len(nodes)
+        for element, ends in conductors.items():
+            for number, nodes in enumerate(ends, start=1):
+                self._slots[element.lower(), number] = range(count, count + len(nodes))
+                count += len(nodes)
         self.node: IntArray = np.array(
-            [node for nodes in conductors.values() for node in nodes], dtype=np.int64
+            [node for ends in conductors.values() for nodes in ends for node in nodes], dtype=np.int64
         )
         self._phase: IntArray = np.array(
             [int(node_names[node].rsplit(".", 1)[1]) - 1 if node >= 0 else -1 for node in self.node],
@@ -64,9 +65,10 @@ class Metering:
         self.line_ids: tuple[str, ...] = tuple(branch.name for branch in lines)
         self.transformer_ids: tuple[str, ...] = tuple(branch.name for branch in others)
         self._ampacity_a: FloatArray = np.array([branch.ampacity_a for branch in lines])
-        self._kva: FloatArray = np.array([branch.kva for branch in others])
-        self._line_slots, self._line_of = self._ends(self.line_ids)
-        self._transformer_slots, self._end_of = self._ends(self.transformer_ids)
+        self._line_slots, end, of = self._ends(lines)
+        self._line_of: IntArray = of[end]
+        self._transformer_slots, self._transformer_end, self._transformer_of = self._ends(others)
+        self._end_kva: FloatArray = np.array([kva for branch in others for kva in _end_kva(branch)])
         self._interface = self.slots(layout.interface)
         heads = [self.slots(head) for head in layout.feeder_heads]
         self._heads: IntArray = np.concatenate([np.zeros(0, np.int64), *heads])
@@ -76,12 +78,10 @@ class Metering:
         """Return the places of the terminals' ungrounded conductors in the array of powers."""
         found: list[int] = []
         for terminal in terminals:
-            if terminal.element.lower() not in self._slots:
+            slots = self._slots.get((terminal.element.lower(), terminal.number))
+            if slots is None:
                 raise ConfigError(f"circuit {self._name!r} has no series element {terminal.element!r}")
-            slots = self._slots[terminal.element.lower()]
-            half = len(slots) // 2
-            end = slots[half * (terminal.number - 1) : half * terminal.number]
-            found += [slot for slot in end if self.node[slot] >= 0]
+            found += [slot for slot in slots if self.node[slot] >= 0]
         return np.array(found, dtype=np.int64)
 
     def head_power_kva(self, power_kva: ComplexArray) -> ComplexArray:
@@ -107,26 +107,35 @@ class Metering:
         slots = self._line_slots
         current_a = 1e3 * np.abs(power_kva[slots]) / np.abs(voltage_v[self.node[slots]])
         largest: FloatArray = np.zeros(len(self.line_ids))
-        np.maximum.at(largest, self._line_of // 2, current_a)
+        np.maximum.at(largest, self._line_of, current_a)
         loading: FloatArray = largest / self._ampacity_a
         return loading
 
     def transformer_loading_pu(self, power_kva: ComplexArray) -> FloatArray:
-        """Return the larger end's apparent power over the rating, shape (transformers,)."""
-        ends = _summed(power_kva[self._transformer_slots], self._end_of, 2 * len(self.transformer_ids))
-        loading: FloatArray = np.abs(ends).reshape(-1, 2).max(axis=1) / self._kva
-        return loading
+        """Return the largest end's apparent power over its rating, shape (transformers,).
 
-    def _ends(self, elements: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """Return elements' ungrounded conductors, and twice the element's place plus the end, 0 or 1."""
-        slots: list[int] = []
-        owners: list[int] = []
-        for place, element in enumerate(elements):
-            for number in (1, 2):
-                end = self.slots((Terminal(element=element, number=number),)).tolist()
-                slots += end
-                owners += [2 * place + number - 1] * len(end)
-        return np.array(slots, dtype=np.int64), np.array(owners, dtype=np.int64)
+        Each half of a centre-tapped secondary carries half of the rating.
+        """
+        ends = _summed(power_kva[self._transformer_slots], self._transformer_end, self._end_kva.size)
+        largest: FloatArray = np.zeros(len(self.transformer_ids))
+        np.maximum.at(largest, self._transformer_of, np.abs(ends) / self._end_kva)
+        return largest
+
+    def _ends(self, branches: Sequence[Branch]) -> tuple[IntArray, IntArray, IntArray]:
+        """Return the branches' ungrounded conductors, the end of each, and the branch of each end."""
+        slots: list[IntArray] = [np.zeros(0, np.int64)]
+        branch_of = []
+        for place, branch in enumerate(branches):
+            for number in range(1, branch.ends_count + 1):
+                slots.append(self.slots((Terminal(element=branch.name, number=number),)))
+                branch_of.append(place)
+        end = np.repeat(np.arange(len(branch_of)), [part.size for part in slots[1:]])
+        return np.concatenate(slots), end, np.array(branch_of, dtype=np.int64)
+
+
+def _end_kva(branch: Branch) -> tuple[float, ...]:
+    """Ratings of a transformer's ends."""
+    return (branch.kva, *[branch.kva / (branch.ends_count - 1)] * (branch.ends_count - 1))
 
 
 def _summed(values: ComplexArray, owner: IntArray, size: int) -> ComplexArray:

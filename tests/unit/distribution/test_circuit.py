@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federates.core.errors import ConfigError, DivergedError
+from federates.core.errors import CollapsedError, ConfigError, DivergedError, ModelError
 from federates.distribution.builder import DerAttachment, FeederInstance, LdaModel, build_circuit
 from federates.distribution.circuit import Circuit, CircuitLayout, Control, Terminal
 from federates.distribution.tables import read_feeder
@@ -34,11 +34,19 @@ def _circuit(feeders: int = 1, bus_kv: float = 138.0) -> Circuit:
     return build_circuit(LdaModel(name="lda", bus_kv=bus_kv, feeders=instances))
 
 
-def _two_bus(*, kw: float = 100.0, load: str = "", name: str = "two") -> Circuit:
-    """Return one load behind a line of 0.1 + 0.2j ohm per phase on a 4.16 kV source."""
+_TWO_BUS_SCRIPT = (
+    "new circuit.two bus1=mv phases=3 basekv=4.16 pu=1 angle=0 r1=0 x1=1e-7 r0=0 x0=1e-7",
+    "new line.l bus1=mv bus2=end phases=3 length=1 r1=0.1 r0=0.1 x1=0.2 x0=0.2 c1=0 c0=0 normamps=100",
+)
+"""A line of 0.1 + 0.2j ohm per phase on a 4.16 kV source."""
+
+
+def _two_bus(
+    *, kw: float = 100.0, load: str = "", name: str = "two", script: tuple[str, ...] = _TWO_BUS_SCRIPT
+) -> Circuit:
+    """Return one load behind the line."""
     script = (
-        "new circuit.two bus1=mv phases=3 basekv=4.16 pu=1 angle=0 r1=0 x1=1e-7 r0=0 x0=1e-7",
-        "new line.l bus1=mv bus2=end phases=3 length=1 r1=0.1 r0=0.1 x1=0.2 x0=0.2 c1=0 c0=0 normamps=100",
+        *script,
         f"new load.d bus1=end phases=3 kv=4.16 kw={kw} kvar=0 model=1 vminpu=0.02 vmaxpu=2 {load}",
         "set voltagebases=(4.16)",
         "calcvoltagebases",
@@ -181,6 +189,7 @@ def test_restored_circuits_go_on_like_the_one_saved_and_with_the_same_bits() -> 
     first.solve(Control.TIME, 100)
     state = first.save()
     assert state["timers_s"].any()
+    assert (state["tap_pu"] != 1.0).any()
     second.restore(state)
     third.restore(state)
     for circuit in (first, second, third):
@@ -220,6 +229,154 @@ def test_a_circuit_recovers_after_divergence() -> None:
     circuit.set_loads(np.full(loads, 50.0), np.zeros(loads))
     circuit.solve(Control.OFF)
     assert circuit.node_v_pu() == pytest.approx(before, abs=1e-7)
+
+
+def test_nothing_is_read_from_a_solve_that_failed() -> None:
+    circuit = _two_bus(kw=900.0)
+    circuit.solve(Control.OFF)
+    circuit.set_loads(np.array([60_000.0]), np.zeros(1))
+    with pytest.raises(DivergedError):
+        circuit.solve(Control.OFF)
+    for reading in (
+        circuit.node_voltages_v,
+        circuit.node_v_pu,
+        circuit.head_power_kva,
+        circuit.feeder_power_kva,
+        circuit.head_sequence_a,
+        circuit.line_loading_pu,
+        circuit.transformer_loading_pu,
+        circuit.losses_kva,
+        lambda: circuit.element_powers_kva("load.d"),
+    ):
+        with pytest.raises(ModelError, match="nothing to read"):
+            reading()
+    circuit.set_loads(np.array([900.0]), np.zeros(1))
+    circuit.solve(Control.OFF)
+    assert circuit.losses_kva().real > 0.0
+
+
+def test_a_collapse_that_the_engine_calls_converged_is_an_error() -> None:
+    """No more than U^2 / (2 (r + |z|)) = 4.16^2 / (2 (0.1 + 0.2236)) = 26.7 MW can be drawn at all.
+
+    The engine makes the load an impedance below ``vminpu`` and finds a solution for 60 MW too.
+    """
+    circuit = _two_bus(load="vminpu=0.95", name="sunk")
+    circuit.set_loads(np.array([7_000.0]), np.zeros(1))
+    circuit.solve(Control.OFF)
+    circuit.set_loads(np.array([60_000.0]), np.zeros(1))
+    with pytest.raises(CollapsedError, match=r"'sunk': voltage collapse: 1 loads, first 'd'"):
+        circuit.solve(Control.OFF)
+    assert circuit._solution.Converged
+    with pytest.raises(ModelError, match="nothing to read"):
+        circuit.node_v_pu()
+    # A load that draws nothing cannot fail to be served, however low the source.
+    circuit.set_loads(np.zeros(1), np.zeros(1))
+    circuit.set_source(0.5, 0.0)
+    circuit.solve(Control.OFF)
+    assert circuit.node_v_pu().max() < 0.51
+
+
+def test_a_regulator_that_hunts_is_an_error() -> None:
+    """A band of 0.2 V between steps of 0.75 V: the relay asks for one more, then for one less, for ever."""
+    script = (
+        "new circuit.hunt bus1=mv phases=3 basekv=4.16 pu=1 angle=0 r1=0 x1=1e-7 r0=0 x0=1e-7",
+        (
+            "new transformer.reg phases=3 windings=2 buses=(mv end) conns=(wye wye) kvs=(4.16 4.16) "
+            "kvas=(5000 5000) xhl=0.01 %loadloss=0.001 wdg=2 maxtap=1.1 mintap=0.9 numtaps=32"
+        ),
+        "new regcontrol.reg transformer=reg winding=2 vreg=120.4 band=0.2 ptratio=20.0148 delay=1",
+        "new load.d bus1=end phases=3 kv=4.16 kw=100 kvar=0 model=1 vminpu=0.7",
+        "set voltagebases=(4.16)",
+        "calcvoltagebases",
+    )
+    head = (Terminal(element="Transformer.reg", number=1),)
+    layout = CircuitLayout(
+        name="hunt", loads=("d",), ders=(), regulators=("reg",), interface=head, feeder_heads=(head,)
+    )
+    circuit = Circuit(script, layout=layout)
+    with pytest.raises(DivergedError, match="'hunt': regulators moved 2000 times"):
+        circuit.solve(Control.TIME, 3600)
+    with pytest.raises(ModelError, match="nothing to read"):
+        circuit.head_power_kva()
+
+
+def test_a_capacitor_that_hunts_overruns_the_controls_and_is_an_error() -> None:
+    """The bank lifts the 118.7 V that switch it on to 121.5 V, where it switches off."""
+    script = (
+        *_TWO_BUS_SCRIPT,
+        "new capacitor.bank bus1=end phases=3 kv=4.16 kvar=2000 states=(0)",
+        (
+            "new capcontrol.bank element=line.l terminal=2 capacitor=bank type=voltage ptratio=20 "
+            "onsetting=119 offsetting=120 delay=0 delayoff=0 deadtime=0"
+        ),
+    )
+    circuit = _two_bus(kw=2000.0, script=script)
+    circuit.solve(Control.OFF)
+    with pytest.raises(DivergedError, match="Control Iterations Exceeded"):
+        circuit.solve(Control.STATIC)
+    with pytest.raises(ModelError, match="nothing to read"):
+        circuit.head_power_kva()
+
+
+def test_a_tap_that_the_engine_moved_is_saved_to_the_last_bit() -> None:
+    """The engine adds up steps: 6 of 0.00625 are not 1 + 6 x 0.00625 in floating point."""
+    first, second = _circuit(), _circuit()
+    first.solve(Control.STATIC)
+    state = first.save()
+    assert not np.array_equal(state["tap_pu"], 1.0 + first.taps() * 0.00625)
+    second.restore(state)
+    assert second.save()["tap_pu"].tobytes() == state["tap_pu"].tobytes()
+    assert list(second.taps()) == list(first.taps())
+    second.solve(Control.OFF)
+    assert second.node_v_pu() == pytest.approx(first.node_v_pu(), abs=1e-7)
+
+
+BANK = (
+    *_TWO_BUS_SCRIPT,
+    "new capacitor.bank bus1=end phases=3 kv=4.16 kvar=(200 200) numsteps=2 states=(1 0)",
+    (
+        "new capcontrol.bank element=line.l terminal=1 capacitor=bank type=voltage ptratio=20 "
+        "onsetting=119 offsetting=125 delay=0 delayoff=0"
+    ),
+)
+
+
+def test_capacitor_steps_are_saved_and_restored() -> None:
+    first, second = _two_bus(kw=2000.0, script=BANK), _two_bus(kw=2000.0, script=BANK)
+    assert list(first.save()["capacitors"]) == [1.0, 0.0]
+    for circuit in (first, second):
+        circuit.set_source(0.95, 0.0)
+    first.solve(Control.STATIC)
+    state = first.save()
+    assert list(state["capacitors"]) == [1.0, 1.0]
+    second.solve(Control.OFF)
+    before = second.node_v_pu().min()
+    second.restore(state)
+    second.solve(Control.OFF)
+    assert second.node_v_pu().min() > before + 1e-3
+    assert second.node_v_pu() == pytest.approx(first.node_v_pu(), abs=1e-7)
+    assert second.save()["capacitors"].tobytes() == state["capacitors"].tobytes()
+
+
+def test_what_if_solves_leave_no_trace() -> None:
+    """Two circuits play the same hour; one is asked for other loads and DERs between the steps."""
+    plain, asked = _circuit(), _circuit()
+    loads = len(plain.layout.loads)
+    base = np.array([load.kw for load in IEEE13.loads]), np.array([load.kvar for load in IEEE13.loads])
+    for step in range(8):
+        for circuit in (plain, asked):
+            circuit.set_loads((0.6 + 0.1 * step) * base[0], base[1])
+            circuit.set_ders(np.zeros(2), np.zeros(2))
+            circuit.solve(Control.TIME, 60)
+        kept = asked.save()
+        asked.set_loads(np.full(loads, 5.0), np.zeros(loads))
+        asked.set_ders(np.array([900.0, 300.0]), np.zeros(2))
+        asked.solve(Control.OFF)
+        assert abs(asked.node_v_pu() - plain.node_v_pu()).max() > 0.01
+        for key, value in asked.save().items():
+            assert value.tobytes() == kept[key].tobytes()
+    assert np.abs(plain.taps()).sum() > 10
+    assert plain.save()["tap_pu"].tobytes() == asked.save()["tap_pu"].tobytes()
 
 
 def test_a_layout_that_misses_a_load_is_refused() -> None:

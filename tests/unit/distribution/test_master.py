@@ -141,6 +141,20 @@ def test_loads_and_ders_are_set_in_the_scenarios_order(tmp_path: Path) -> None:
     assert circuit.element_powers_kva("load.town").sum().real == pytest.approx(450.0, rel=1e-4)
 
 
+def test_a_load_left_at_the_engines_default_keeps_its_power_at_low_voltage(tmp_path: Path) -> None:
+    """The farm's own 0.7 stays; the mill's limit is taken out of the file, and becomes no 0.95."""
+    path = master(tmp_path, ("kw=250 kvar=90 vminpu=0.7", "kw=250 kvar=90"))
+    feeder = read_master(path)
+    assert feeder.load_edits == ("edit load.mill vminpu=0.7",)
+    instance = FeederInstance(prefix="own1", feeder=feeder)
+    circuit = build_circuit(LdaModel(name="lda", bus_kv=69.0, feeders=(instance,)))
+    circuit.set_source(0.85, 0.0)
+    circuit.solve(Control.OFF)
+    at_mill = [circuit.node_names.index(name) for name in ("d.1", "d.3")]
+    assert circuit.node_v_pu()[at_mill].max() < 0.93
+    assert circuit.element_powers_kva("load.mill").sum() == pytest.approx(250 + 90j, rel=1e-5)
+
+
 def test_a_capacitor_in_delta_is_a_shunt(tmp_path: Path) -> None:
     path = master(tmp_path, ("kv=12.47 kvar=300", "kv=12.47 kvar=300 conn=delta"))
     circuit = read_published(path).circuit
