@@ -127,8 +127,9 @@ FEEDER = _table(
     "tap_moves_count | - | tap steps in this physical step",
 )  # fmt: skip
 DER_TYPE = _table(
-    "der_type", "LDA/feeder/kind", "DERs of one kind on one simulated feeder (unmultiplied)",
-    "p_kw | kW | injection",
+    "der_type", "LDA/feeder/kind",
+    "DERs of one kind on one simulated feeder (unmultiplied); kind ev: vehicles, part of the demand",
+    "p_kw | kW | injection; negative where they draw",
     "q_kvar | kvar | reactive injection",
     "available_kw | kW | greatest injection possible",
     "soc_kwh | kWh | energy stored",

@@ -13,7 +13,9 @@ from federates.feeder.plant import Plant
 from federates.scenario.lda import LdaScenario
 
 KW_PER_MW = 1_000.0
-DER_KINDS = ("pv", "battery", "flexible")
+VEHICLES = "ev"
+KINDS = ("pv", "battery", "flexible", VEHICLES)
+"""Kinds of table ``der_type``. Vehicles charge on arrival as part of the demand: no DERs of the fleet."""
 
 
 class FeederRecords:
@@ -26,10 +28,10 @@ class FeederRecords:
         name = scenario.name
         self._lda = (name,)
         self._feeders = tuple(f"{name}/{f}" for f in scenario.feeder_names)
-        self._type_ids = tuple(f"{feeder}/{kind}" for feeder in self._feeders for kind in DER_KINDS)
+        self._type_ids = tuple(f"{feeder}/{kind}" for feeder in self._feeders for kind in KINDS)
         self._der_ids = tuple(f"{name}/{der}" for der in scenario.fleet.ids)
-        kind = np.array([DER_KINDS.index(k) for k in scenario.fleet.kind], dtype=np.int64)
-        self._type_of = np.array(scenario.model.der_feeder, dtype=np.int64) * len(DER_KINDS) + kind
+        kind = np.array([KINDS.index(k) for k in scenario.fleet.kind], dtype=np.int64)
+        self._type_of = np.array(scenario.model.der_feeder, dtype=np.int64) * len(KINDS) + kind
         self._node_ids: tuple[str, ...] = ()
 
     def step(
@@ -89,14 +91,15 @@ class FeederRecords:
 
     def _der_rows(self, t: SimTime, plant: Plant, set_point_kw: FloatArray) -> None:
         actual = self._scenario.actual(t)
-        fleet, kinds = self._scenario.fleet, len(self._type_ids)
+        fleet, types = self._scenario.fleet, len(self._type_ids)
         curtailed = np.where(fleet.of_kind("pv"), actual.available_kw - plant.p_kw, 0.0)
         curtailed = np.where(fleet.of_kind("flexible"), plant.p_kw - actual.least_kw, curtailed)
-        sums = (
-            np.bincount(self._type_of, weights=values, minlength=kinds).astype(np.float64)
+        injected, *others = (
+            np.bincount(self._type_of, weights=values, minlength=types).astype(np.float64)
             for values in (plant.p_kw, plant.q_kvar, actual.available_kw, plant.soc_kwh, curtailed)
         )
-        self._recorder.add(tables.DER_TYPE, t, self._type_ids, *sums)
+        injected[KINDS.index(VEHICLES) :: len(KINDS)] = -self._scenario.vehicles_kw(t)
+        self._recorder.add(tables.DER_TYPE, t, self._type_ids, injected, *others)
         if self._study.record.ders and t % self._study.horizon.market_interval_s == 0:
             self._recorder.add(
                 tables.DER, t, self._der_ids, plant.p_kw, set_point_kw, actual.available_kw, plant.soc_kwh

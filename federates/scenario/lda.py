@@ -16,6 +16,7 @@ from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.settings import DEFAULT_SUPPLIER, FeederGroup, Lda, Study
 from federates.core.time import LEAD_IN_PHYSICS_S, SimTime
 from federates.der.demand import Demand, actual_demand, build_demand, expected_demand
+from federates.der.ev import charging_kw
 from federates.der.fleet import Fleet, Mix, build_fleet, jittered, joined
 from federates.der.parameters import DerParameters
 from federates.distribution.builder import (
@@ -67,6 +68,25 @@ class HeadLimits:
 
     import_kva: float
     export_kva: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ActualDay:
+    """What comes in the physical steps of one market day."""
+
+    day: int
+    t: IntArray
+    """Begin of each step, shape (steps,). [s]"""
+    demand_kw: FloatArray
+    """Shape (steps, loads). [kW]"""
+    demand_kvar: FloatArray
+    """Shape (steps, loads). [kvar]"""
+    vehicles_kw: FloatArray
+    """Charging within the demand, shape (steps, feeders). [kW]"""
+    profile: FloatArray
+    """What the sun gives over rated power, shape (steps, feeders)."""
+    level: FloatArray
+    """Load of the area over its peak, shape (steps,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +143,7 @@ class LdaScenario:
             for f in self._feeders
         ]  # fmt: skip
         self._pv, self._flexible = self.fleet.of_kind("pv"), self.fleet.of_kind("flexible")
-        self._day = -1
-        self._day_rows: tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray] | None = None
+        self._kept: _ActualDay | None = None
 
     def _model(self, bus_kv: float) -> LdaModel:
         return LdaModel(
@@ -148,10 +167,21 @@ class LdaScenario:
 
     def actual(self, step: SimTime) -> LdaConditions:
         """What comes in the physical step at ``step``."""
-        t, kw, kvar, profile, level = self._rows(step)
-        row = int((step - t[0]) // self._clock.step_s)
-        yields = self.fleet.yield_factor
-        return self._conditions(kw[row], kvar[row], profile[row], float(level[row]), yields)
+        comes = self._comes(step)
+        row = self._row(comes, step)
+        return self._conditions(
+            comes.demand_kw[row],
+            comes.demand_kvar[row],
+            comes.profile[row],
+            float(comes.level[row]),
+            self.fleet.yield_factor,
+        )
+
+    def vehicles_kw(self, step: SimTime) -> FloatArray:
+        """Charging of each feeder's vehicles in the step, part of its demand, shape (feeders,). [kW]"""
+        comes = self._comes(step)
+        charging: FloatArray = comes.vehicles_kw[self._row(comes, step)]
+        return charging
 
     def expected(self, target: SimTime, issue: SimTime) -> LdaConditions:
         """Forecast for the market interval at ``target``, issued at ``issue``."""
@@ -260,26 +290,33 @@ class LdaScenario:
             least_kw=np.where(self._pv, 0.0, -used),
         )
 
-    def _rows(self, step: SimTime) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Actual demand, sun profile and demand level of the market day that holds ``step``."""
+    def _comes(self, step: SimTime) -> _ActualDay:
+        """The market day that holds ``step``."""
         day = max(self._clock.day_of(step), 0)
-        if day != self._day or self._day_rows is None:
-            begin = self._clock.midnight(day)
-            first = begin - LEAD_IN_PHYSICS_S if day == 0 else begin
-            t = np.arange(first, begin + DAY_STEPS_S, self._clock.step_s)
-            middle = t + self._clock.step_s // 2
-            shape = self._shape(middle)
-            own = middle - self._clock.day_start_s
-            parts = [actual_demand(f.demand, own, shape) for f in self._feeders]
-            self._day = day
-            self._day_rows = (
-                t,
-                np.concatenate([p.p_kw for p in parts], axis=1),
-                np.concatenate([p.q_kvar for p in parts], axis=1),
-                self._profiles(middle),
-                shape,
-            )
-        return self._day_rows
+        if self._kept is None or self._kept.day != day:
+            self._kept = self._day(day)
+        return self._kept
+
+    def _row(self, comes: _ActualDay, step: SimTime) -> int:
+        return int((step - comes.t[0]) // self._clock.step_s)
+
+    def _day(self, day: int) -> _ActualDay:
+        begin = self._clock.midnight(day)
+        first = begin - LEAD_IN_PHYSICS_S if day == 0 else begin
+        t = np.arange(first, begin + DAY_STEPS_S, self._clock.step_s)
+        middle = t + self._clock.step_s // 2
+        shape = self._shape(middle)
+        own = middle - self._clock.day_start_s
+        parts = [actual_demand(f.demand, own, shape) for f in self._feeders]
+        return _ActualDay(
+            day=day,
+            t=t,
+            demand_kw=np.concatenate([p.p_kw for p in parts], axis=1),
+            demand_kvar=np.concatenate([p.q_kvar for p in parts], axis=1),
+            vehicles_kw=np.stack([_charging(f.demand, own) for f in self._feeders], axis=1),
+            profile=self._profiles(middle),
+            level=shape,
+        )
 
     def _expected_demand(
         self, t: IntArray, shape: FloatArray, factor: FloatArray
@@ -317,6 +354,12 @@ class LdaScenario:
                 values = series.available_mw[:, [unit]] / p_max[unit]
                 columns.append(interpolated(series, values, t.astype(np.float64))[:, 0])
         return np.stack(columns, axis=1)
+
+
+def _charging(demand: Demand, t_local_s: IntArray) -> FloatArray:
+    """What a feeder's vehicles draw together, shape (times,). [kW]"""
+    total: FloatArray = charging_kw(demand.vehicles, t_local_s, demand.peak_kw.size).sum(axis=1)
+    return total
 
 
 def _simulated(lda: Lda, group: FeederGroup, place: int) -> _SimulatedFeeder:

@@ -1,4 +1,4 @@
-"""The LDAs at their interfaces: demand and what serves it, bid and award, storage, curtailment."""
+"""The LDAs at their interfaces: load and net load, bid and award, storage, curtailment."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from runner.post.figures.series import by_id, totals
 from runner.post.figures.traces import (
     BLUE,
     CYCLE,
+    GREEN,
     GREY,
     INK,
     ORANGE,
@@ -63,16 +64,20 @@ def _demand(tables: RunTables) -> tuple[View, ...]:
     if len(row) != len(ldas):
         return ()
     pv, storage, unused = output.of("pv")[row], output.of("battery")[row], curtailed.of("pv")[row]
+    vehicles = -output.of("ev")[row]
     views = []
     for name, chosen in [(ALL, list(range(len(ldas)))), *((lda, [k]) for k, lda in enumerate(ldas))]:
-        own_net, own_pv = net[chosen].sum(axis=0), pv[chosen].sum(axis=0)
-        own_storage, own_unused = storage[chosen].sum(axis=0), unused[chosen].sum(axis=0)
+        own_net, own_pv, own_storage, own_unused, own_vehicles = (
+            values[chosen].sum(axis=0) for values in (net, pv, storage, unused, vehicles)
+        )
         traces = [
             line(tables, grid, "PV", own_pv, ORANGE, width=0.8, fill="tozeroy"),
             line(tables, grid, "storage, + discharge", own_storage, PURPLE, width=0.8, fill="tozeroy"),
-            line(tables, grid, "demand", own_net + own_pv + own_storage, GREY, dash="dash"),
-            line(tables, grid, "net import", own_net, INK, width=2.4),
+            line(tables, grid, "load", own_net + own_pv + own_storage, GREY, dash="dash"),
+            line(tables, grid, "net load", own_net, INK, width=2.4),
         ]
+        if own_vehicles.any():
+            traces.insert(2, line(tables, grid, "EVs, + charging", own_vehicles, GREEN))
         if own_unused.max() > 0.0:
             available = own_pv + own_unused
             traces.insert(1, line(tables, grid, "PV available", available, ORANGE, dash="dot", width=1.2))
@@ -166,10 +171,10 @@ SECTION = Section(
     figures=(
         Figure(
             key="demand",
-            title="Demand, PV, storage and net import",
-            sees="Net import at the interface (black, metered) and what makes it: demand = net import + PV"
-            " + storage. Demand includes electric vehicles, flexible load that was served, and feeder losses."
-            " Multiplicity included; storage is positive when it discharges.",
+            title="Load and net load, with PV, storage and EVs",
+            sees="Net load is the import metered at the interface (black); load = net load + PV + storage."
+            " Load includes electric vehicles (green, on their own besides), flexible load that was served,"
+            " and feeder losses. Multiplicity included; storage is positive when it discharges.",
             needs=("head", "der_type"),
             draw=_demand,
         ),

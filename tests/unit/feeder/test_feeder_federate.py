@@ -176,6 +176,21 @@ def test_the_lead_in_is_not_recorded_and_every_step_of_the_study_is(tmp_path: Pa
     assert bench.recorder.ids(tables.HEAD) == ("lda2", "lda2")
 
 
+def test_vehicles_have_rows_of_their_own_and_draw_what_the_demand_holds_of_them(tmp_path: Path) -> None:
+    bench = Bench(study(), tmp_path)
+    charging_kw = []
+    for t in range(0, 600, 60):
+        bench.step(t)
+        charging_kw.append(bench.federate._scenario.vehicles_kw(t).sum())
+    rows, names = bench.recorder.rows(tables.DER_TYPE), np.array(bench.recorder.ids(tables.DER_TYPE))
+    kinds = np.array([name.rpartition("/")[2] for name in names])
+    assert set(kinds) == {"pv", "battery", "flexible", "ev"}
+    np.testing.assert_array_equal(-rows.values[0][kinds == "ev"], charging_kw)
+    assert min(charging_kw) > 0.0
+    for others in rows.values[1:]:
+        assert not others[kinds == "ev"].any()
+
+
 def test_without_a_voltage_nothing_is_solved(tmp_path: Path) -> None:
     bench = Bench(study(), tmp_path)
     with pytest.raises(MissingInputError, match="lda2 at 4 s: no voltage from transmission"):

@@ -169,14 +169,16 @@ def test_a_price_map_holds_the_hours_means(page: Page) -> None:
     assert trace["z"] == [[40] * 12, [20] * 12]
 
 
-def test_demand_is_net_import_and_what_der_inject_times_multiplicity(page: Page) -> None:
+def test_load_is_net_load_and_what_der_inject_times_multiplicity(page: Page) -> None:
     lines = {trace["name"]: trace["y"] for trace in page.data("demand")["a"]}
     # 10 times (100 + 200) kW of PV, of which 10 times 10 kW more were available; 10 times -50 kW of storage
     assert lines["PV"] == [3] * 60
     assert lines["PV available"] == [3.1] * 60
     assert lines["storage, + discharge"] == [-0.5] * 60
-    assert lines["net import"] == [11] * 60
-    assert lines["demand"] == [13.5] * 60
+    assert lines["net load"] == [11] * 60
+    assert lines["load"] == [13.5] * 60
+    # vehicles are within the load, and on a line of their own: 10 times 20 kW
+    assert lines["EVs, + charging"] == [0.2] * 60
 
 
 def test_interchange_shows_the_bids_range_award_and_meter(page: Page) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,16 @@ def test_perfect_foresight_has_no_error_of_the_sun() -> None:
     assert np.abs(blurred * yields / comes - 1.0).max() > 1e-3
 
 
+def test_the_sun_gives_no_more_than_a_units_rating() -> None:
+    lda = tiny(*DAY, lda="lda1")
+    lda.fleet = replace(lda.fleet, yield_factor=np.full(len(lda.fleet), 1.5))
+    sun, rated_kw = lda.fleet.of_kind("pv"), lda.fleet.power_kw
+    by_noon, by_morning = (lda.actual(hour * 3_600).available_kw[sun] for hour in (12, 8))
+    np.testing.assert_array_equal(by_noon, rated_kw[sun])
+    assert (by_morning < rated_kw[sun]).all()
+    assert (by_morning > 0.0).all()
+
+
 def test_a_forecast_made_twice_is_the_same() -> None:
     one, other = tiny(), tiny()
     other.expected(0, -600)
@@ -139,6 +151,20 @@ def test_a_site_is_demand_less_sun_at_one_bus() -> None:
         sun_at[bus] += kind == "pv"
     np.testing.assert_allclose(none - sunny, [sun_at[bus] for bus in lda.fleet.bus], atol=1e-9)
     assert 0.0 < sum(dict(zip(lda.fleet.bus, none, strict=True)).values()) <= actual.demand_kw.sum() + 1e-9
+
+
+def test_charging_is_what_demand_has_beyond_that_of_the_same_feeders_without_vehicles() -> None:
+    evening_s = 2 * 3_600
+    day = (*sets(horizon__duration="3 h"), "ldas.1.feeders.0.count=2", "ldas.1.multiplicity=1")
+    lda, without = tiny(*day), tiny(*day, "ldas.1.feeders.0.ders.ev.count=0")
+    for t in (-600, 0, evening_s):
+        more_kw = lda.actual(t).demand_kw - without.actual(t).demand_kw
+        of_feeder = np.bincount(lda.model.load_feeder, weights=more_kw)
+        np.testing.assert_allclose(lda.vehicles_kw(t), of_feeder, atol=1e-9)
+        assert not without.vehicles_kw(t).any()
+    charging = lda.vehicles_kw(evening_s)
+    assert charging.min() > 0.0
+    assert charging[0] != charging[1]
 
 
 def test_simulated_feeders_of_an_area_differ() -> None:
