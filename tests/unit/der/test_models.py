@@ -109,6 +109,16 @@ def test_pv_follows_its_profile_up_to_the_rating() -> None:
     assert (actual[2] == devices.power_kw).any(), "the rating cuts the best units"
 
 
+def test_pv_gives_no_more_than_its_rating_whatever_the_sun() -> None:
+    devices = FLEET.select(FLEET.of_kind("pv"))
+    pv = next(m for m in DER_MODELS if m.kind == "pv")
+    for sun, share in ((1.3, 1.0), (0.4, 0.4)):
+        interval = Interval(length_s=300, limit_kw=sun * devices.power_kw)
+        possible = pv.feasible(devices, devices.initial_kwh, interval)
+        assert possible.p_max_kw == pytest.approx(share * devices.power_kw)
+        assert not possible.p_min_kw.any()
+
+
 def consume(sun: float, load_kw: float, fill: float) -> tuple[np.ndarray, np.ndarray]:
     """Set-points at a share of PV and an equal demand at every load; net draw of each node."""
     feeder = row_feeder()

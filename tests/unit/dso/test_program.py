@@ -122,6 +122,32 @@ def test_head_limits_bind() -> None:
     assert top < high
 
 
+@pytest.mark.parametrize("kind", [0, 1], ids=["high", "low"])
+def test_a_voltage_limit_is_met_where_the_circuit_stands_at_it_and_broken_beyond(kind: int) -> None:
+    """The limit is set to the voltage that OpenDSS has at the outermost node with every battery charging, or
+    every DER injecting: w = V^2 there, so that the row is an equality; 0.001 pu further in it is broken by
+    2 * 0.001 V, to first order."""
+    one = area("ieee123", 40, 1.0, 1.0)
+    columns = offers(one.size_kw)
+    p_kw = (columns.top_kw, columns.floor_kw)[kind]
+    point, ordered = one.point(p_kw), columns.ordered(one.map.order)
+    v_pu = np.sqrt(point.w_pu2)
+    outermost = int((np.argmax, np.argmin)[kind](v_pu))
+    edge_pu = float(v_pu[outermost])
+
+    def excess(shift_pu: float) -> np.ndarray:
+        name = ("v_max_pu", "v_min_pu")[kind]
+        case = feeder_case(point, ordered, FeederLimits(**{name: edge_pu + shift_pu}))
+        assert case.relaxed_nodes_count == 0, "the base state must leave the limit as it is"
+        of_kind: np.ndarray = case.excess(one.map.to_map_order(p_kw), ordered.q_kvar)[kind]
+        assert int(np.argmax(of_kind)) == outermost
+        return of_kind
+
+    assert excess(0.0)[outermost] == pytest.approx(0.0, abs=1e-12)
+    inward_pu = (-1e-3, 1e-3)[kind]
+    assert excess(inward_pu)[outermost] == pytest.approx(2e-3 * edge_pu, rel=2e-3)
+
+
 def test_limits_that_the_base_state_breaks_are_relaxed_one_by_one_and_counted() -> None:
     _, case, _ = congested_or_quiet(*CONGESTED)
     columns = case.columns
