@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from federates.core.arrays import BoolArray
 from runner.post.page import Html, element, origin, table
 from runner.post.run_tables import RunTables
 
@@ -16,7 +15,8 @@ NEEDS = ("head",)
 NEGLECTED = (
     "Transmission is solved in the positive sequence, and each LDA sees its bus as a stiff balanced source."
     " Left out is the negative-sequence voltage that an LDA's unbalanced current makes in the grid's own"
-    " impedance; zero sequence does not pass the substation's delta."
+    " impedance: it raises some phases of the feeders and lowers others. Zero sequence does not pass the"
+    " substation's delta."
 )
 MEASURED = (
     "Measured against a three-phase Thevenin source at bus 303 of RTS-GMLC (0.054 pu on 100 MVA), with ten"
@@ -26,20 +26,38 @@ MEASURED = (
     " hang on 0.3 % of voltage at a weak bus must not lean on a balanced interface."
 )
 READ_WITH = (
-    "Shares of the positive-sequence current at each LDA's head. Where an LDA's net current nears zero the"
-    " share is large though the current is small."
+    "Shares are those of the positive-sequence current at each LDA's head: large where its net current nears"
+    " zero, though the current is small. Negative-sequence power is that share times the interface's apparent"
+    " power. Times an impedance of 0.054 pu it is the voltage that this run leaves out, to first order; a bus"
+    " with another impedance leaves out in proportion."
 )
+WITNESS_PU = 0.054
+"""Impedance of bus 303 of RTS-GMLC, at which the difference was measured, on 100 MVA. [pu]"""
+BASE_MVA = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbalance:
-    """How unbalanced the current at an LDA's head was; each triple is least, median and greatest."""
+    """How unbalanced the current at an LDA's head was."""
 
     lda: str
-    i2_pct: tuple[float, float, float]
+    i2_median_pct: float
     """Negative-sequence over positive-sequence current. [%]"""
-    i0_pct: tuple[float, float, float]
+    i2_max_pct: float
+    i0_max_pct: float
     """Zero-sequence over positive-sequence current. [%]"""
+    s2_max_mva: float
+    """Negative-sequence current times voltage, multiplicity included. [MVA]"""
+
+    @property
+    def left_out_pu(self) -> float:
+        """Greatest negative-sequence voltage behind `WITNESS_PU`, to first order. [pu]"""
+        return negative_voltage_pu(self.s2_max_mva, WITNESS_PU)
+
+
+def negative_voltage_pu(s2_mva: float, impedance_pu: float) -> float:
+    """Voltage that a negative-sequence power makes in an impedance on 100 MVA, near 1 pu. [pu]"""
+    return impedance_pu * s2_mva / BASE_MVA
 
 
 def unbalance(tables: RunTables) -> tuple[Unbalance, ...]:
@@ -51,27 +69,40 @@ def unbalance(tables: RunTables) -> tuple[Unbalance, ...]:
         If the table was not recorded.
     """
     ldas, place = tables.owners("head")
-    return tuple(
-        Unbalance(
-            lda=lda,
-            i2_pct=_spread(tables, "i2_pct", place == k),
-            i0_pct=_spread(tables, "i0_pct", place == k),
+    i2, i0 = tables.column("head", "i2_pct"), tables.column("head", "i0_pct")
+    s2 = i2 / 100.0 * np.hypot(tables.column("head", "p_mw"), tables.column("head", "q_mvar"))
+    found = []
+    for k, lda in enumerate(ldas):
+        mine = place == k
+        found.append(
+            Unbalance(
+                lda=lda,
+                i2_median_pct=float(np.median(i2[mine])),
+                i2_max_pct=float(i2[mine].max()),
+                i0_max_pct=float(i0[mine].max()),
+                s2_max_mva=float(s2[mine].max()),
+            )
         )
-        for k, lda in enumerate(ldas)
-    )
+    return tuple(found)
 
 
 def boundary_panel(tables: RunTables) -> Html:
     """The note on the boundary, with the run's own unbalance by LDA."""
-    heads = ["LDA"]
-    heads += [
-        f"{kind}, {which} [%]" for kind in ("negative", "zero") for which in ("least", "median", "greatest")
-    ]
+    heads = (
+        "LDA", "negative sequence, median [%]", "negative, greatest [%]", "zero, greatest [%]",
+        "negative-sequence power, greatest [MVA]", f"voltage left out at {WITNESS_PU} pu [pu]",
+    )  # fmt: skip
     rows = [
-        (found.lda, *(_share(found.lda, "i2", k, v) for k, v in enumerate(found.i2_pct)),
-         *(_share(found.lda, "i0", k, v) for k, v in enumerate(found.i0_pct)))
+        (
+            found.lda,
+            _figure(found.lda, "i2_median_pct", found.i2_median_pct, 1),
+            _figure(found.lda, "i2_max_pct", found.i2_max_pct, 1),
+            _figure(found.lda, "i0_max_pct", found.i0_max_pct, 1),
+            _figure(found.lda, "s2_max_mva", found.s2_max_mva, 2),
+            _figure(found.lda, "left_out_pu", found.left_out_pu, 4),
+        )
         for found in unbalance(tables)
-    ]  # fmt: skip
+    ]
     return element(
         "div",
         element("h3", TITLE),
@@ -85,11 +116,5 @@ def boundary_panel(tables: RunTables) -> Html:
     )
 
 
-def _spread(tables: RunTables, column: str, mine: BoolArray) -> tuple[float, float, float]:
-    values = tables.column("head", column)[mine]
-    return float(values.min()), float(np.median(values)), float(values.max())
-
-
-def _share(lda: str, sequence: str, which: int, value: float) -> Html:
-    name = ("min", "median", "max")[which]
-    return element("data", f"{value:.1f}", value=repr(value), data_boundary=f"{lda}/{sequence}_{name}_pct")
+def _figure(lda: str, key: str, value: float, decimals: int) -> Html:
+    return element("data", f"{value:.{decimals}f}", value=repr(value), data_boundary=f"{lda}/{key}")

@@ -39,7 +39,7 @@ CARDS = {
     "line_binding_intervals_count": "Intervals in which a transmission line bound",
     "violation_a_node_min": "Load nodes outside ANSI range A",
     "overload_element_min": "Feeder lines above ampacity",
-    "td_residual_s_max_pu": "Greatest T-D power residual",
+    "td_residual_v_max_pu": "Greatest T-D voltage residual",
 }
 """Key figures on the first screen, and their words there."""
 LDA_HEADS = {

@@ -231,7 +231,13 @@ def _events(tables: RunTables) -> Html:
     words = "Events of the study and policies that took effect, from tables/event."
     content = [element("h2", "Events")]
     if "event" not in tables.names:
-        content.append(element("p", "Nothing happened: this run recorded no table event.", class_="absent"))
+        content.append(
+            element(
+                "p",
+                "None: no unit tripped, no message was lost, no policy took effect (no table event).",
+                class_="absent",
+            )
+        )
         return element("section", *content, id="events")
     events = load(tables.run_dir, "event").slice(0, EVENTS_MOST).to_pylist()
     rows = [
@@ -270,7 +276,7 @@ def _provenance(run_dir: Path, run: RunManifest) -> Html:
     else:
         seconds = [(phase, f"{wall:.1f} s") for phase, wall in done.wall_s.items()]
         parts += [
-            _folded("Duration by phase", ("phase", "time of the machine"), seconds),
+            _folded("Duration by phase", ("phase", "wall-clock time"), seconds),
             _folded("Hashes of tables", ("table", "SHA-256"), sorted(done.table_hashes.items())),
         ]
     again = element(

@@ -27,6 +27,7 @@ from federates.core.arrays import ComplexArray, FloatArray
 from federates.distribution.builder import FeederInstance, LdaModel, build_circuit
 from federates.distribution.circuit import Circuit, Control
 from federates.distribution.tables import read_feeder
+from runner.post.boundary import negative_voltage_pu
 
 FEEDERS = Path(__file__).parents[2] / "configs" / "feeders"
 BUS = "303"
@@ -149,6 +150,12 @@ def test_difference_is_the_negative_sequence_voltage_drop_alone(states: dict[str
     node_pu = np.abs(equivalent.v_pu - ideal.v_pu).max()
     assert abs(negative[0]) / v_base < 1e-6
     assert node_pu == pytest.approx(abs(negative[1]) / v_base, rel=0.25)
+    # the report's first-order estimate, from the current that the ideal source delivers
+    i0, i1, i2 = np.abs(SEQUENCE @ ideal.current_a)
+    s2_mva = i2 / i1 * abs(ideal.power_kva.sum()) / 1e3
+    estimated_pu = negative_voltage_pu(s2_mva, abs(thevenin_pu()))
+    assert abs(negative[1]) / v_base == pytest.approx(estimated_pu, rel=0.05)
+    assert i0 < 1e-6 * i1
     zero = np.abs(states["other zero sequence"].v_pu - equivalent.v_pu).max()
     assert zero < 1e-3 * node_pu
     half = np.abs(states["half"].v_pu - ideal.v_pu).max()

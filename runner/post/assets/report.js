@@ -17,7 +17,8 @@
 
   const axis = (title, own) => ({
     title: { text: title, font: { size: 12 }, standoff: 8 },
-    gridcolor: GRID, zerolinecolor: "#b9c2c8", linecolor: GRID, automargin: true, tickfont: { size: 11.5 }, ...own,
+    gridcolor: GRID, zerolinecolor: "#b9c2c8", linecolor: GRID, automargin: true, tickfont: { size: 11.5 },
+    ticks: "outside", ticklen: 6, tickcolor: "rgba(0,0,0,0)", ...own,
   });
 
   const layoutOf = (view) => {
@@ -25,11 +26,13 @@
     const map = view.traces.some((trace) => trace.type === "heatmap");
     const x = isTime(view) ? { type: "date", tickangle: 0, nticks: isNarrow() ? 4 : 10, ...(own.xaxis || {}) } : own.xaxis || {};
     const entries = view.traces.filter((trace) => trace.type !== "heatmap" && trace.showlegend !== false).length;
+    // the buttons of a wide window stand above the figure, where a legend has room of its own
+    const top = isNarrow() || (isLines(view) && entries > 1) ? 14 : 32;
     const named = isNarrow() && (map || (own.yaxis || {}).type === "category") ? "" : view.y_title;
     return {
       height: HEIGHT + (isNarrow() ? 15 * Math.max(0, entries - 3) : 0), hovermode: isLines(view) && view.traces.length <= 14 ? "x unified" : "closest",
       dragmode: isNarrow() ? false : "zoom", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: FONT, size: 12, color: INK }, margin: { l: 56, r: 18, t: 14, b: 30 },
+      font: { family: FONT, size: 12, color: INK }, margin: { l: 56, r: 18, t: top, b: 30 },
       legend: { orientation: "h", traceorder: "normal", x: 0, y: 1.03, yanchor: "bottom", font: { size: 11.5 } },
       hoverlabel: { font: { size: 12 } }, modebar: { bgcolor: "rgba(0,0,0,0)", color: "#a5afb6", activecolor: INK }, barmode: "group", bargap: 0.25,
       ...own,

@@ -68,7 +68,7 @@ def _timing(tables: RunTables) -> tuple[View, ...]:
             name="Computing",
             traces=(bars("computing", rows, busy[order], BLUE, "s"),),
             y_title="federate",
-            x_title="time of the machine [s]",
+            x_title="wall-clock time [s]",
             layout={**height(len(rows)), "yaxis": {"type": "category"}},
         ),
         View(
@@ -78,7 +78,7 @@ def _timing(tables: RunTables) -> tuple[View, ...]:
                 bars("waiting for a grant", rows, wait[order], "#cfd6dd", "s"),
             ),
             y_title="federate",
-            x_title="time of the machine [s]",
+            x_title="wall-clock time [s]",
             layout={**height(len(rows)), "barmode": "stack", "yaxis": {"type": "category"}},
         ),
     )
@@ -167,7 +167,7 @@ SECTION = Section(
         Figure(
             key="timing",
             title="Where the time went",
-            sees="Seconds of the machine that each federate computed, and waited for the others.",
+            sees="Wall-clock seconds that each federate computed, and waited for the others.",
             needs=("timing",),
             draw=_timing,
         ),

@@ -114,7 +114,8 @@ def _binding(tables: RunTables) -> tuple[View, ...]:
     for name, column in _LIMITS:
         feeders, count = by_id(tables, "binding", column, grid, "mean")
         most = max(float(np.nanmax(count)), 1.0)
-        trace = heat(tables, grid, feeders, count, "limits", least=0.0, greatest=most)
+        shown = np.where(count > 0.0, count, np.nan)
+        trace = heat(tables, grid, feeders, shown, "limits", least=0.0, greatest=most)
         layout: JsonObject = {**height(len(feeders)), "yaxis": {"type": "category"}}
         bound = float(np.nanmax(count)) > 0.0
         label = name if bound else f"{name} (none)"
@@ -182,7 +183,8 @@ SECTION = Section(
         Figure(
             key="binding",
             title="Limits that bind in the DSO's program",
-            sees="Mean number of voltage, line and head limits that bind in a feeder's program at the award.",
+            sees="Mean number of voltage, line and head limits that bind in a feeder's program at the award;"
+            " blank where none does.",
             needs=("binding",),
             draw=_binding,
         ),

@@ -143,7 +143,7 @@ def level(y: float, text: str, color: str, *, above: bool) -> tuple[JsonObject, 
     }  # fmt: skip
     note: JsonObject = {
         "xref": "paper", "x": 1, "y": y, "text": text, "showarrow": False, "xanchor": "right",
-        "yanchor": "bottom" if above else "top", "font": {"size": 11, "color": color},
+        "yanchor": "bottom" if above else "top", "font": {"size": 11, "color": INK},
     }  # fmt: skip
     return shape, note
 
@@ -171,7 +171,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 def height(rows: int) -> JsonObject:
     """Layout that gives each row of a figure its room."""
-    return {"height": int(min(900, max(240, 110 + 18 * rows)))}
+    return {"height": int(min(900, max(190, 110 + 18 * rows)))}
 
 
 def _short(value: float) -> Json:

@@ -107,15 +107,16 @@ def test_the_summary_counts_the_checks_overloads(run_dir: Path, check: AcCheck) 
 
 def test_the_boundary_panel_gives_the_heads_shares(page: Page, run_dir: Path) -> None:
     values = _values(page, "data-boundary")
-    expected: dict[str, float] = {}
-    for found in unbalance(RunTables(run_dir)):
-        for sequence, three in (("i2", found.i2_pct), ("i0", found.i0_pct)):
-            keys = (f"{found.lda}/{sequence}_{which}_pct" for which in ("min", "median", "max"))
-            expected |= dict(zip(keys, three, strict=True))
-    assert values == expected
-    assert [values[f"a/i2_{which}_pct"] for which in ("min", "median", "max")] == [12.0, 14.0, 19.0]
-    assert [values[f"b/i2_{which}_pct"] for which in ("min", "median", "max")] == [4.0, 6.0, 8.0]
-    assert (values["a/i0_max_pct"], values["b/i0_median_pct"]) == (0.0, 0.5)
+    keys = ("i2_median_pct", "i2_max_pct", "i0_max_pct", "s2_max_mva", "left_out_pu")
+    assert values == {
+        f"{found.lda}/{key}": getattr(found, key) for found in unbalance(RunTables(run_dir)) for key in keys
+    }
+    assert (values["a/i2_median_pct"], values["a/i2_max_pct"], values["a/i0_max_pct"]) == (14.0, 19.0, 0.0)
+    assert (values["b/i2_median_pct"], values["b/i2_max_pct"], values["b/i0_max_pct"]) == (6.0, 8.0, 0.5)
+    # 19 % of 11 MW and 8 % of 2 MW, without reactive power; 0.054 pu on 100 MVA
+    assert values["a/s2_max_mva"] == pytest.approx(2.09)
+    assert values["b/s2_max_mva"] == pytest.approx(0.16)
+    assert values["a/left_out_pu"] == pytest.approx(0.054 * 0.0209)
 
 
 def test_the_boundary_panel_states_what_the_decision_measured(page: Page) -> None:
