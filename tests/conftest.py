@@ -1,10 +1,15 @@
-"""The whole day of the default study is looked at only when it is asked for."""
+"""What needs a run of the whole default study, or the extra ``reference``, is asked for by ``-m``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+ASKED_FOR = {
+    "day": "the whole default study; left out unless asked for by -m",
+    "reference": "against other programs (extra `reference`, .ci/reference); left out unless asked for by -m",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,12 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "day: the whole default study; left out unless asked for by -m")
+    for marker, meaning in ASKED_FOR.items():
+        config.addinivalue_line("markers", f"{marker}: {meaning}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("day")]
+    silent = [marker for marker in ASKED_FOR if marker not in config.option.markexpr]
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in silent)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]

@@ -38,7 +38,7 @@ def _ppc(case: TransmissionCase) -> dict[str, Any]:
     bus[:, 0], bus[:, 1] = np.arange(n), 1
     bus[:, 2], bus[:, 6], bus[:, 7] = case.buses.load_mw, 1, 1.0
     bus[:, 9], bus[:, 10], bus[:, 11], bus[:, 12] = case.buses.base_kv, 1, 1.1, 0.9
-    gens = np.flatnonzero(units.p_max_mw > 0.0)
+    gens = np.flatnonzero((units.p_max_mw != 0.0) | (units.p_min_mw != 0.0))
     bus[np.unique(units.bus[gens]), 1] = 2
     bus[units.bus[gens[0]], 1] = 3
     gen = np.zeros((gens.size, 21))
@@ -52,5 +52,6 @@ def _ppc(case: TransmissionCase) -> dict[str, Any]:
     line[:, 2], line[:, 3] = branches.r_pu, branches.x_pu
     line[:, 5] = np.where(np.isfinite(branches.rating_mw), branches.rating_mw, NO_LIMIT_MVA)
     line[:, 8] = np.where(branches.is_transformer, branches.ratio, 0.0)
+    line[:, 9] = branches.shift_deg
     line[:, 10], line[:, 11], line[:, 12] = 1, -360, 360
     return {"version": "2", "baseMVA": BASE_MVA, "bus": bus, "gen": gen, "branch": line, "gencost": cost}
