@@ -71,7 +71,7 @@ PRINT_PRECISION = 1.5e-4
 """Half a unit of the fifth digit, 5e-5 at worst, and 1e-4 for costs cut into blocks."""
 BLOCKS = 100
 FINER_BLOCKS = {"case3_lmbd": 2_000}
-"""Its quadratic costs run over 2,000 MW, of which some 300 are used: a hundred blocks there cost 0.29 % more."""
+"""Its quadratic costs run over 2,000 MW, of which some 300 are used: with 100 blocks it costs 0.29 % more."""
 WIDEST_ANGLE_DEG = 30.0
 NEVER_PREFERRED = Penalties(
     short=((np.inf, 1e6),),
