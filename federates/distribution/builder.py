@@ -19,7 +19,7 @@ from federates.core.errors import ConfigError
 from federates.distribution.circuit import COLLAPSE_PU, Circuit, CircuitLayout, Control, Terminal
 from federates.distribution.master import DerConnection, OpenDssFeeder, der_command, master_circuit
 from federates.distribution.model import Capacitor, Feeder, Line, LineConfig, Load, Regulator, Transformer
-from federates.distribution.topology import BusLevel, bus_levels, connection_kv
+from federates.distribution.topology import CENTRE_TAPPED, BusLevel, bus_levels, connection_kv
 
 FREQUENCY_HZ = 60.0
 FEET_PER_MILE = 5280.0
@@ -39,6 +39,10 @@ LOAD_V_MIN_PU, LOAD_V_MAX_PU = COLLAPSE_PU, 1.3
 """Inside, a load follows its model; outside, the engine makes it an impedance. A test reads the voltages."""
 REGULATOR_X_OHM = 5.8e-4
 """Series reactance of a regulator: 0.01 % at 2.4 kV and 1 MVA."""
+CENTRE_TAP_X = (1.2, 1.2, 0.8)
+"""Reactance between windings 1-2, 1-3 and 2-3 over that of the whole transformer (Kersting, section 11.3)."""
+CENTRE_TAP_R = (0.5, 1.0, 1.0)
+"""Resistance of the three windings, on the whole rating, over the total (same source)."""
 _LOAD_MODEL = {"pq": 1, "z": 2, "i": 5}
 
 
@@ -343,11 +347,26 @@ class _FeederWriter:
         )
 
     def _transformer(self, unit: Transformer) -> str:
+        if unit.connection2 == CENTRE_TAPPED:
+            return self._centre_tapped(unit)
         return (
             f"new transformer.{self._name(unit.name)} phases={len(unit.phases)} windings=2 xhl={unit.x_pct} "
             f"%loadloss={unit.r_pct} conns=({unit.connection1} {unit.connection2}) "
             f"buses=({self._bus(unit.bus1, unit.phases)} {self._bus(unit.bus2, unit.phases)}) "
             f"kvs=({unit.kv1} {unit.kv2}) kvas=({unit.kva} {unit.kva})"
+        )
+
+    def _centre_tapped(self, unit: Transformer) -> str:
+        """Shell-type unit with interlaced halves: what is seen from the whole secondary, by winding."""
+        name, (phase,) = self._name(unit.bus2), unit.phases
+        half_kv, kva = unit.kv2 / 2, unit.kva
+        xs = " ".join(f"{share * unit.x_pct!r}" for share in CENTRE_TAP_X)
+        rs = " ".join(f"{share * unit.r_pct!r}" for share in CENTRE_TAP_R)
+        return (
+            f"new transformer.{self._name(unit.name)} phases=1 windings=3 "
+            f"xscarray=({xs}) %rs=({rs}) conns=(wye wye wye) "
+            f"buses=({self._bus(unit.bus1, (phase,))}.0 {name}.1.0 {name}.0.2) "
+            f"kvs=({unit.kv1} {half_kv} {half_kv}) kvas=({kva} {kva} {kva})"
         )
 
     def _units(self, regulator: Regulator) -> list[tuple[str, tuple[int, ...]]]:

@@ -104,6 +104,7 @@ class Circuit:
         ratings = self.load_ratings()
         self._legs = load_legs(self.load_nodes, ratings)
         self._load_kva: ComplexArray = ratings.kw + 1j * ratings.kvar
+        self._der_kva: ComplexArray = self._script_ders_kva()
 
     # -- what is set ------------------------------------------------------------------------------------
 
@@ -123,6 +124,7 @@ class Circuit:
 
     def set_ders(self, p_kw: FloatArray, q_kvar: FloatArray) -> None:
         """Set what the DERs inject, shapes (ders,), in the layout's order. [kW, kvar]"""
+        self._der_kva = np.asarray(p_kw + 1j * q_kvar)
         if self._der_order.size:
             ders = self._batches.Generator
             ders._set_kW(p_kw[self._der_order], flags=_KEEP_Y)  # noqa: SLF001
@@ -304,10 +306,11 @@ class Circuit:
             exponents = _EXPONENTS.get(loads.Model, (np.nan, np.nan))
             if loads.Model == _CVR:
                 exponents = (loads.CVRwatts, loads.CVRvars)
-            limits = (loads.Vminpu, loads.Vmaxpu)
+            low = float(self._circuit.ActiveCktElement.Properties("VLowpu").Val)
+            limits = (low, loads.Vminpu, loads.Vmaxpu)
             row = (loads.kW, loads.kvar, loads.kV, loads.Phases, loads.IsDelta, loads.Model)
             rows.append((*row, *limits, *exponents))
-        table = np.array(rows, dtype=np.float64).reshape(-1, 10).T
+        table = np.array(rows, dtype=np.float64).reshape(-1, 11).T
         return LoadRatings(
             kw=table[0],
             kvar=table[1],
@@ -315,15 +318,28 @@ class Circuit:
             phases_count=table[3].astype(np.int64),
             is_delta=table[4].astype(np.bool_),
             model=table[5].astype(np.int64),
-            v_min_pu=table[6],
-            v_max_pu=table[7],
-            p_exponent=table[8],
-            q_exponent=table[9],
+            v_low_pu=table[6],
+            v_min_pu=table[7],
+            v_max_pu=table[8],
+            p_exponent=table[9],
+            q_exponent=table[10],
         )
 
     def loads_kva(self) -> ComplexArray:
         """Return what the loads were last asked to draw at rated voltage, shape (loads,). [kVA]"""
         return self._load_kva.copy()
+
+    def ders_kva(self) -> ComplexArray:
+        """Return what the DERs were last asked to inject, shape (ders,). [kVA]"""
+        return self._der_kva.copy()
+
+    def _script_ders_kva(self) -> ComplexArray:
+        generators = self._circuit.Generators
+        injected = []
+        for name in self.layout.ders:
+            generators.Name = name
+            injected.append(complex(generators.kW, generators.kvar))
+        return np.array(injected, dtype=np.complex128)
 
     def line_lengths(self) -> FloatArray:
         """Return the lines' lengths in the script's units, shape (lines,), ordered as ``line_ids``."""
@@ -341,6 +357,13 @@ class Circuit:
         self._activate(f"vsource.{source.Name}")
         bus = self._circuit.ActiveCktElement.BusNames[0].split(".")[0].lower()
         return Source(bus=bus, base_kv=float(source.BasekV), phases_count=int(source.Phases))
+
+    def source_shunt(self) -> Shunt:
+        """Return the source's impedance as an element to ground; its primitive admittance is `yprim`'s."""
+        source = self._circuit.Vsources
+        source.First  # noqa: B018 - reading it makes the source active
+        name = f"Vsource.{source.Name}"
+        return Shunt(name=name, nodes=self._ungrounded(name))
 
     def save(self) -> dict[str, FloatArray]:
         """Return the state that outlasts a step.

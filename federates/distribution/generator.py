@@ -1,14 +1,15 @@
 """Seeded synthetic feeders: radial, unbalanced, with service transformers.
 
 A three-phase trunk with branches carries one- and two-phase laterals; customers stand behind service
-transformers. A regulator at the head holds 123 V; conductors are chosen by current, and the load is scaled
+transformers, on request as in North America: centre-tapped for one phase, and delta loads behind three. A
+regulator at the head holds 123 V; conductors are chosen by current, and the load is scaled
 down where it would drop more than the primary may. Same arguments, same feeder, byte for byte.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import ConfigError
 from federates.distribution.conductors import ACSR_1_0, ACSR_4_0, CONDUCTORS, Conductor, overhead_config
 from federates.distribution.model import Capacitor, Feeder, Line, LineConfig, Load, Regulator, Transformer
+from federates.distribution.topology import CENTRE_TAPPED
 
 MIN_NODES, MAX_NODES = 100, 10_000
 PRIMARY_DROP_PU = 0.04
@@ -38,6 +40,8 @@ THREE_PHASE_SERVICE_SHARE = 0.15
 POWER_FACTOR = (0.92, 0.98)
 CAPACITOR_SHARE = 0.4
 """Of the peak reactive load, fixed at one place on the trunk."""
+LEG_SHARE = 0.2
+"""Part of a centre-tapped customer's load that is on one leg."""
 _SERVICE_KVA = (15.0, 25.0, 50.0)
 _SERVICE_KVA_3 = (75.0, 150.0, 300.0)
 _SERVICE_KV, _SERVICE_KV_3 = 0.24, 0.48
@@ -72,7 +76,9 @@ class _Service:
     kvar: float
 
 
-def synthetic_feeder(nodes: int, seed: int, *, kv: float = 12.47, peak_kw: float = 8000.0) -> Feeder:
+def synthetic_feeder(
+    nodes: int, seed: int, *, kv: float = 12.47, peak_kw: float = 8000.0, centre_tapped: bool = False
+) -> Feeder:
     """Return a feeder with exactly ``nodes`` nodes below its head bus.
 
     Parameters
@@ -85,6 +91,9 @@ def synthetic_feeder(nodes: int, seed: int, *, kv: float = 12.47, peak_kw: float
         Line-to-line. [kV]
     peak_kw
         Greatest total load; less where voltage or the customers' own peaks allow less. [kW]
+    centre_tapped
+        Customers of one phase have two legs of 120 V, with a load between them and one on a leg; those of
+        three phases are in delta.
 
     Raises
     ------
@@ -96,9 +105,10 @@ def synthetic_feeder(nodes: int, seed: int, *, kv: float = 12.47, peak_kw: float
     if seed < 0 or kv <= 0 or peak_kw <= 0:
         raise ConfigError("synthetic feeder: seed must not be negative, kv and peak_kw must be above zero")
     rng = np.random.default_rng([seed, nodes])
+    legs = 2 if centre_tapped else 1
     tree = _Tree()
     trunk = _grow_trunk(tree, rng, max(6, round(TRUNK_SHARE * nodes)))
-    services = _grow_services(tree, rng, trunk, nodes - 3 * len(tree.names))
+    services = _grow_services(tree, rng, trunk, nodes - 3 * len(tree.names), legs)
     kv_ln = kv / math.sqrt(3)
     size, factor = _dimension(tree, services, kv_ln, peak_kw)
     services = [_Service(s.bus, s.phases, s.kva, s.kw * factor, s.kvar * factor) for s in services]
@@ -108,10 +118,10 @@ def synthetic_feeder(nodes: int, seed: int, *, kv: float = 12.47, peak_kw: float
         kv=kv,
         configs=_configs(),
         lines=_lines(tree, size),
-        transformers=tuple(_transformer(tree, service, kv) for service in services),
+        transformers=tuple(_transformer(tree, service, kv, legs) for service in services),
         regulators=(_regulator(kv_ln),),
         capacitors=(_capacitor(tree, trunk, services, kv),),
-        loads=tuple(_load(tree, service) for service in services),
+        loads=tuple(load for service in services for load in _loads(tree, service, legs)),
         source=f"Tandem's generator, {nodes} nodes, seed {seed}",
     )
 
@@ -125,8 +135,8 @@ def _grow_trunk(tree: _Tree, rng: Generator, count: int) -> list[int]:
     return trunk
 
 
-def _grow_services(tree: _Tree, rng: Generator, trunk: Sequence[int], left: int) -> list[_Service]:
-    """Grow laterals and services until exactly ``left`` nodes are used up."""
+def _grow_services(tree: _Tree, rng: Generator, trunk: Sequence[int], left: int, legs: int) -> list[_Service]:
+    """Grow laterals and services, of ``legs`` nodes each, until exactly ``left`` nodes are used up."""
     services = []
     for bus in trunk[1:]:
         if left > 3 and rng.random() < THREE_PHASE_SERVICE_SHARE:
@@ -143,9 +153,9 @@ def _grow_services(tree: _Tree, rng: Generator, trunk: Sequence[int], left: int)
                 break
             bus = tree.add(f"l{len(tree.names)}", bus, phases, float(rng.integers(100, 300)))
             left -= len(phases)
-            if left > 0 and rng.random() < SERVICE_SHARE:
+            if left >= legs and rng.random() < SERVICE_SHARE:
                 services.append(_draw_service(rng, bus, (int(rng.choice(phases)),)))
-                left -= 1
+                left -= legs
     return services
 
 
@@ -238,7 +248,7 @@ def _lines(tree: _Tree, size: IntArray) -> tuple[Line, ...]:
     )
 
 
-def _transformer(tree: _Tree, service: _Service, kv: float) -> Transformer:
+def _transformer(tree: _Tree, service: _Service, kv: float, legs: int) -> Transformer:
     single = len(service.phases) == 1
     bus = tree.names[service.bus]
     return Transformer(
@@ -251,6 +261,7 @@ def _transformer(tree: _Tree, service: _Service, kv: float) -> Transformer:
         kva=service.kva,
         r_pct=1.2,
         x_pct=2.0 if single else 4.0,
+        connection2=CENTRE_TAPPED if single and legs > 1 else "wye",
     )
 
 
@@ -280,14 +291,31 @@ def _capacitor(tree: _Tree, trunk: Sequence[int], services: Sequence[_Service], 
     )
 
 
-def _load(tree: _Tree, service: _Service) -> Load:
+def _loads(tree: _Tree, service: _Service, legs: int) -> Iterator[Load]:
     bus = f"s_{tree.names[service.bus]}"
-    return Load(
-        name=bus,
-        bus=bus,
-        phases=service.phases,
-        connection="wye",
-        kv=_SERVICE_KV if len(service.phases) == 1 else _SERVICE_KV_3,
-        kw=service.kw,
-        kvar=service.kvar,
-    )
+    single = len(service.phases) == 1
+    if legs == 1 or not single:
+        yield Load(
+            name=bus,
+            bus=bus,
+            phases=service.phases,
+            connection="wye" if legs == 1 else "delta",
+            kv=_SERVICE_KV if single else _SERVICE_KV_3,
+            kw=service.kw,
+            kvar=service.kvar,
+        )
+        return
+    leg = 1 + service.bus % 2
+    for name, phases, kv, share in (
+        (bus, (1, 2), _SERVICE_KV, 1 - LEG_SHARE),
+        (f"{bus}_leg", (leg,), _SERVICE_KV / 2, LEG_SHARE),
+    ):
+        yield Load(
+            name=name,
+            bus=bus,
+            phases=phases,
+            connection="delta" if len(phases) > 1 else "wye",
+            kv=kv,
+            kw=share * service.kw,
+            kvar=share * service.kvar,
+        )

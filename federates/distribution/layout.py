@@ -98,6 +98,8 @@ class LoadRatings:
     is_delta: BoolArray
     model: IntArray
     """The engine's number: 1 constant power, 2 impedance, 5 current, 3 and 4 mixed, 8 ZIP."""
+    v_low_pu: FloatArray
+    """Below, a load is its rated impedance. [pu]"""
     v_min_pu: FloatArray
     """Below, a load leaves its model. [pu]"""
     v_max_pu: FloatArray

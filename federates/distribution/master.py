@@ -14,7 +14,7 @@ from pathlib import Path
 
 from federates.core.errors import ConfigError
 from federates.distribution.circuit import COLLAPSE_PU, Circuit, CircuitLayout, Terminal
-from federates.distribution.master_faults import at_source, undrivable, unfed, unsupported
+from federates.distribution.master_faults import at_source, undrivable, unfed, unsupported, untapped
 from federates.distribution.model import Feeder, Line, Load
 from federates.distribution.nodes import PHASES, bus_of, fed_from, phase_of
 from federates.distribution.screen import Statement, screen
@@ -99,7 +99,7 @@ def read_published(path: Path) -> PublishedCircuit:
     circuit = _circuit(path, statements, ())
     source = circuit.source()
     heads = _heads(circuit, source.bus)
-    faults = list(unfed(circuit, statements, source.bus))
+    faults = [*untapped(statements, circuit), *unfed(circuit, statements, source.bus)]
     if not heads:
         faults.append(f"{path}: nothing is connected at the source's bus {source.bus!r}")
     if faults:
@@ -307,7 +307,7 @@ def _loads(published: PublishedCircuit, faults: list[str]) -> Iterator[Load]:
             name=name,
             bus=bus_of(circuit, nodes[0]),
             phases=phases,
-            connection="delta" if ratings.is_delta[k] else "wye",
+            connection="delta" if ratings.is_delta[k] or len(phases) > ratings.phases_count[k] else "wye",
             kv=float(ratings.kv[k]),
             kw=float(ratings.kw[k]),
             kvar=float(ratings.kvar[k]),

@@ -27,10 +27,22 @@ def unsupported(statements: Sequence[Statement]) -> Iterator[str]:
     yield from (f"{s.place}: a second source; Tandem takes one" for s in sources)
     for s in statements:
         windings = s.last("windings") if s.kind in {"transformer", "xfmrcode"} else None
-        if _differs(windings, 2.0):
-            yield f"{s.place}: {s.element} has {windings} windings; Tandem takes two"
+        if _differs(windings, 2.0) and _differs(windings, 3.0):
+            yield f"{s.place}: {s.element} has {windings} windings; Tandem takes two, or a centre tap"
         if s.kind in {"reactor", "capacitor"} and s.last("bus2") is not None:
             yield f"{s.place}: {s.element} is in series (bus2); Tandem takes shunts to ground"
+
+
+def untapped(statements: Sequence[Statement], circuit: Circuit) -> Iterator[str]:
+    """Transformers of three windings that are not centre-tapped: one phase, two legs at one bus."""
+    places = {s.element: s.place for s in reversed(statements) if s.verb == "new"}
+    for branch in circuit.branches():
+        legs = {bus_of(circuit, node) for node in branch.nodes2}
+        if branch.ends_count > 2 and (len(branch.nodes1) > 2 or len(branch.nodes2) != 2 or len(legs) != 1):
+            what = (
+                "three windings, of which the last two are not the legs of one bus; Tandem takes centre taps"
+            )
+            yield f"{places[branch.name.lower()]}: {branch.name.lower()} has {what}"
 
 
 def undrivable(statements: Sequence[Statement]) -> Iterator[str]:

@@ -41,7 +41,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transformer:
-    """A two-winding in-line or service transformer."""
+    """An in-line or service transformer of two windings, the second one possibly centre-tapped."""
 
     name: str
     bus1: str
@@ -50,12 +50,14 @@ class Transformer:
     kv1: float
     """Line-to-line (three-phase) or line-to-neutral (single-phase) rating. [kV]"""
     kv2: float
+    """As ``kv1``; of the whole winding where it is centre-tapped. [kV]"""
     kva: float
     r_pct: float
     """Total resistance on own base. [%]"""
     x_pct: float
     connection1: str = "wye"
     connection2: str = "wye"
+    """``wye``, ``delta`` or, with one phase, ``centre_tapped``: two legs, nodes 1 and 2 of the second bus."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,10 @@ class Load:
     name: str
     bus: str
     phases: tuple[int, ...]
-    """One phase: wye single-phase. Two: between the phases (delta). Three: three-phase."""
+    """One phase: wye single-phase. Two: between the phases (delta). Three: three-phase.
+
+    Behind a centre tap, 1 and 2 are its legs.
+    """
     connection: str
     """wye or delta."""
     kv: float

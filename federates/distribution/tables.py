@@ -28,7 +28,7 @@ import numpy as np
 from federates.core.arrays import FloatArray
 from federates.core.errors import ConfigError, MissingInputError
 from federates.distribution.model import Capacitor, Feeder, Line, LineConfig, Load, Regulator, Transformer
-from federates.distribution.topology import bus_levels
+from federates.distribution.topology import CENTRE_TAPPED, bus_levels
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _T = TypeVar("_T")
@@ -203,7 +203,7 @@ def _transformer(row: _Row) -> Transformer:
         r_pct=row.number("r_pct"),
         x_pct=row.positive("x_pct"),
         connection1=row.choice("connection1", "wye", "delta"),
-        connection2=row.choice("connection2", "wye", "delta"),
+        connection2=row.choice("connection2", "wye", "delta", CENTRE_TAPPED),
     )
 
 

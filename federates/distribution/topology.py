@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from federates.core.errors import ConfigError
-from federates.distribution.model import Capacitor, Feeder, Load
+from federates.distribution.model import Capacitor, Feeder, Load, Transformer
 
+CENTRE_TAPPED = "centre_tapped"
+"""A transformer's second connection that has two legs."""
 Phases = tuple[int, ...]
 
 
@@ -18,8 +20,11 @@ class BusLevel:
     """What a bus offers to what is connected to it."""
 
     kv: float
-    """Line-to-line nominal. [kV]"""
+    """Line-to-line nominal; the root of three times a leg's where there is a centre tap. [kV]"""
     phases: Phases
+    """Or the legs of a centre tap, 1 and 2."""
+    centre_tapped: bool = False
+    """Whether its voltages to ground are opposite, so that twice a leg's stands between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class _Span:
     bus2: str
     phases: Phases
     ratio: float
+    centre_tapped: bool = False
 
 
 def _spans(feeder: Feeder) -> list[_Span]:
@@ -40,8 +46,18 @@ def _spans(feeder: Feeder) -> list[_Span]:
                 f"feeder {feeder.name!r}: line {line.name!r} uses unknown configuration {line.config!r}"
             )
         spans.append(_Span(line.name, line.bus1, line.bus2, phases[line.config], 1.0))
-    spans += [_Span(t.name, t.bus1, t.bus2, t.phases, t.kv2 / t.kv1) for t in feeder.transformers]
+    spans += [_transformer_span(feeder, t) for t in feeder.transformers]
     return spans + [_Span(r.name, r.bus1, r.bus2, r.phases, 1.0) for r in feeder.regulators]
+
+
+def _transformer_span(feeder: Feeder, unit: Transformer) -> _Span:
+    if unit.connection2 != CENTRE_TAPPED:
+        return _Span(unit.name, unit.bus1, unit.bus2, unit.phases, unit.kv2 / unit.kv1)
+    if len(unit.phases) != 1 or unit.connection1 != "wye":
+        raise ConfigError(
+            f"feeder {feeder.name!r}: {unit.name!r} is centre-tapped; that takes one phase in wye"
+        )
+    return _Span(unit.name, unit.bus1, unit.bus2, unit.phases, unit.kv2 / 2 / unit.kv1, centre_tapped=True)
 
 
 def bus_levels(feeder: Feeder) -> Mapping[str, BusLevel]:
@@ -71,8 +87,9 @@ def bus_levels(feeder: Feeder) -> Mapping[str, BusLevel]:
             if far in levels:
                 raise ConfigError(f"feeder {feeder.name!r}: {span.name!r} closes a loop at bus {far!r}")
             _require_phases(feeder, span.name, span.phases, levels[bus], bus)
-            ratio = span.ratio if span.bus1 == bus else 1 / span.ratio
-            levels[far] = BusLevel(kv=levels[bus].kv * ratio, phases=tuple(sorted(span.phases)))
+            if span.centre_tapped and far == span.bus1:
+                raise ConfigError(f"feeder {feeder.name!r}: {span.name!r} is fed at its centre tap")
+            levels[far] = _beyond(span, levels[bus], forward=span.bus1 == bus)
             queue.append(far)
     if len(walked) < len(spans):
         lost = next(span.name for span in spans if span.name not in walked)
@@ -85,9 +102,20 @@ def bus_levels(feeder: Feeder) -> Mapping[str, BusLevel]:
     return levels
 
 
+def _beyond(span: _Span, near: BusLevel, *, forward: bool) -> BusLevel:
+    ratio = span.ratio if forward else 1 / span.ratio
+    if span.centre_tapped:
+        return BusLevel(kv=near.kv * ratio, phases=(1, 2), centre_tapped=True)
+    tapped = near.centre_tapped
+    return BusLevel(kv=near.kv * ratio, phases=tuple(sorted(span.phases)), centre_tapped=tapped)
+
+
 def connection_kv(level: BusLevel, phases: Phases) -> float:
-    """Return the rating of a connection at a bus: to neutral for one phase, else line-to-line. [kV]"""
-    return level.kv / math.sqrt(3) if len(phases) == 1 else level.kv
+    """Return the rating of a connection at a bus: to neutral for one phase, else between phases. [kV]"""
+    to_neutral = level.kv / math.sqrt(3)
+    if len(phases) == 1:
+        return to_neutral
+    return 2 * to_neutral if level.centre_tapped else level.kv
 
 
 def _require_phases(feeder: Feeder, name: str, phases: Phases, level: BusLevel, bus: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from federates.core.arrays import FloatArray
+from federates.core.arrays import ComplexArray, FloatArray
 from federates.core.errors import ConfigError
 from federates.distribution.layout import Branch, Control, Terminal
 from federates.distribution.linear import DerSite, OperatingPoint, build_map
@@ -18,6 +18,13 @@ SLOPE_SHARE = 0.2
 """The map keeps losses constant; at peak load their derivative is up to 0.13 per kvar."""
 MOVES = ((0.25, 0.0025, 0.0004), (0.5, 0.0035, 0.0007), (1.0, 0.0065, 0.0016))
 """Share of DER size moved, greatest and mean |error| allowed [pu], IEEE 123 with 100 % DER on a stiff bus."""
+
+
+def far_kva(one: Area, k: int) -> ComplexArray:
+    """Powers that leave a tree element at its far end, as the circuit states them."""
+    branch = one.map.tree.branches[k]
+    powers = one.circuit.element_powers_kva(branch.name)
+    return -(powers[: len(branch.nodes1)] if one.map.tree.reversed_[k] else powers[len(branch.nodes1) :])
 
 
 def node_v_pu(one: Area) -> FloatArray:
@@ -33,23 +40,32 @@ def test_the_operating_point_is_reproduced(feeder: str, ders: int) -> None:
     assert np.abs(still - node_v_pu(one)).max() < EXACT_PU
     assert one.map.branch_phases_count > 30
     # Flows come from voltages alone; the circuit's own element powers are the independent answer.
-    for k, branch in enumerate(one.map.tree.branches):
-        powers = one.circuit.element_powers_kva(branch.name)
-        far = powers[: len(branch.nodes1)] if one.map.tree.reversed_[k] else powers[len(branch.nodes1) :]
-        np.testing.assert_allclose(point.s_kva[one.map.tree.element == k], -far, atol=EXACT_KVA)
+    for k in range(len(one.map.tree.branches)):
+        np.testing.assert_allclose(point.s_kva[one.map.tree.element == k], far_kva(one, k), atol=EXACT_KVA)
     head = one.circuit.feeder_power_kva()[0].sum()
     assert point.p_head_kw == pytest.approx(head.real, abs=EXACT_KVA)
     assert point.q_head_kvar == pytest.approx(head.imag, abs=EXACT_KVA)
 
 
-@pytest.mark.parametrize(("feeder", "ders"), [("ieee13", 12), ("ieee123", 100)])
-def test_the_voltage_recursion_holds_at_the_operating_point(feeder: str, ders: int) -> None:
-    """w2 = a2 w1 - 2 Re(g Z conj S) - |Z I|^2, from the map's own factors, against the circuit's voltages."""
+@pytest.mark.parametrize(
+    ("feeder", "ders", "uncovered"),
+    [
+        ("ieee13", 12, 0),
+        ("ieee123", 100, 0),
+        ("synthetic 1000", 100, 0),
+        ("north_american 1000", 100, 346),  # 173 centre-tapped services
+    ],
+)
+def test_the_voltage_recursion_needs_no_offset(feeder: str, ders: int, uncovered: int) -> None:
+    """w2 = a2 w1 - 2 Re(g Z conj S) - |Z I|^2 from the head's voltage and the flows that OpenDSS states."""
     one = standing_area(feeder, ders, 1.0, 1.0)
     point = one.point(0.4 * one.size_kw)
     v = one.circuit.node_voltages_v()
     tree, c = one.map.tree, point.coefficients
-    drop = c.real @ point.s_kva.real + c.imag @ point.s_kva.imag
+    flows = np.concatenate([far_kva(one, k) for k in range(len(tree.branches))])
+    s_kva = np.empty_like(flows)
+    s_kva[np.argsort(tree.element, kind="stable")] = flows
+    drop = c.real @ s_kva.real + c.imag @ s_kva.imag
     z_i = np.zeros(tree.far.size)
     head_w = np.zeros(tree.far.size)
     for group, a, y in zip(one.map.groups, one.series.a, one.series.y_s, strict=True):
@@ -62,7 +78,10 @@ def test_the_voltage_recursion_holds_at_the_operating_point(feeder: str, ders: i
         head_w[place[at_head]] = (np.abs(ratio[at_head]) / one.map.base_v[place[at_head]]) ** 2
         assert y.shape[1] == 2 * k
     w = c.solve_tree.solve(head_w - drop - z_i)
-    np.testing.assert_allclose(np.sqrt(w), node_v_pu(one), atol=EXACT_PU)
+    assert np.abs(np.sqrt(w) - node_v_pu(one)).max() < EXACT_PU
+    # Every node below the head is either given or named as not covered.
+    assert len(tree.uncovered_nodes) == uncovered
+    assert tree.far.size + uncovered == len(one.circuit.node_names) - 3
 
 
 @pytest.mark.parametrize(("share", "greatest", "mean"), MOVES)

@@ -47,6 +47,9 @@ set voltagebases=[69, 12.47]
 calcvoltagebases
 solve
 """
+THREE_WINDINGS = (
+    "new transformer.t phases=1 windings=3 buses=(a.1.0 t.1.0 u.1.0) kvs=(7.2 2.4 0.24) kvas=(50 50 50)"
+)
 EXACT_PU = 1e-7
 """Two solutions of the same circuit at a tolerance of 1e-8, and the source's own 1e-6 pu of reactance."""
 
@@ -239,10 +242,11 @@ def test_a_circuit_with_a_loop_is_solved_but_has_no_map(tmp_path: Path) -> None:
         ("bus1=b.2 bus2=e.2", "bus1=d.2 bus2=e.2", 14, "phase 2 of bus 'd' is not fed"),
         ("bus1=mv bus2=a", "bus1=island bus2=a", 6, "phase 1 of bus 'island' is not fed"),
         ("pf=0.95", "pf=0.95 conn=star", 16, "star"),
-        ("windings=2", "windings=3", 3, "has 3 windings"),
+        ("windings=2", "windings=4", 3, "has 4 windings"),
         ("set voltagebases=[69, 12.47]\ncalcvoltagebases\n", "", None, "no voltage bases"),
         ("set voltagebases=[69, 12.47]\n", "", None, "name every level"),
         ("bus1=b phases=3 kv=12.47 kvar=300", "bus1=b bus2=x phases=3 kv=12.47 kvar=300", 15, "in series"),
+        ("set volt", f"{THREE_WINDINGS}\nset volt", 19, "transformer.t has three windings"),
         ("set volt", "new vsource.more bus1=e basekv=12.47\nset volt", 19, "second source"),
     ],
 )

@@ -12,8 +12,10 @@ import numpy as np
 from federates.core.arrays import FloatArray, IntArray
 from federates.distribution.builder import DerAttachment, FeederInstance, LdaModel, build_circuit
 from federates.distribution.circuit import Circuit
+from federates.distribution.generator import synthetic_feeder
 from federates.distribution.layout import Control
 from federates.distribution.linear import DerSite, FeederMap, OperatingPoint, SeriesParameters, build_map
+from federates.distribution.model import Feeder
 from federates.distribution.tables import read_feeder
 from federates.dso.columns import DerColumns
 
@@ -51,19 +53,23 @@ def area(
     *,
     prefix: str = "f1",
     order: IntArray | None = None,
-    bus_kv: float = 4.16,
+    bus_kv: float | None = None,
 ) -> Area:
-    """Feeder with DERs of ``share`` of its peak load, at seeded places; ``order`` permutes the fleet."""
-    table = read_feeder(FEEDERS / feeder)
+    """Feeder with DERs of ``share`` of its peak load, at seeded places; ``order`` permutes the fleet.
+
+    ``synthetic`` or ``north_american`` and a number of nodes is a generated feeder, the second kind with
+    centre-tapped services and delta loads.
+    """
+    table = _table(feeder)
     rng = np.random.default_rng(11)
-    spots = [spot for spot in table.loads if spot.connection == "wye"]
+    spots = [spot for spot in table.loads if spot.connection == "wye" or table.name.startswith("synthetic")]
     chosen = [spots[k] for k in rng.integers(0, len(spots), ders_count)]
     size = rng.uniform(0.5, 1.5, ders_count)
     size *= share * sum(spot.kw for spot in table.loads) / size.sum()
     fleet = np.arange(ders_count) if order is None else order
     lda = LdaModel(
         name="test",
-        bus_kv=bus_kv,
+        bus_kv=table.kv if bus_kv is None else bus_kv,
         feeders=(
             FeederInstance(
                 prefix=prefix,
@@ -87,6 +93,13 @@ def area(
         circuit.branches(), circuit.yprim, circuit.layout.feeder_heads[0], circuit.node_base_v, sites
     )
     return Area(circuit=circuit, map=feeder_map, series=feeder_map.series(circuit.yprim), size_kw=size)
+
+
+def _table(name: str) -> Feeder:
+    kind, _, nodes = name.partition(" ")
+    if not nodes:
+        return read_feeder(FEEDERS / name)
+    return synthetic_feeder(int(nodes), 1, centre_tapped=kind == "north_american")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

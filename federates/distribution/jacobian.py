@@ -1,0 +1,234 @@
+"""Sensitivities of a circuit's voltages and flows to its DERs, from the Jacobian of its nodal equations.
+
+The circuit's currents balance at every node: ``Y V + i(V) = i_source``. ``Y`` holds the series elements,
+capacitors and the source's impedance; ``i`` is what loads and DERs draw. A leg that draws S at the voltage u
+draws the current ``conj(S / u)``; with S going as ``|u|^n``, and P and Q each with an exponent of its own, ::
+
+    di = a du + b conj(du),   a = conj(N) / (2 |u|^2),   b = conj(N) / (2 conj(u)^2) - conj(S) / conj(u)^2,
+    N = n_p P + j n_q Q
+
+so that the equations' real form is one sparse matrix, factorised once for an operating point. A column
+(what one DER does to every node) is a forward solve, a row (what every DER does to one voltage, current or
+power) an adjoint one. Nothing is left out: delta loads and windings, centre taps, loops and the loads'
+dependence on voltage are in ``Y`` and ``i``. Taps are held.
+
+DER arrays stand in the circuit's order. The form with conjugates follows Bernstein, Wang, Dall'Anese, Le
+Boudec, Zhao, *Load Flow in Multiphase Distribution Networks: Existence, Uniqueness, Non-Singularity and
+Linear Models*, IEEE Transactions on Power Systems 33 (2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import block_array, coo_array, csc_array, csr_array
+from scipy.sparse.linalg import SuperLU, splu
+
+from federates.core.arrays import ComplexArray, FloatArray, IntArray
+from federates.distribution.circuit import Circuit
+from federates.distribution.legs import Legs, der_legs, load_legs
+from federates.distribution.load_models import LoadModels
+
+VA_PER_KVA = 1e3
+CHUNK = 32
+"""Right-hand sides solved at once: more of them leave the cache."""
+PIVOT_SHARE = 0.01
+"""A diagonal element is the pivot unless it is smaller than this part of its column's largest."""
+
+
+class NodalNetwork:
+    """A circuit's elements as nodal equations; what a regulator or capacitor changes is read again.
+
+    Parameters
+    ----------
+    circuit
+        Solved; loads may be set and regulators may move later.
+
+    Raises
+    ------
+    ConfigError
+        If a load follows a model that has no voltage exponent.
+    """
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+        self._count = len(circuit.node_names)
+        self.load_legs: Legs = load_legs(circuit.load_nodes, circuit.load_ratings())
+        self.der_legs: Legs = der_legs(circuit.der_nodes)
+        self._models = LoadModels(circuit.load_ratings(), circuit.layout)
+        source = circuit.source_shunt()
+        branches = circuit.branches()
+        self._moving = [b for b in branches if b.kind == "regulator"]
+        still = [(b.name, b.nodes1 + b.nodes2) for b in branches if b.kind != "regulator"]
+        self._still = self._assembled([*still, (source.name, source.nodes)])
+        self._der_incidence = _incidence(self.der_legs, self._count)
+        self._load_incidence = _incidence(self.load_legs, self._count)
+
+    def drawn_a(self) -> ComplexArray:
+        """Current that leaves each node in the last solved state, shape (nodes,). [A]
+
+        Zero but at the source: what is left is the error of the equations or of the solution.
+        """
+        v_v = self._circuit.node_voltages_v()
+        load_va = self._models.drawn_va(self.load_legs, self._load_va(), self.load_legs.across_v(v_v))
+        into_loads = np.conj(load_va / self.load_legs.across_v(v_v))
+        into_ders = np.conj(self._der_va() / self.der_legs.across_v(v_v))
+        drawn = self._load_incidence.T @ into_loads + self._der_incidence.T @ into_ders
+        return np.asarray(self._admittance() @ v_v + drawn)
+
+    def at_present(self) -> Jacobian:
+        """Jacobian at the circuit's last solved state.
+
+        Raises
+        ------
+        ModelError
+            If the last solve failed.
+        """
+        v_v = self._circuit.node_voltages_v()
+        load_u_v, der_u_v = self.load_legs.across_v(v_v), self.der_legs.across_v(v_v)
+        a, b = self._models.derivative(self.load_legs, self._load_va(), load_u_v)
+        der_b = -np.conj(self._der_va() / der_u_v**2)
+        shunt_a = _between(self._load_incidence, a)
+        shunt_b = _between(self._load_incidence, b) + _between(self._der_incidence, der_b)
+        return Jacobian(
+            node_v=v_v,
+            base_v=self._circuit.node_base_v,
+            factors=_factorised(csr_array(self._admittance() + shunt_a), shunt_b),
+            injection=self._injection(der_u_v),
+        )
+
+    def _load_va(self) -> ComplexArray:
+        """What each load leg is asked to draw at rated voltage."""
+        return VA_PER_KVA * self._circuit.loads_kva()[self.load_legs.element] * self.load_legs.share
+
+    def _der_va(self) -> ComplexArray:
+        """What each DER leg draws, whatever its voltage."""
+        return -VA_PER_KVA * self._circuit.ders_kva()[self.der_legs.element] * self.der_legs.share
+
+    def _admittance(self) -> csr_array:
+        moving = [(b.name, b.nodes1 + b.nodes2) for b in self._moving]
+        moving += [(s.name, s.nodes) for s in self._circuit.shunts()]
+        return csr_array(self._still + self._assembled(moving))
+
+    def _injection(self, u_v: ComplexArray) -> csr_array:
+        """Current into each node by kW injected by each DER, shape (nodes, ders). [A/kW]"""
+        legs = self.der_legs
+        per_kw = VA_PER_KVA * legs.share / np.conj(u_v)
+        places = (np.arange(legs.element.size), legs.element)
+        by_der = coo_array((per_kw, places), shape=(legs.element.size, len(self._circuit.layout.ders)))
+        return csr_array(self._der_incidence.T @ by_der.tocsr())
+
+    def _assembled(self, elements: Iterable[tuple[str, Sequence[int]]]) -> csr_array:
+        rows, columns, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.complex128)]
+        for name, nodes in elements:
+            places = np.array(nodes, dtype=np.int64)
+            rows.append(np.repeat(places, places.size))
+            columns.append(np.tile(places, places.size))
+            values.append(self._circuit.yprim(name).ravel())
+        where = (np.concatenate(rows), np.concatenate(columns))
+        return coo_array((np.concatenate(values), where), shape=(self._count, self._count)).tocsr()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jacobian:
+    """First-order behaviour of a circuit around one solved state; DER arrays in the circuit's order."""
+
+    node_v: ComplexArray
+    """Voltages of the state, shape (nodes,). [V]"""
+    base_v: FloatArray
+    """Line-to-neutral base of every node, shape (nodes,). [V]"""
+    factors: SuperLU
+    """Of the real form, shape (2 nodes, 2 nodes)."""
+    injection: csr_array
+    """Current into each node by kW injected, shape (nodes, ders). [A/kW]"""
+
+    def moved_v(self, dp_kw: FloatArray, dq_kvar: FloatArray | None = None) -> ComplexArray:
+        """Change of every voltage for moves of shape (ders,) or (ders, moves). [V]
+
+        Shape (nodes,) or (nodes, moves).
+        """
+        ds = dp_kw if dq_kvar is None else dp_kw - 1j * dq_kvar
+        drive = self.injection @ ds
+        return self._solved(drive.reshape(drive.shape[0], -1)).reshape(drive.shape)
+
+    def columns_v(self, ders: IntArray) -> tuple[ComplexArray, ComplexArray]:
+        """Change of every voltage by kW and by kvar of some DERs, each of shape (nodes, ders). [V]"""
+        drive = self.injection[:, ders].toarray()
+        return self._solved(drive), self._solved(-1j * drive)
+
+    def dv_pu(self, dp_kw: FloatArray, dq_kvar: FloatArray | None = None) -> FloatArray:
+        """Change of every voltage's magnitude, shape as `moved_v`'s. [pu]"""
+        moved = self.moved_v(dp_kw, dq_kvar)
+        direction = np.conj(self.node_v) / np.abs(self.node_v) / self.base_v
+        return np.asarray((direction.reshape(-1, *[1] * (moved.ndim - 1)) * moved).real)
+
+    def voltage_pu(self, dp_kw: FloatArray, dq_kvar: FloatArray | None = None) -> FloatArray:
+        """Every voltage's magnitude after a move, shape as `moved_v`'s, linear in its square. [pu]
+
+        Of the forms that agree to first order, this one leaves out only the change of losses.
+        """
+        moved = self.moved_v(dp_kw, dq_kvar)
+        v = self.node_v.reshape(-1, *[1] * (moved.ndim - 1))
+        squared = np.abs(v) ** 2 + 2 * (np.conj(v) * moved).real
+        return np.asarray(np.sqrt(np.maximum(squared, 0.0)) / self.base_v.reshape(v.shape))
+
+    def voltage_rows(self, nodes: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Change of the magnitude at some nodes by kW and by kvar, each of shape (rows, ders). [pu]"""
+        weights = np.zeros((self.node_v.size, nodes.size), dtype=np.complex128)
+        v = self.node_v[nodes]
+        weights[nodes, np.arange(nodes.size)] = v / np.abs(v) / self.base_v[nodes]
+        return self.rows(weights)
+
+    def rows(self, weights: ComplexArray) -> tuple[FloatArray, FloatArray]:
+        """Change by kW and by kvar of Re(conj(w)' V) for each column w of weights, shape (nodes, rows).
+
+        Two arrays of shape (rows, ders).
+        """
+        by_current = self._adjoint(weights)
+        sensitivity = np.asarray((self.injection.T @ np.conj(by_current)).T)
+        return np.ascontiguousarray(sensitivity.real), np.ascontiguousarray(sensitivity.imag)
+
+    def _solved(self, current: ComplexArray) -> ComplexArray:
+        """Voltages that follow from currents, column by column."""
+        n, count = current.shape
+        voltage = np.empty((n, count), dtype=np.complex128)
+        for first in range(0, count, CHUNK):
+            part = current[:, first : first + CHUNK]
+            both = self.factors.solve(np.concatenate([part.real, part.imag]))
+            voltage[:, first : first + CHUNK] = both[:n] + 1j * both[n:]
+        return voltage
+
+    def _adjoint(self, weights: ComplexArray) -> ComplexArray:
+        """Weights on currents that give what the weights on voltages give."""
+        n, count = weights.shape
+        found = np.empty((n, count), dtype=np.complex128)
+        for first in range(0, count, CHUNK):
+            part = weights[:, first : first + CHUNK]
+            both = self.factors.solve(np.concatenate([part.real, part.imag]), trans="T")
+            found[:, first : first + CHUNK] = both[:n] + 1j * both[n:]
+        return found
+
+
+def _factorised(a: csr_array, b: csr_array) -> SuperLU:
+    """Factors of the real form of v -> a v + b conj(v)."""
+    plus, minus = csr_array(a + b), csr_array(a - b)
+    real = block_array([[plus.real, -minus.imag], [plus.imag, minus.real]], format="csc")
+    options = {"SymmetricMode": True}
+    return splu(csc_array(real), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=PIVOT_SHARE, options=options)
+
+
+def _incidence(legs: Legs, nodes_count: int) -> csr_array:
+    """+1 at the node from which a leg draws, -1 where it returns, shape (legs, nodes)."""
+    every = np.arange(legs.element.size)
+    back = np.flatnonzero(legs.node_to >= 0)
+    values = np.concatenate([np.ones(every.size), -np.ones(back.size)])
+    places = (np.concatenate([every, back]), np.concatenate([legs.node_from, legs.node_to[back]]))
+    return coo_array((values, places), shape=(every.size, nodes_count)).tocsr()
+
+
+def _between(incidence: csr_array, admittance_s: ComplexArray) -> csr_array:
+    """Admittances between the ends of legs as a matrix over the nodes."""
+    diagonal = csr_array((admittance_s, (np.arange(admittance_s.size),) * 2), shape=(admittance_s.size,) * 2)
+    return csr_array(incidence.T @ diagonal @ incidence)
