@@ -30,6 +30,12 @@ TAKEN_USD_PER_MWH = 1e-3
 ENERGY_KWH = 1e-6
 """Rounding of up to some 100 devices' energies in float64, with room."""
 KWH_PER_MWH = 1_000.0
+UNEXPLAINED_USD = 0.01
+"""What a run's settlement may leave unexplained."""
+BOOKS_USD = 1e-4
+"""Sums of some 1e4 statement lines of some 1e5 $ in float64, with room."""
+METERED_MWH = 1e-3
+"""The AC solution's slack takes up to 2e-9 of some 8,000 MW, for a day."""
 INTERFACE = 1e-9
 """Multiplicity and unit conversion: rounding only, relative."""
 
@@ -215,6 +221,42 @@ def assert_bypass_is_wired(run_dir: Path, study: Study) -> None:
     assert (bypass_count(run_dir) > 0) == wired
 
 
+def energy_settled_mwh(run_dir: Path) -> dict[str, float]:
+    """Energy settled in both markets together, by kind of participant (negative = drawn). [MWh]"""
+    total: dict[str, float] = {}
+    for (_, name), mwh in column_by(run_dir, "settlement", "quantity_mwh").items():
+        kind, item = name.split("/")[0], name.split("/")[-1]
+        if item == "energy":
+            total[kind] = total.get(kind, 0.0) + mwh
+    return total
+
+
+def assert_settled(run_dir: Path, study: Study) -> None:
+    """Statement lines, accounts and meters agree: every MWh is settled once, every cent has a place."""
+    tables, clock = RunTables(run_dir), study.clock
+    markets = ("day_ahead", "real_time")
+    unexplained = column_by(run_dir, "account", "unexplained_usd")
+    assert unexplained.keys() == {(clock.midnight(day), m) for day in clock.days for m in markets}
+    assert sum(map(abs, unexplained.values())) <= UNEXPLAINED_USD
+    assert tables.column("account", "load_payment_usd").sum() > 0.0
+    lines = column_by(run_dir, "settlement", "amount_usd")
+    cents = 100.0 * np.array(list(lines.values()))
+    assert np.abs(cents - np.rint(cents)).max() <= BOOKS_USD
+    paid = sum(usd for (_, name), usd in lines.items() if not name.startswith("iso/"))
+    kept = sum(unexplained.values()) + tables.column("account", "rounding_usd").sum()
+    assert abs(paid + kept) <= BOOKS_USD
+    settled = energy_settled_mwh(run_dir)
+    drawn_mwh = tables.step_h * tables.column("system", "load_mw").sum()
+    import_mwh = tables.step_h * tables.column("interface", "p_mw").sum()
+    below_mwh = settled["lda"] + settled.get("der", 0.0)
+    assert ("der" in settled) == (MODELS[study.coordination].offers_to is Tier.ISO)
+    assert abs(below_mwh + import_mwh) <= METERED_MWH
+    assert abs(settled["load"] + below_mwh + drawn_mwh) <= METERED_MWH
+    lost_mwh = tables.step_h * tables.column("system", "losses_mw").sum()
+    assert abs(settled["unit"] - drawn_mwh - lost_mwh) <= METERED_MWH
+    assert abs(tables.column("account", "meter_gap_mwh").sum()) <= METERED_MWH
+
+
 def assert_laws(run_dir: Path) -> None:
     """Every law that holds for any run of any coordination model."""
     study = load_study(run_dir / "study.yaml").study
@@ -225,6 +267,7 @@ def assert_laws(run_dir: Path) -> None:
     assert_awards_within_bids(run_dir, study)
     assert_prices_add_up(run_dir)
     assert_bypass_is_wired(run_dir, study)
+    assert_settled(run_dir, study)
     assert_hashes_written(run_dir)
 
 

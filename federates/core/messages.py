@@ -66,6 +66,34 @@ class GridState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalMeters:
+    """Transmission to ISO: what the meters have read when a market interval is over.
+
+    Units that share an imbalance give, minute by minute, their share of (withdrawals - all set outputs) and
+    of the AC losses beyond what they are set to; ``share_h`` says what they would give of any other quantity.
+    """
+
+    interval_s: int
+    """Beginning of the interval. [s]"""
+    unit_mwh: FloatArray
+    """Energy injected by each unit, shape (units,). [MWh]"""
+    set_point_mwh: FloatArray
+    """The same before any share in an imbalance: awards, or what sun and water gave, (units,). [MWh]"""
+    load_mwh: FloatArray
+    """Withdrawn outside LDAs at each bus, shape (buses,). [MWh]"""
+    interchange_mwh: FloatArray
+    """Net import of each LDA as carried, multiplicity included, shape (ldas,). [MWh]"""
+    losses_mwh: float
+    """AC losses. [MWh]"""
+    drawn_response_mwh: FloatArray
+    """Share of each unit in withdrawals less set outputs, shape (units,). [MWh]"""
+    loss_response_mwh: FloatArray
+    """Share of each unit in the AC losses, shape (units,). [MWh]"""
+    share_h: FloatArray
+    """Share of each unit in an imbalance, integrated over the interval, shape (units,). [h]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceBid:
     """DSO to ISO: one net curve per interval at the T-D interface.
 

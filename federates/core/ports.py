@@ -16,6 +16,7 @@ from federates.core.messages import (
     GridState,
     InterfaceAward,
     InterfaceBid,
+    IntervalMeters,
     SetPoints,
     Telemetry,
     UnitDispatch,
@@ -39,6 +40,7 @@ class IsoPorts(Ports):
     """Ports of the ISO market."""
 
     grid_state: In[GridState] = In("grid_state", GridState)
+    meters: In[IntervalMeters] = In("meters", IntervalMeters)
     bids: In[InterfaceBid] = In("bids", InterfaceBid)
     day_ahead_bids: In[InterfaceBid] = In("day_ahead_bids", InterfaceBid)
     der_offers: In[DerOffers] = In("der_offers", DerOffers, required=False)
@@ -58,6 +60,7 @@ class TransmissionPorts(Ports):
     power: In[BoundaryPower] = In("power", BoundaryPower)
     voltage: Out[BoundaryVoltage] = Out("voltage", BoundaryVoltage)
     grid_state: Out[GridState] = Out("grid_state", GridState)
+    meters: Out[IntervalMeters] = Out("meters", IntervalMeters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,30 @@ DAY_AHEAD = _table(
     "shed_mwh | MWh | demand not served",
     "lines_bound_count | - | line-hours at rating",
 )  # fmt: skip
+SETTLEMENT = _table(
+    "settlement", "participant/market/item",
+    "a statement line of an hour, at its beginning; of make-whole payments, of a day, at its midnight",
+    "quantity_mwh | MWh | injected or provided; negative = drawn, and so in a share of an account",
+    "price_usd_per_mwh | $/MWh | mean price of the time; an amount is settled interval by interval",
+    "amount_usd | $ | paid to the participant, in whole cents; negative = charged",
+)  # fmt: skip
+ACCOUNT = _table(
+    "account", "market: day_ahead or real_time", "the ISO's books of one market day",
+    "load_payment_usd | $ | paid by loads outside LDAs for energy",
+    "lda_payment_usd | $ | paid by LDAs for energy, DERs with awards of their own left out",
+    "unit_revenue_usd | $ | paid to units for energy",
+    "der_revenue_usd | $ | paid to DERs with awards of their own for energy",
+    "reserve_cost_usd | $ | paid for reserves, borne by what was drawn",
+    "congestion_rent_usd | $ | shadow prices of lines times dispatched flows, handed to what was drawn",
+    "loss_surplus_usd | $ | collected by loss parts less the cost of losses, handed to what was drawn",
+    "loss_difference_usd | $ | paid for AC losses beyond the market's, borne by what was drawn",
+    "imbalance_usd | $ | paid by deviations less the cost of making them good, handed to what was drawn",
+    "cap_cost_usd | $ | paid at published prices less at raw ones, borne by what was drawn",
+    "make_whole_usd | $ | paid to units whose revenue is short of their offer cost, borne by what was drawn",
+    "rounding_usd | $ | left by rounding statement lines to cents",
+    "unexplained_usd | $ | what lines, duals and meters do not agree upon",
+    "meter_gap_mwh | MWh | energy metered in, less metered out and lost",
+)  # fmt: skip
 EVENT = _table(
     "event", "what it concerns", "events of the study and policies that took effect",
     "value | - | amount, as the text says",
@@ -244,8 +268,8 @@ TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER, NODE, BID, AWARD, DISPATCH,
-        BINDING, LMP, DA_LMP, CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, DA_INTERFACE, DAY_AHEAD, EVENT,
-        MESSAGE, TIMING,
+        BINDING, LMP, DA_LMP, CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, DA_INTERFACE, DAY_AHEAD, SETTLEMENT,
+        ACCOUNT, EVENT, MESSAGE, TIMING,
     )
 }  # fmt: skip
 """Every table by name."""

@@ -31,6 +31,7 @@ class Cadence(Enum):
     STEP = "every physical step"
     MARKET = "every physical step that begins a market interval"
     GATE = "the last physical step that ends before the gate of a market interval"
+    SETTLE = "the last physical step of a market interval"
     DAY_AHEAD = "from 10:00 of the day before, until cleared"
 
 
@@ -75,6 +76,11 @@ class Clock:
     def is_market(self, t: SimTime) -> bool:
         """Whether a market interval of the study begins at ``t``."""
         return 0 <= t < self.duration_s and t % self.market_s == 0
+
+    def settled_interval(self, step: SimTime) -> SimTime | None:
+        """Market interval of which the physical step at ``step`` is the last, if any. [s]"""
+        interval = step + self.step_s - self.market_s
+        return interval if self.is_market(interval) else None
 
     def gate_step(self, interval: SimTime) -> SimTime:
         """Start of the last physical step that ends before the gate of ``interval``. [s]"""
@@ -121,6 +127,8 @@ class Clock:
                 return self.is_market(step)
             case Cadence.GATE:
                 return self.has_physics(step) and self.gated_interval(step) is not None
+            case Cadence.SETTLE:
+                return self.settled_interval(step) is not None
             case Cadence.DAY_AHEAD:
                 return self.day_ahead_day(step) is not None
 

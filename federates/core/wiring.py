@@ -55,6 +55,7 @@ PHYSICAL_LINKS = (
     Link("aggregator", "set_points", "feeder", "set_points"),
     Link("iso", "dispatch", "transmission", "dispatch"),
     Link("transmission", "grid_state", "iso", "grid_state"),
+    Link("transmission", "meters", "iso", "meters"),
 )
 """Links that every coordination model has: the grid itself, its meters and the devices' own owner."""
 

@@ -17,6 +17,7 @@ from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.tables import EVENT
 from federates.core.time import Cadence, SimTime
 from federates.iso.day_ahead import DayAhead
+from federates.iso.make_whole import RunState
 from federates.iso.market import (
     DayAheadInputs,
     DayAheadMarket,
@@ -27,13 +28,17 @@ from federates.iso.market import (
     headroom_mw,
     running,
     uncurtailed,
+    with_losses,
 )
+from federates.iso.participants import der_injections_mw, dispatched
 from federates.iso.records import MarketRecords
 from federates.iso.sced import Clearing
+from federates.iso.settling import Settlement
 from federates.iso.unit_state import UnitState
 from federates.scenario.staleness import held_by_link_loss
 from federates.scenario.system import SystemScenario
 
+SETTLE_OFFSET_S = 48
 DAY_AHEAD_OFFSET_S, LAST_ROUND_OFFSET_S = 55, 59
 HOUR_S = 3_600
 M = TypeVar("M", InterfaceBid, DerOffers)
@@ -56,15 +61,23 @@ class Iso:
         bus_of = dict(zip(self._ldas, self._scenario.lda_bus.tolist(), strict=True))
         self._aggregator_bus = [bus_of[context.lda_of(name)] for name in self._aggregators]
         self._records = MarketRecords(context.recorder, self._scenario.case, self._ldas)
+        self._settlement = Settlement(
+            self._scenario.case,
+            tuple(bus_of.items()),
+            tuple(zip(self._aggregators, self._aggregator_bus, strict=True)),
+            context.clock,
+            context.recorder,
+        )
         self._schedule: dict[int, tuple[BoolArray, FloatArray]] = {}
         self._day: int | None = None
         self._real_time: RealTimeMarket | None = None
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
-        """Real time at every market interval; day-ahead once a day."""
+        """Real time and its settlement at every market interval; day-ahead once a day."""
         return {
             0: Phase(Cadence.MARKET, self.real_time),
+            SETTLE_OFFSET_S: Phase(Cadence.SETTLE, self.settle),
             DAY_AHEAD_OFFSET_S: Phase(Cadence.DAY_AHEAD, self.day_ahead, LAST_ROUND_OFFSET_S),
         }
 
@@ -103,6 +116,19 @@ class Iso:
             self._forward.committed[day],
         )
         self._schedule[day] = (cleared.commitment, cleared.unit_mw)
+        hours = [
+            dispatched(
+                cleared,
+                hour,
+                load_mw=load[hour],
+                loss_mw=load[hour] * inputs.loss_share,
+                der_mw=der_injections_mw(book, hour, cleared.block_mw[hour]),
+            )
+            for hour in range(24)
+        ]
+        state = self._unit_state(day)
+        before = RunState(on=state.on, in_state_h=state.in_state_h)
+        self._settlement.day_ahead(day, hours, cleared.commitment, before)
         self._records.day_ahead(day, self._clock, cleared, float(self._forward.gap[day]))
         outbox = Outbox()
         self._send_day_ahead(outbox, midnight, cleared, book)
@@ -137,7 +163,23 @@ class Iso:
         )
         outbox.put(self.ports.dispatch, dispatch)
         self._send_awards(outbox, now, cleared, offers)
+        settled = dispatched(
+            cleared,
+            ...,
+            load_mw=inputs.load_mw,
+            loss_mw=with_losses(inputs.load_mw, inputs.losses_mw) - inputs.load_mw,
+            der_mw=der_injections_mw(offers, 0, cleared.block_mw),
+        )
+        self._settlement.real_time(now, settled, dispatch.synchronised > 0.5, inputs.out)
         return outbox
+
+    def settle(self, grant: Grant) -> Outbox:
+        """Settle the interval that ends with this physical step."""
+        got = grant.inbox.only(self.ports.meters)
+        if got is None:
+            raise MissingInputError(f"iso at {grant.now} s: transmission has not reported its meters")
+        self._settlement.settle(got.message, self._scenario.tripped(grant.now))
+        return Outbox()
 
     def _renew_engine(self, now: SimTime) -> None:
         """A new day starts on a new program, so that a run continued there has the same numbers."""
@@ -256,23 +298,19 @@ class Iso:
 
     def _taken_at_ldas(self, cleared: Clearing, offers: list[DerOffers]) -> FloatArray:
         """Injection awarded to the DERs of each LDA, shape (ldas,). [MW]"""
-        total = np.zeros(len(self._ldas))
         place = {int(bus): k for k, bus in enumerate(self._scenario.lda_bus)}
-        first = 0
-        for offer, bus in zip(offers, self._aggregator_bus, strict=True):
-            blocks = int(offer.interval.size)
-            p = der_awards(offer, 0, cleared.block_mw[first : first + blocks])
-            total[place[bus]] += float(p.sum())
-            first += blocks
+        total = np.zeros(len(self._ldas))
+        at = [place[bus] for bus in self._aggregator_bus]
+        np.add.at(total, at, der_injections_mw(offers, 0, cleared.block_mw))
         return total
 
     def save(self) -> State:
-        """Day-ahead schedules of the days to come."""
+        """Day-ahead schedules of the days to come, and the settlement's."""
         state: dict[str, FloatArray] = {"schema": np.array([SCHEMA])}
         for day, (commitment, unit_mw) in self._schedule.items():
             state[f"commitment_{day}"] = commitment.astype(np.float64)
             state[f"unit_mw_{day}"] = unit_mw
-        return state
+        return {**state, **self._settlement.save()}
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
@@ -280,6 +318,7 @@ class Iso:
             if name.startswith("commitment_"):
                 day = int(name.removeprefix("commitment_"))
                 self._schedule[day] = (commitment > 0.5, state[f"unit_mw_{day}"])
+        self._settlement.restore(state)
 
     def finish(self) -> None:
         """Nothing is left to do."""

@@ -17,6 +17,8 @@ from federates.core.arrays import FloatArray
 from federates.iso.settlement import Proceeds
 
 CENTS_PER_USD = 100.0
+LEAST_USD = 0.005
+"""An account that holds less than half a cent is not handed on. [$]"""
 CLEARING, ROUNDING, UNEXPLAINED = "clearing", "rounding", "unexplained"
 CONGESTION, LOSS, IMBALANCE, LOSS_DIFFERENCE = "congestion", "loss", "imbalance", "loss_difference"
 RESERVE, CAP, MAKE_WHOLE = "reserve", "cap", "make_whole"
@@ -58,7 +60,7 @@ class Ledger:
 
         The account is debited exactly; the cents' difference is credited to ``rounding``.
         """
-        amount_usd: FloatArray = np.rint(exact_usd * CENTS_PER_USD) / CENTS_PER_USD
+        amount_usd: FloatArray = np.rint(exact_usd * CENTS_PER_USD) / CENTS_PER_USD + 0.0
         self.participants_usd = self.participants_usd + amount_usd
         self._credit(ROUNDING, float((exact_usd - amount_usd).sum()))
         self._credit(account, -float(exact_usd.sum()))
@@ -167,7 +169,8 @@ def _closed(ledger: Ledger, lines: list[Line], energy_usd: FloatArray, drawn_mwh
     ledger.move(CLEARING, UNEXPLAINED, ledger.balance_usd(CLEARING))
     held = {account: ledger.balance_usd(account) for account in CHARGED}
     for account in CHARGED:
-        if held[account] == 0.0:
+        if abs(held[account]) < LEAST_USD:
+            ledger.move(account, ROUNDING, held[account])
             continue
         exact_usd = held[account] * drawn_mwh / total_mwh
         lines.append(

@@ -17,6 +17,7 @@ from federates.core.tables import BRANCH, BUS, EVENT, INTERFACE, SYSTEM, UNIT
 from federates.core.time import LAST_PASS_OFFSET_S, PASS_STRIDE_S, Cadence, SimTime
 from federates.scenario.system import SystemScenario
 from federates.transmission.carried import withdrawals_mva
+from federates.transmission.metering import IntervalMeter
 from federates.transmission.network import BulkNetwork, FlowSolution
 
 FIRST_PASS_OFFSET_S = 5
@@ -31,6 +32,7 @@ class _Solved:
     flow: FlowSolution
     v_pu: FloatArray
     angle_deg: FloatArray
+    outside_mw: FloatArray
     load_mw: FloatArray
     load_mvar: FloatArray
     head_mva: ComplexArray
@@ -55,6 +57,7 @@ class Transmission:
         self._dc_flow_mw = np.zeros(len(self._case.dc_lines.ids))
         self._tripped = np.zeros(n_units, dtype=np.bool_)
         self._taken: SimTime | None = None
+        self._meter = IntervalMeter(self._clock.step_s)
         self._published_pu: FloatArray = self._case.buses.v_start_pu[self._scenario.lda_bus]
 
     @property
@@ -97,6 +100,7 @@ class Transmission:
             seen = GridState(unit_output_mw=flow.unit_mw, bus_load_mw=state.load_mw, losses_mw=flow.losses_mw)
             outbox.put(self.ports.grid_state, seen)
             if step >= 0:
+                self._meter_step(outbox, step, state)
                 self._record(step, state)
                 system = (
                     state.load_mw.sum(), flow.losses_mw, flow.participation_mw.sum(), passes,
@@ -168,11 +172,18 @@ class Transmission:
             flow=flow,
             v_pu=flow.v_pu[bus],
             angle_deg=flow.angle_deg[bus],
+            outside_mw=outside_mw,
             load_mw=load_mva.real.copy(),
             load_mvar=load_mva.imag.copy(),
             head_mva=head_mva,
             carried_mva=carried,
         )
+
+    def _meter_step(self, outbox: Outbox, step: SimTime, state: _Solved) -> None:
+        self._meter.add(state.flow, self._set_point_mw, state.outside_mw, state.carried_mva.real)
+        interval = self._clock.settled_interval(step)
+        if interval is not None:
+            outbox.put(self.ports.meters, self._meter.read(interval))
 
     def _miss(self, step: SimTime, passes: int, residual_v: float, residual_s: float) -> None:
         text = (

@@ -73,6 +73,8 @@ class FlowSolution:
     """Active power lost in all branches. [MW]"""
     participation_mw: FloatArray
     """Part of the imbalance that each unit took on, shape (units,). [MW]"""
+    share: FloatArray
+    """Share of each unit in an imbalance, adding up to one, shape (units,)."""
     residual_mw: float
     """Active power left to the solver's slack bus. [MW]"""
     q_excess_mvar: float
@@ -434,6 +436,7 @@ class BulkNetwork:
             loading=np.maximum(np.abs(s_from), np.abs(s_to)) / case.branches.rating_mw,
             losses_mw=float((s_from.real + s_to.real).sum()),
             participation_mw=participation_mw,
+            share=interval.factors,
             residual_mw=residual_mw,
             q_excess_mvar=max(float(excess[interval.holds].max()), 0.0),
             passes=self._passes,

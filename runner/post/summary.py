@@ -174,6 +174,13 @@ FIGURES: tuple[Figure, ...] = (
     _integral("lines_over_mwh", "clearing", "lines_over_mw", "market flow above ratings"),
     _of("day_ahead_cost_usd", "day_ahead", "cost_usd", "objective of the day-ahead markets"),
     _of("commitment_gap_max_pct", "day_ahead", "commitment_gap_pct", "greatest gap of a commitment", np.max),
+    _of(
+        "settlement_unexplained_usd", "account", "unexplained_usd",
+        "settlement on which lines, duals and meters do not agree, either way",
+        lambda unexplained_usd: float(np.abs(unexplained_usd).sum()),
+    ),
+    _of("make_whole_usd", "account", "make_whole_usd", "paid to units short of their offer cost"),
+    _of("congestion_rent_usd", "account", "congestion_rent_usd", "congestion rent of both markets"),
     _of("td_residual_v_max_pu", "system", "residual_v_pu", "greatest voltage change of a last pass", np.max),
     _of("td_residual_s_max_pu", "system", "residual_s_pu", "greatest T-D power difference", np.max),
     _of("passes_median_count", "system", "passes", "median passes of the T-D fixed point", np.median),

@@ -110,7 +110,11 @@ class ToyFederate:
     @property
     def phases(self) -> Mapping[int, Phase]:
         return {
-            "iso": {0: Phase(Cadence.MARKET, self._act), 55: Phase(Cadence.DAY_AHEAD, self._clear, 59)},
+            "iso": {
+                0: Phase(Cadence.MARKET, self._act),
+                48: Phase(Cadence.SETTLE, self._act),
+                55: Phase(Cadence.DAY_AHEAD, self._clear, 59),
+            },
             "transmission": {5: Phase(Cadence.STEP, self._solve_bulk, 45)},
             "feeder": {4: Phase(Cadence.STEP, self._solve_feeder, 44)},
             "dso": {

@@ -25,7 +25,7 @@ from tests.reference.in_one_thread import FinishedRun, run_in_one_thread
 
 STUDIES = Path(__file__).parents[2] / "configs" / "studies"
 EVENING = ("coordination=uncoordinated", "horizon.start=2020-03-27T19:00:00")
-STEP_S, DISPATCH_OFFSET_S = 60, 1
+STEP_S, DISPATCH_OFFSET_S, SETTLE_OFFSET_S = 60, 1, 48
 WARM_MW = 1e-4
 """OpenDSS starts from its last solution, so that a second solve is one iteration better: by less than the
 fixed point's tolerance, 1e-6 of 100 MVA."""
@@ -203,6 +203,10 @@ def commits(kind: str, now: int, outbox: Outbox) -> bool:
             return now % STEP_S == FIRST_PASS_OFFSET_S or not outbox.again
         case "dso":
             return now % STEP_S == DISPATCH_OFFSET_S
+        case "transmission":
+            return not outbox.again
+        case "iso":
+            return now % STEP_S == SETTLE_OFFSET_S
         case _:
             return False
 

@@ -95,6 +95,17 @@ def test_physics_runs_from_ten_minutes_before_the_study_to_its_end() -> None:
     assert [s for s in c.steps(-600, 1_200) if c.is_due(Cadence.MARKET, s)] == [0, 300]
 
 
+@given(step=st.sampled_from([60, 120, 300]), factor=st.integers(1, 10), intervals=st.integers(1, 30))
+def test_every_interval_is_settled_once_in_its_last_step(step: int, factor: int, intervals: int) -> None:
+    market = step * factor
+    c = clock(duration_s=intervals * market, step_s=step, market_s=market)
+    settled = {s: c.settled_interval(s) for s in c.steps(-LEAD_IN_S, c.duration_s + 2 * market)}
+    assert [t for t in settled.values() if t is not None] == list(range(0, c.duration_s, market))
+    for at, interval in settled.items():
+        assert c.is_due(Cadence.SETTLE, at) == (interval is not None)
+        assert interval is None or at + step == interval + market
+
+
 @given(start_h=st.integers(0, 23), duration_h=st.integers(1, 80))
 def test_the_spans_of_a_chain_cover_the_study_once_and_meet_at_midnights(
     start_h: int, duration_h: int

@@ -9,6 +9,7 @@ import pytest
 
 from federates.core.errors import MissingInputError
 from federates.core.tables import (
+    ACCOUNT,
     AWARD,
     BID,
     CLEARING,
@@ -77,6 +78,18 @@ def test_prices_and_fixed_point(run_dir: Path) -> None:
     assert figures["td_residual_v_max_pu"] == 3e-7
     assert figures["td_residual_s_max_pu"] == 4e-8
     assert figures["fixed_points_missed_count"] == 1.0
+
+
+def test_settlement_adds_up_both_markets_and_never_nets_what_is_unexplained(run_dir: Path) -> None:
+    record(
+        run_dir, ACCOUNT, [(0, "day_ahead"), (0, "real_time")],
+        {"unexplained_usd": [0.004, -0.003], "make_whole_usd": [100.0, 20.0],
+         "congestion_rent_usd": [1_800.0, -800.0]},
+    )  # fmt: skip
+    figures = summary(run_dir).figures
+    assert figures["settlement_unexplained_usd"] == pytest.approx(0.007)
+    assert figures["make_whole_usd"] == 120.0
+    assert figures["congestion_rent_usd"] == 1_000.0
 
 
 def test_violations_are_minutes_and_are_not_multiplied(run_dir: Path) -> None:

@@ -32,6 +32,7 @@ def test_withdrawals_are_units_less_flows_plus_shunt_and_dc() -> None:
         loading=zero,
         losses_mw=6.0,
         participation_mw=zero,
+        share=zero,
         residual_mw=0.0,
         q_excess_mvar=0.0,
         passes=1,
