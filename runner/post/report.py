@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 from federates.core.errors import MissingInputError
 from federates.core.run_folder import write_whole
 from runner.manifest import RunManifest, read_done, read_status
-from runner.post import ac_panel, boundary, headline
+from runner.post import ac_panel, boundary, headline, settlement_panel
 from runner.post.figures.catalog import SECTIONS
 from runner.post.figures.drawing import Figure, Json, Section, View
 from runner.post.figures.grid import clock_text
@@ -43,6 +43,14 @@ class Panel:
 
 
 PANELS: dict[str, tuple[Panel, ...]] = {
+    "settlement": (
+        Panel(
+            key=settlement_panel.KEY,
+            title=settlement_panel.TITLE,
+            needs=settlement_panel.NEEDS,
+            write=settlement_panel.settlement_panel,
+        ),
+    ),
     "bulk": (Panel(key=ac_panel.KEY, title=ac_panel.TITLE, needs=ac_panel.NEEDS, write=ac_panel.ac_panel),),
     "federation": (
         Panel(key=boundary.KEY, title=boundary.TITLE, needs=boundary.NEEDS, write=boundary.boundary_panel),

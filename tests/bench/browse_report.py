@@ -34,7 +34,7 @@ _SCROLL = """(async () => { PAUSE
     for (let k = 0; k < 200 && place.dataset.state !== "drawn"; k++) await pause(25);
   }
   await pause(200);
-  const marks = ".scatterlayer path, .heatmaplayer image, .barlayer path";
+  const marks = ".scatterlayer path, .heatmaplayer image, .barlayer path, .waterfalllayer path";
   return JSON.stringify({
     figures: places.length,
     undrawn: places.filter((p) => p.dataset.state !== "drawn").map((p) => p.id),

@@ -11,6 +11,8 @@ from runner.post.figures.traces import CYCLE, heat, height, line
 from runner.post.run_tables import RunTables
 
 UNIT = "$/MWh"
+PRICING_RUN = "fixed commitment"
+"""Pricing run whose prices a run pays: each with the commitment of its schedule held."""
 MOST_LINES = 25
 _PARTS = (
     ("LMP", "lmp_usd_per_mwh", False),
@@ -91,7 +93,8 @@ SECTION = Section(
             title="Locational marginal price by bus",
             sees="Mean LMP of each transmission bus and hour, and the parts of it that congestion and losses"
             " make; energy is what remains. Colours end at the 1st and 99th percentile, so that one"
-            " penalty price does not hide the rest.",
+            " penalty price does not hide the rest."
+            f" Pricing run with {PRICING_RUN}.",
             needs=("lmp",),
             also=("da_lmp",),
             draw=_lmp,
@@ -100,7 +103,7 @@ SECTION = Section(
             key="lda-price",
             title="Price at the LDAs' buses",
             sees="Real-time LMP at the bus of each LDA (solid) and the day-ahead price of the same hour"
-            " (dotted).",
+            f" (dotted); pricing run with {PRICING_RUN}.",
             needs=("award",),
             also=("da_interface",),
             draw=_at_ldas,
@@ -110,7 +113,7 @@ SECTION = Section(
             title="Transmission lines that bind",
             sees=f"Mean shadow price of each line over the intervals of an hour in which the market ran it at"
             f" its rating; blank where it did not bind. At most {MOST_LINES} lines, those of the greatest"
-            f" shadow price.",
+            f" shadow price. Pricing run with {PRICING_RUN}.",
             needs=("line_price",),
             draw=_binding_lines,
         ),

@@ -22,6 +22,7 @@ def full_run(folder: Path, *, bus: str = "110", event: str = "line out", steps_s
     market, steps = range(0, steps_s, 300), range(0, steps_s, 60)
     _bulk(run_dir, bus, market, steps)
     _areas(run_dir, market, steps)
+    _settlement(run_dir)
     _federation(run_dir, market)
     recorder = ParquetRecorder(run_dir, "iso_event", 0)
     recorder.add(EVENT, 600, ("A1",), [42.0], text=[event])
@@ -64,6 +65,19 @@ def _bulk(run_dir: Path, bus: str, market: range, steps: range) -> None:
     _record(run_dir, t.BUS, _rows(market, bus, "9"), v_pu=[1.06, 0.98])
     _record(run_dir, t.BRANCH, _rows(market, "A1", "A2", "A3"), from_mw=[-101.0, 20.0, 30.0],
             to_mw=[102.5, -20.0, -30.0], loading_pct=[103.0, 50.0, 101.0])  # fmt: skip
+
+
+def _settlement(run_dir: Path) -> None:
+    """Loads pay 700 and LDA ``a`` 300 day-ahead, units earn 900; 100 are congestion rent, 60 of them its."""
+    _record(run_dir, t.ACCOUNT, _rows(range(1), "day_ahead", "real_time"), load_payment_usd=[700.0, -10.0],
+            lda_payment_usd=[300.0, 25.0], unit_revenue_usd=[900.0, 12.0], congestion_rent_usd=[100.0, 0.0],
+            imbalance_usd=[0.0, 5.0], loss_difference_usd=[0.0, 2.0], make_whole_usd=[40.0, 0.0])  # fmt: skip
+    lines = ("unit/g1/day_ahead/energy", "unit/g2/day_ahead/energy", "unit/g1/real_time/energy",
+             "load/9/day_ahead/energy", "lda/a/day_ahead/energy", "lda/a/real_time/energy",
+             "lda/a/day_ahead/congestion_share", "unit/g2/day_ahead/make_whole")  # fmt: skip
+    _record(run_dir, t.SETTLEMENT, _rows(range(1), *lines),
+            quantity_mwh=[20.0, 10.0, 1.0, -21.0, -9.0, -1.0, -10.0, 0.0],
+            amount_usd=[600.0, 300.0, 12.0, -700.0, -300.0, -25.0, 60.0, 40.0])  # fmt: skip
 
 
 def _areas(run_dir: Path, market: range, steps: range) -> None:

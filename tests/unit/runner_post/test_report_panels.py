@@ -14,6 +14,7 @@ from runner.post.boundary import KEY as BOUNDARY
 from runner.post.boundary import unbalance
 from runner.post.report import PANELS, report
 from runner.post.run_tables import RunTables
+from runner.post.settlement_panel import KEY as SETTLEMENT
 from runner.post.summary import summary
 from tests.unit.runner_post.report_runs import Page, full_run, many_overloads
 from tests.unit.runner_post.run_folders import run_folder
@@ -40,6 +41,31 @@ def _values(page: Page, attribute: str) -> dict[str, float]:
     found = {e.attributes[attribute]: float(e.attributes["value"]) for e in shown}
     assert len(found) == len(shown)
     return found
+
+
+def test_the_accounts_fall_from_payments_to_what_is_left(page: Page) -> None:
+    views = page.data("accounts")
+    assert list(views) == ["both markets", "day-ahead", "real time"]
+    (trace,) = views["both markets"]
+    moves = dict(zip(trace["y"], trace["x"], strict=True))  # type: ignore[call-overload]
+    assert moves["paid by loads outside LDAs"] == 690
+    assert moves["to units"] == -912
+    assert moves["congestion rent"] == -100
+    assert moves["AC-DC loss difference"] == 2
+    # 690 + 325 - 912 - 100 - 5 + 2 = 0: nothing is left
+    assert sum(moves.values()) == 0
+    assert "pricing run with fixed commitment" in page.words
+
+
+def test_the_settlement_panel_sums_up_accounts_and_statements(page: Page) -> None:
+    values = _values(page, "data-settlement")
+    assert values["lda_payment_usd/both markets"] == 325.0
+    assert values["unit_revenue_usd/real time"] == 12.0
+    assert values["units/energy_mwh"] == 31.0
+    assert values["units/make_whole_usd"] == 40.0
+    assert values["LDA a/shares_usd"] == 60.0
+    assert values["LDA a/total_usd"] == -300.0 - 25.0 + 60.0
+    assert values["units/total_usd"] == 952.0
 
 
 def test_the_ac_panel_gives_the_checks_numbers(page: Page, check: AcCheck) -> None:
@@ -130,8 +156,9 @@ def test_the_boundary_panel_states_what_the_decision_measured(page: Page) -> Non
 def test_a_panel_without_its_tables_says_which_it_wants(tmp_path: Path) -> None:
     page = Page(report(run_folder(tmp_path / "run")))
     ids = {e.attributes["id"] for e in page.with_attribute("id")}
-    assert {AC, BOUNDARY} == {panel.key for panels in PANELS.values() for panel in panels} <= ids
+    assert {AC, BOUNDARY, SETTLEMENT} == {panel.key for panels in PANELS.values() for panel in panels} <= ids
     assert "cannot be told without the tables branch, bus, lmp, unit, unit_award." in page.words
     assert "cannot be told without the tables head." in page.words
+    assert "cannot be told without the tables account, settlement." in page.words
     assert not page.with_attribute("data-check")
     assert not page.with_attribute("data-boundary")
