@@ -181,11 +181,16 @@ class Jacobian:
         weights[nodes, np.arange(nodes.size)] = v / np.abs(v) / self.base_v[nodes]
         return self.rows(weights)
 
-    def rows(self, weights: ComplexArray) -> tuple[FloatArray, FloatArray]:
+    def rows(self, weights: ComplexArray | csc_array) -> tuple[FloatArray, FloatArray]:
         """Change by kW and by kvar of Re(conj(w)' V) for each column w of weights, shape (nodes, rows).
 
-        Two arrays of shape (rows, ders).
+        Two arrays of shape (rows, ders), from as many solves as there are rows or twice the DERs, whichever
+        is less.
         """
+        if weights.shape[1] > 2 * self.injection.shape[1]:
+            against = weights.conj().T
+            by_p, by_q = self.columns_v(np.arange(self.injection.shape[1]))
+            return np.ascontiguousarray((against @ by_p).real), np.ascontiguousarray((against @ by_q).real)
         by_current = self._adjoint(weights)
         sensitivity = np.asarray((self.injection.T @ np.conj(by_current)).T)
         return np.ascontiguousarray(sensitivity.real), np.ascontiguousarray(sensitivity.imag)
@@ -200,13 +205,14 @@ class Jacobian:
             voltage[:, first : first + CHUNK] = both[:n] + 1j * both[n:]
         return voltage
 
-    def _adjoint(self, weights: ComplexArray) -> ComplexArray:
+    def _adjoint(self, weights: ComplexArray | csc_array) -> ComplexArray:
         """Weights on currents that give what the weights on voltages give."""
         n, count = weights.shape
         found = np.empty((n, count), dtype=np.complex128)
         for first in range(0, count, CHUNK):
             part = weights[:, first : first + CHUNK]
-            both = self.factors.solve(np.concatenate([part.real, part.imag]), trans="T")
+            dense = part if isinstance(part, np.ndarray) else part.toarray()
+            both = self.factors.solve(np.concatenate([dense.real, dense.imag]), trans="T")
             found[:, first : first + CHUNK] = both[:n] + 1j * both[n:]
         return found
 
