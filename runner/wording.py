@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from federates.core.settings import MisfitsError
+from federates.core.form import MisfitsError
 from runner.faults import Fault, KeyPath, did_you_mean, fault_at
 from runner.fields import KIND, keys, kinds_of, settings_at, settings_in
 from runner.yaml_source import Node

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from federates.coordination.catalog import MODELS
 from federates.core.context import Context, seatings
+from federates.core.der_settings import DER_KINDS
 from federates.core.settings import Study
 from federates.core.wiring import expand
 from federates.recording.memory import MemoryRecorder
@@ -42,4 +43,4 @@ def sets(**values: object) -> tuple[str, ...]:
 def resources(wanted: Study, group: str, lda: int = 0) -> Sequence[str]:
     """Kinds of DERs that a feeder group of an LDA has."""
     ders = next(g for g in wanted.ldas[lda].feeders if g.name == group).ders
-    return [kind for kind in ("pv", "battery", "ev", "flexible") if getattr(ders, kind) is not None]
+    return [kind for kind in DER_KINDS if getattr(ders, kind) is not None]

@@ -1,38 +1,50 @@
 """What an aggregator knows of its DERs, and what it offers of them.
 
-Injection is positive. A DER's offer is a floor and blocks above it: photovoltaics from 0 up to what the sun
-gives, at minus its curtailment cost; a battery from full charge to full discharge, at the opportunity cost
-of its energy; a flexible load from its whole demand up to none, at its value of use.
+Injection is positive. A DER's offer is a floor and blocks above it: stores from greatest charge to greatest
+discharge, at the opportunity cost of their energy; all others as their models price them. A DER that nobody
+directs is offered as the one quantity that it is expected to inject by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.messages import DerOffers
 from federates.core.time import SimTime
-from federates.der.fleet import Fleet
-from federates.der.storage_value import StorageFleet, marginal_values, offer_blocks
+from federates.der.catalog import Behaviour
+from federates.der.fleet import Fleet, taken
+from federates.der.model import FleetState, Interval, PricedModel, StoreModel, StoreWorth, Surroundings
+from federates.der.offer import Blocks, PricePath
+from federates.der.storage_value import SIDE_BLOCKS, StorageFleet, marginal_values, offer_blocks
+from federates.der.store import idle_kwh, weighted_hours
 
 KW_PER_MW = 1_000.0
 S_PER_H = 3_600.0
-STORAGE_BLOCKS = 4
+STORAGE_BLOCKS = 2 * SIDE_BLOCKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PricePath:
-    """Expected price of energy over coming stretches of time."""
+class Outlook:
+    """What an aggregator expects of one interval; arrays in portfolio order."""
 
-    price_usd_per_mwh: FloatArray
-    """Shape (stretches,). [$/MWh]"""
-    length_h: FloatArray
-    """Shape (stretches,). [h]"""
-    terminal_usd_per_mwh: float
-    """Worth of a MWh still stored at the end. [$/MWh]"""
+    interval: Interval
+    """What it brings to the DERs."""
+    state: FleetState
+    """State of the DERs at its beginning."""
+    slopes: FloatArray
+    """Marginal value of stored energy at its end, shape (stores, cells). [$/MWh]"""
+    ahead: PricePath
+    """Prices from its beginning on."""
+    directed: BoolArray
+    """Which DERs follow set-points in it, shape (ders,)."""
+    fixed_kw: FloatArray
+    """What is offered of the others, shape (ders,). [kW]"""
 
 
 class Portfolio:
@@ -40,56 +52,85 @@ class Portfolio:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self.battery: BoolArray = fleet.of_kind("battery")
-        self.pv: BoolArray = fleet.of_kind("pv")
-        self.flexible: BoolArray = fleet.of_kind("flexible")
+        self.behaviour = Behaviour(fleet)
+        stores = [p for p in self.behaviour.parts if isinstance(p.model, StoreModel)]
+        self.stores: IntArray = np.sort(np.concatenate([p.places for p in stores] or [np.zeros(0, np.int64)]))
+        """Places of the DERs that store."""
+        self._store_devices = taken(fleet, self.stores)
+        self._moves_by_itself = any(p.model.kind != "battery" for p in stores) or bool(
+            self._store_devices.leak_per_h.any()
+        )
 
     @cached_property
     def storage(self) -> StorageFleet:
-        """The batteries."""
-        b, fleet = self.battery, self.fleet
+        """The stores, at their ratings."""
+        worth = {name: np.zeros(len(self.fleet)) for name in StoreWorth.__slots__}
+        for part in self.behaviour.parts:
+            if isinstance(part.model, StoreModel):
+                own = part.model.worth(part.devices)
+                for name, column in worth.items():
+                    column[part.places] = getattr(own, name)
+        devices = self._store_devices
         return StorageFleet(
-            power_kw=fleet.power_kw[b],
-            energy_kwh=fleet.energy_kwh[b],
-            charge_efficiency=fleet.charge_efficiency[b],
-            discharge_efficiency=fleet.discharge_efficiency[b],
-            wear_usd_per_mwh=fleet.wear_usd_per_mwh[b],
+            charge_kw=devices.power_kw,
+            energy_kwh=devices.energy_kwh,
+            charge_efficiency=devices.charge_efficiency,
+            discharge_efficiency=devices.discharge_efficiency,
+            wear_usd_per_mwh=devices.wear_usd_per_mwh,
+            leak_per_h=devices.leak_per_h,
+            **{name: column[self.stores] for name, column in worth.items()},
         )
 
     @cached_property
     def _columns(self) -> tuple[IntArray, IntArray]:
         """DER and rank of every block of one interval, DER-major; all DERs always offer the same blocks."""
-        steps = self.fleet.value_usd_per_mwh.shape[1]
-        per_der = np.where(self.battery, STORAGE_BLOCKS, np.where(self.flexible, steps, 1))
+        per_der = np.full(len(self.fleet), STORAGE_BLOCKS)
+        for part in self.behaviour.parts:
+            if isinstance(part.model, PricedModel):
+                per_der[part.places] = part.model.blocks_count
         der = np.repeat(np.arange(len(self.fleet)), per_der)
         first = np.repeat(np.cumsum(per_der) - per_der, per_der)
         return der, np.arange(der.size) - first
 
-    def marginal_values(self, path: PricePath) -> FloatArray:
+    def by_themselves(self, begin_s: int, length_h: FloatArray, issue_s: int) -> list[Interval] | None:
+        """What consecutive stretches are expected to bring to the stores; None where they stand still.
+
+        Parameters
+        ----------
+        begin_s, issue_s
+            When the first begins and the forecast is made, on the clock of the study's first midnight. [s]
+        length_h
+            Shape (stretches,). [h]
+        """
+        if not self._moves_by_itself:
+            return None
+        edges = begin_s + np.rint(np.concatenate([[0.0], np.cumsum(length_h)]) * S_PER_H).astype(np.int64)
+        return [self.in_the_dark(a, b - a, issue_s).of(self.stores) for a, b in pairwise(edges.tolist())]
+
+    def in_the_dark(self, begin_s: int, length_s: int, issue_s: int) -> Interval:
+        """What a stretch is expected to bring, without sun and area load, which no store hangs on."""
+        dark = np.zeros(len(self.fleet))
+        around = Surroundings(t_s=begin_s, length_s=length_s, sun=dark, level=0.0)
+        return self.behaviour.expected(around, issue_s)
+
+    def marginal_values(self, path: PricePath, intervals: Sequence[Interval] | None = None) -> FloatArray:
         """Marginal value of stored energy at every boundary of a price path.
 
         Returns
         -------
         FloatArray
-            Shape (stretches + 1, batteries, cells). [$/MWh]
+            Shape (stretches + 1, stores, cells). [$/MWh]
         """
-        return marginal_values(self.storage, path.price_usd_per_mwh, path.length_h, path.terminal_usd_per_mwh)
+        return marginal_values(
+            self.storage,
+            path.price_usd_per_mwh,
+            path.length_h,
+            path.terminal_usd_per_mwh,
+            path=intervals,
+        )
 
-    def interval_blocks(
-        self, slopes: FloatArray, soc_kwh: FloatArray, limit_kw: FloatArray, length_s: int
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def interval_blocks(self, outlook: Outlook) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Floor, widths and prices of one interval.
-
-        Parameters
-        ----------
-        slopes
-            Marginal values at the interval's end, shape (batteries, cells). [$/MWh]
-        soc_kwh
-            Energy stored at its beginning, shape (batteries,). [kWh]
-        limit_kw
-            What the sun gives (photovoltaics) or the whole demand (flexible), shape (ders,). [kW]
-        length_s
-            Length of the interval. [s]
 
         Returns
         -------
@@ -97,83 +138,61 @@ class Portfolio:
             Floor, shape (ders,) [kW]; width [kW] and price [$/MWh] of every block, shape (blocks,).
         """
         der, rank = self._columns
-        fleet = self.fleet
-        floor = np.where(self.flexible, -limit_kw, 0.0)
-        width = np.zeros(der.size)
-        price = np.zeros(der.size)
-        sun = self.pv[der]
-        width[sun], price[sun] = limit_kw[der[sun]], -fleet.curtailment_usd_per_mwh[der[sun]]
-        flex = self.flexible[der]
-        steps = fleet.value_usd_per_mwh.shape[1]
-        width[flex] = limit_kw[der[flex]] / steps
-        price[flex] = fleet.value_usd_per_mwh[der[flex], rank[flex]]
-        if self.battery.any():
-            blocks = offer_blocks(self.storage, slopes, soc_kwh, length_s / S_PER_H)
-            floor[self.battery] = blocks.floor_kw
-            stored = self.battery[der]
-            width[stored] = blocks.width_kw.ravel()
-            price[stored] = blocks.price_usd_per_mwh.ravel()
-        return floor, width, price
+        floor = np.zeros(len(self.fleet))
+        width, price = np.zeros(der.size), np.zeros(der.size)
+        for part in self.behaviour.parts:
+            if isinstance(part.model, PricedModel):
+                here, now = outlook.state.of(part.places), outlook.interval.of(part.places)
+                _put(part.model.offer(part.devices, here, now, outlook.ahead), part.places,
+                     (der, rank), (floor, width, price))  # fmt: skip
+        if self.stores.size:
+            _put(self._store_blocks(outlook), self.stores, (der, rank), (floor, width, price))
+        led = outlook.directed
+        return np.where(led, floor, outlook.fixed_kw), np.where(led[der], width, 0.0), price
 
-    def expected_path_kwh(self, slopes: FloatArray, path: PricePath, soc_kwh: FloatArray) -> FloatArray:
-        """Energy stored at the beginning of every stretch if batteries follow the price path.
+    def _store_blocks(self, outlook: Outlook) -> Blocks:
+        """Offers of the stores: exactly the powers that are feasible."""
+        devices = self._store_devices
+        here, now = outlook.state.of(self.stores), outlook.interval.of(self.stores)
+        possible = self.behaviour.feasible(outlook.state, outlook.interval)
+        least, most = possible.p_min_kw[self.stores], possible.p_max_kw[self.stores]
+        within = self.storage.limited(-least, np.maximum(most, 0.0))
+        idle, hours = idle_kwh(devices, here, now), weighted_hours(devices, now)
+        blocks = offer_blocks(within, outlook.slopes, idle, hours, np.maximum(-most, 0.0))
+        return Blocks(
+            floor_kw=blocks.floor_kw, width_kw=blocks.width_kw, price_usd_per_mwh=blocks.price_usd_per_mwh
+        )
 
-        Parameters
-        ----------
-        slopes
-            As `marginal_values` gives them.
-        path
-            The price path.
-        soc_kwh
-            Energy stored at its beginning, shape (batteries,). [kWh]
+    def follow(self, outlook: Outlook, price_usd_per_mwh: float) -> FleetState:
+        """State after an interval whose price is met by what is offered below it."""
+        der, _ = self._columns
+        floor, width, price = self.interval_blocks(outlook)
+        taken_kw = np.where(price < price_usd_per_mwh, width, 0.0)
+        p_kw = floor + np.bincount(der, weights=taken_kw, minlength=floor.size)
+        return self.after(outlook.state, p_kw, outlook.interval)
 
-        Returns
-        -------
-        FloatArray
-            Shape (stretches + 1, batteries). [kWh]
-        """
-        storage = self.storage
-        soc = np.empty((path.price_usd_per_mwh.size + 1, storage.count))
-        soc[0] = soc_kwh
-        for k, (price, hours) in enumerate(zip(path.price_usd_per_mwh, path.length_h, strict=True)):
-            blocks = offer_blocks(storage, slopes[k + 1], soc[k], float(hours))
-            taken = np.where(blocks.price_usd_per_mwh < price, blocks.width_kw, 0.0).sum(axis=1)
-            soc[k + 1] = self.stored_after_kwh(soc[k], blocks.floor_kw + taken, float(hours) * S_PER_H)
-        return soc
-
-    def stored_after_kwh(self, soc_kwh: FloatArray, p_kw: FloatArray, length_s: float) -> FloatArray:
-        """Energy stored after injecting ``p_kw`` for ``length_s``, shape (batteries,). [kWh]"""
-        storage = self.storage
-        flow_kw = np.where(p_kw > 0, p_kw / storage.discharge_efficiency, p_kw * storage.charge_efficiency)
-        after: FloatArray = np.clip(soc_kwh - flow_kw * length_s / S_PER_H, 0.0, storage.energy_kwh)
-        return after
+    def after(self, state: FleetState, p_kw: FloatArray, interval: Interval) -> FleetState:
+        """State after an interval at the feasible powers nearest to ``p_kw``."""
+        held = self.behaviour.feasible(state, interval).clip(p_kw)
+        return self.behaviour.advance(state, held, interval)[0]
 
     def offers(
-        self,
-        *,
-        interval_s: SimTime,
-        length_s: int,
-        slopes: FloatArray,
-        soc_kwh: FloatArray,
-        limit_kw: FloatArray,
-        factor: float,
+        self, outlooks: Sequence[Outlook], *, interval_s: SimTime, length_s: int, factor: float
     ) -> DerOffers:
         """Offers for consecutive intervals.
 
         Parameters
         ----------
-        slopes
-            Marginal values at the end of each interval, shape (intervals, batteries, cells). [$/MWh]
-        soc_kwh
-            Energy stored at the beginning of each, shape (intervals, batteries). [kWh]
-        limit_kw
-            Shape (intervals, ders). [kW]
+        outlooks
+            What is expected of each.
+        interval_s, length_s
+            Beginning of the first, and length of each. [s]
         factor
             How many equal sets the offers stand for.
         """
         der, _ = self._columns
-        n = limit_kw.shape[0]
-        parts = [self.interval_blocks(slopes[k], soc_kwh[k], limit_kw[k], length_s) for k in range(n)]
+        n = len(outlooks)
+        parts = [self.interval_blocks(outlook) for outlook in outlooks]
         return DerOffers(
             interval_s=interval_s,
             length_s=length_s,
@@ -184,3 +203,20 @@ class Portfolio:
             width_mw=np.concatenate([p[1] for p in parts]) * factor / KW_PER_MW,
             price_usd_per_mwh=np.concatenate([p[2] for p in parts]),
         )
+
+
+def _put(
+    blocks: Blocks,
+    places: IntArray,
+    columns: tuple[IntArray, IntArray],
+    into: tuple[FloatArray, FloatArray, FloatArray],
+) -> None:
+    """Put the offers of some DERs at their places among all."""
+    der, rank = columns
+    floor, width, price = into
+    row = np.full(floor.size, -1)
+    row[places] = np.arange(places.size)
+    mine = row[der] >= 0
+    floor[places] = blocks.floor_kw
+    width[mine] = blocks.width_kw[row[der[mine]], rank[mine]]
+    price[mine] = blocks.price_usd_per_mwh[row[der[mine]], rank[mine]]

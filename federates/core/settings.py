@@ -6,73 +6,19 @@ text with a unit. Every field's docstring becomes the editor's help and the manu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field
 
+from federates.core.der_settings import DER_KINDS, DerMix
+from federates.core.form import MisfitError, Name, Settings
 from federates.core.time import DAY_AHEAD_CLOSES_S, DAY_S, Clock
-from federates.core.units import (
-    Factor,
-    KilovoltAmperes,
-    KilowattHours,
-    Kilowatts,
-    Seconds,
-    SecondsFromZero,
-    Share,
-    UsdPerMwh,
-)
+from federates.core.units import Factor, KilovoltAmperes, Seconds, SecondsFromZero, Share
 
-_SUFFIXES = ("_usd_per_mwh", "_kwh", "_kva", "_kw", "_s")
 GATE_LEAD_MAX_S = 540
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
-
-
-def yaml_key(field: str) -> str:
-    """Key in a study of a field: its name without the unit."""
-    return next((field.removesuffix(s) for s in _SUFFIXES if field.endswith(s)), field)
-
-
-class MisfitError(ValueError):
-    """A rule between keys is broken; ``at`` leads from the settings to the key to blame."""
-
-    def __init__(self, what: str, *at: str | int) -> None:
-        super().__init__(what)
-        self.at = at
-
-
-class MisfitsError(ValueError):
-    """Every broken rule of one settings object."""
-
-    def __init__(self, found: Iterable[MisfitError]) -> None:
-        self.found = tuple(found)
-        super().__init__("; ".join(map(str, self.found)))
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, nothing unknown allowed."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        alias_generator=yaml_key,
-        validate_by_name=False,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-    )
-
-    def misfits(self) -> Iterator[MisfitError]:
-        """Broken rules between the keys; each key by itself is valid already."""
-        return iter(())
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if found := tuple(self.misfits()):
-            raise MisfitsError(found)
-        return self
 
 
 def _instant(value: object) -> object:
@@ -212,74 +158,6 @@ class MasterFeeder(Settings):
 FeederModel = Annotated[TableFeeder | SyntheticFeeder | MasterFeeder, Field(discriminator="kind")]
 
 
-class PvSettings(Settings):
-    """Photovoltaics of one simulated feeder."""
-
-    power_kw: Kilowatts
-    """Installed power of the whole feeder."""
-    profile: str | None = None
-    """Unit of the transmission case whose availability it follows, such as `118_RTPV_1`; default: a clear-sky
-    day."""
-    curtailment_cost_usd_per_mwh: UsdPerMwh = 5.0
-    """True cost of a curtailed MWh; it is offered at minus this price."""
-    aggregator: Name | None = None
-    """Aggregator that it belongs to; default: the default supplier."""
-
-
-class BatterySettings(Settings):
-    """Batteries of one simulated feeder."""
-
-    power_kw: Kilowatts
-    """Power of the whole feeder."""
-    energy_kwh: KilowattHours
-    """Energy of the whole feeder."""
-    efficiency: Share = 0.92
-    """Efficiency each way."""
-    wear_usd_per_mwh: UsdPerMwh = 4.0
-    """Wear per MWh of full cycle."""
-    initial_charge: Share = 0.5
-    """State of charge at the start."""
-    aggregator: Name | None = None
-    """Aggregator that they belong to; default: the default supplier."""
-
-
-class EvSettings(Settings):
-    """Electric vehicles of one simulated feeder; they charge on arrival."""
-
-    count: Annotated[int, Field(ge=0, le=100_000)]
-    """Number of vehicles."""
-    charger_kw: Kilowatts = 7.2
-    """Charging power of each."""
-    daily_energy_kwh: KilowattHours = 10.0
-    """Mean energy of a day."""
-    far_weight: Annotated[float, Field(ge=1.0, le=10.0)] = 1.0
-    """How much likelier a vehicle is on the farther half of the feeder."""
-
-
-class FlexibleSettings(Settings):
-    """A flexible load of one simulated feeder: demand with a stated value of use."""
-
-    share: Share
-    """Share of the feeder's peak demand."""
-    value_of_use_usd_per_mwh: UsdPerMwh = 30.0
-    """What a MWh is worth to its user: half of it stops above this price, the rest above twice the price."""
-    aggregator: Name | None = None
-    """Aggregator that it belongs to; default: the default supplier."""
-
-
-class DerMix(Settings):
-    """Distributed resources of one simulated feeder."""
-
-    pv: PvSettings | None = None
-    """Photovoltaics."""
-    battery: BatterySettings | None = None
-    """Batteries."""
-    ev: EvSettings | None = None
-    """Electric vehicles, as fixed charging load."""
-    flexible: FlexibleSettings | None = None
-    """A flexible load."""
-
-
 class RegulatorSettings(Settings):
     """What overrides a feeder's published regulator settings."""
 
@@ -335,7 +213,7 @@ class AggregatorSettings(Settings):
     name: Name
     """Name."""
     serves: tuple[str, ...] = ()
-    """DERs that it serves, as `<feeder group>/<pv|battery|flexible>`."""
+    """DERs that it serves, as `<feeder group>/<kind>`, such as `f/pv`."""
 
 
 class Lda(Settings):
@@ -420,7 +298,6 @@ class Lda(Settings):
         return MisfitError(f"{what}; take them out of one", *at)
 
 
-DER_KINDS = ("pv", "battery", "flexible")
 DEFAULT_SUPPLIER = "supplier"
 
 
@@ -505,7 +382,24 @@ class LinkLoss(Settings):
     """Federate, such as `iso`."""
 
 
-EventSettings = Annotated[UnitTrip | LinkLoss, Field(discriminator="kind")]
+class DerOptOut(Settings):
+    """Customers take their DERs out of the market; meanwhile these serve their own sites."""
+
+    kind: Literal["der_opt_out"]
+    """Which event."""
+    at_s: SecondsFromZero
+    """When, from the study's start."""
+    duration_s: Seconds
+    """For how long."""
+    lda: str
+    """LDA."""
+    ders: str
+    """DERs, as `<feeder group>/<kind>`."""
+    share: Share = 1.0
+    """Share of these DERs, drawn on the feeders' `seed_id`."""
+
+
+EventSettings = Annotated[UnitTrip | LinkLoss | DerOptOut, Field(discriminator="kind")]
 
 
 class CouplingSettings(Settings):
@@ -599,6 +493,19 @@ class Study(Settings):
                     if getattr(event, key) not in known:
                         what = f"unknown federate {getattr(event, key)!r}; federates: {', '.join(known)}"
                         yield MisfitError(what, "events", i, key)
+            if isinstance(event, DerOptOut):
+                yield from self._opt_out_misfits(event, i)
+
+    def _opt_out_misfits(self, event: DerOptOut, place: int) -> Iterator[MisfitError]:
+        lda = next((lda for lda in self.ldas if lda.name == event.lda), None)
+        if lda is None:
+            known = ", ".join(lda.name for lda in self.ldas)
+            yield MisfitError(f"unknown LDA {event.lda!r}; LDAs: {known}", "events", place, "lda")
+            return
+        ders = [f"{g.name}/{kind}" for g in lda.feeders for kind in DER_KINDS if getattr(g.ders, kind)]
+        if event.ders not in ders:
+            what = f"{lda.name} has no DERs {event.ders!r}; it has {', '.join(ders) or 'none'}"
+            yield MisfitError(what, "events", place, "ders")
 
     @property
     def clock(self) -> Clock:

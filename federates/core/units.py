@@ -17,6 +17,12 @@ FACTORS: dict[str, dict[str, float]] = {
     "apparent power": {"kVA": 1.0, "MVA": 1e3},
     "energy": {"kWh": 1.0, "MWh": 1e3},
     "price": {"USD/MWh": 1.0, "$/MWh": 1.0, "USD/kWh": 1e3},
+    "temperature": {"C": 1.0},
+    "temperature difference": {"K": 1.0},
+    "thermal resistance": {"K/kW": 1.0},
+    "thermal capacitance": {"kWh/K": 1.0},
+    "cost per power": {"USD/MW": 1.0, "$/MW": 1.0},
+    "emission rate": {"kg/MWh": 1.0, "t/MWh": 1e3},
     "voltage": {"V": 1.0, "kV": 1e3},
     "share": {"%": 0.01},
 }
@@ -127,6 +133,18 @@ KilowattHours = Annotated[float, *_quantity("energy", minimum=0.0)]
 """An energy of zero or more. [kWh]"""
 UsdPerMwh = Annotated[float, *_quantity("price", minimum=-1_000.0, maximum=10_000.0)]
 """A price. [$/MWh]"""
+Celsius = Annotated[float, *_quantity("temperature", minimum=-60.0, maximum=100.0)]
+"""A temperature. [deg C]"""
+Kelvins = Annotated[float, *_quantity("temperature difference", minimum=0.0, maximum=60.0)]
+"""A temperature difference. [K]"""
+KelvinsPerKw = Annotated[float, *_quantity("thermal resistance", exclusiveMinimum=0.0)]
+"""A thermal resistance. [K/kW]"""
+KwhPerKelvin = Annotated[float, *_quantity("thermal capacitance", exclusiveMinimum=0.0)]
+"""A thermal capacitance. [kWh/K]"""
+UsdPerMw = Annotated[float, *_quantity("cost per power", minimum=0.0)]
+"""A cost over a rating. [$/MW]"""
+KilogramsPerMwh = Annotated[float, *_quantity("emission rate", minimum=0.0)]
+"""Emissions over energy. [kg/MWh]"""
 Share = Annotated[float, *_quantity("share", minimum=0.0, maximum=1.0)]
 """A share between 0 and 1."""
 Factor = Annotated[float, *_quantity("share", exclusiveMinimum=0.0, maximum=100.0)]

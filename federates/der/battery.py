@@ -1,72 +1,96 @@
-"""Batteries: energy with an efficiency each way, within bounds."""
+"""Batteries: energy with an efficiency each way and, where stated, self-discharge, within bounds."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
-from federates.core.arrays import FloatArray, IntArray
+from federates.core.arrays import FloatArray
+from federates.core.der_settings import BatterySettings
 from federates.der.fleet import Fleet
-from federates.der.model import S_PER_H, Interval, PqRange, pq_range, require_feasible
+from federates.der.model import (
+    FleetState,
+    Interval,
+    PqRange,
+    Step,
+    StoreModel,
+    StoreWorth,
+    Surroundings,
+    plain_interval,
+    plain_step,
+    pq_range,
+    require_feasible,
+)
+from federates.der.placement import Placement
+from federates.der.store import charge_to_kw, discharge_to_kw, stored_kwh, wear_usd
+
+BATTERY_SITES = 20
+HOURS_PER_DAY = 24.0
 
 
-class Battery:
-    """Stores without idle loss."""
+class Battery(StoreModel[BatterySettings]):
+    """Stores between empty and full."""
 
     kind = "battery"
+    has_inverter = True
+    follows_site = True
 
-    def feasible(self, devices: Fleet, soc_kwh: FloatArray, interval: Interval) -> PqRange:
+    def build(self, settings: BatterySettings, place: Placement) -> Fleet:
+        """Batteries at every n-th site of photovoltaics, sized by their part of the peak."""
+        site, share = place.clusters()
+        every = max(site.size // BATTERY_SITES, 1)
+        site, share = site[::every], share[::every]
+        if settings.power_kw <= 0.0:
+            site, share = site[:0], share[:0]
+        share = share / share.sum() if site.size else share
+        energy = settings.energy_kwh * share
+        leak = -math.log1p(-settings.self_discharge_per_day) / HOURS_PER_DAY
+        return replace(
+            place.devices(site, settings.power_kw * share),
+            energy_kwh=energy,
+            initial_kwh=energy * settings.initial_charge,
+            charge_efficiency=np.full(site.size, settings.efficiency),
+            discharge_efficiency=np.full(site.size, settings.efficiency),
+            leak_per_h=np.full(site.size, leak),
+            wear_usd_per_mwh=np.full(site.size, settings.wear_usd_per_mwh),
+        )
+
+    def actual(self, devices: Fleet, around: Surroundings) -> Interval:
+        """Ratings alone."""
+        return plain_interval(around.length_s, -devices.power_kw, devices.power_kw)
+
+    def feasible(self, devices: Fleet, state: FleetState, interval: Interval) -> PqRange:
         """What rating and energy both allow through the whole interval."""
-        hours = interval.length_s / S_PER_H
-        room_kwh = np.maximum(devices.energy_kwh - soc_kwh, 0.0)
-        charge = np.minimum(devices.power_kw, room_kwh / (devices.charge_efficiency * hours))
-        held_kwh = np.maximum(soc_kwh, 0.0)
-        discharge = np.minimum(devices.power_kw, held_kwh * devices.discharge_efficiency / hours)
-        return pq_range(devices, -charge, discharge)
+        charge = np.maximum(charge_to_kw(devices, state, interval, devices.energy_kwh), 0.0)
+        discharge = discharge_to_kw(devices, state, interval, np.zeros(len(devices)))
+        least = -np.minimum(devices.power_kw, charge)
+        return pq_range(devices, least, np.minimum(devices.power_kw, discharge), has_inverter=True)
 
-    def advance(
-        self, devices: Fleet, soc_kwh: FloatArray, p_kw: FloatArray, interval: Interval
+    def passive_kw(
+        self, devices: Fleet, state: FleetState, interval: Interval, site_kw: FloatArray
     ) -> FloatArray:
+        """What the site draws, or takes up what it gives."""
+        del state, interval
+        return np.clip(site_kw, -devices.power_kw, devices.power_kw)
+
+    def worth(self, devices: Fleet) -> StoreWorth:
+        """All that is stored can be sold."""
+        n = len(devices)
+        return StoreWorth(
+            discharge_kw=devices.power_kw,
+            due_usd_per_mwh=np.zeros(n),
+            terminal_share=np.ones(n),
+            terminal_below_kwh=devices.energy_kwh,
+        )
+
+    def advance(self, devices: Fleet, state: FleetState, p_kw: FloatArray, interval: Interval) -> Step:
         """Energy held at the interval's end."""
-        require_feasible(devices, self.feasible(devices, soc_kwh, interval), p_kw)
-        hours = interval.length_s / S_PER_H
-        stored = np.maximum(-p_kw, 0.0) * devices.charge_efficiency
-        taken = np.maximum(p_kw, 0.0) / devices.discharge_efficiency
-        return np.clip(soc_kwh + (stored - taken) * hours, 0.0, devices.energy_kwh)
+        require_feasible(devices, self.feasible(devices, state, interval), p_kw)
+        level = np.clip(stored_kwh(devices, state, p_kw, interval), 0.0, devices.energy_kwh)
+        return plain_step(level, cost_usd=self.cost_usd(devices, p_kw, interval))
 
-
-def self_consume(
-    fleet: Fleet, limit_kw: FloatArray, load_kw: FloatArray, load_node: IntArray, possible: PqRange
-) -> FloatArray:
-    """Set-points of uncoordinated devices: all PV, all demand, batteries even out their own bus.
-
-    A battery charges from what PV gives beyond the bus's demand and discharges to meet what is left of that
-    demand, never more. Batteries at one bus share in proportion to their power.
-
-    Parameters
-    ----------
-    fleet
-        All devices of one feeder.
-    limit_kw
-        What the sun gives, or the whole demand of a flexible load, shape (ders,). [kW]
-    load_kw
-        Fixed demand of each load, shape (loads,). [kW]
-    load_node
-        Node of each load, as `federates.der.fleet.load_nodes` gives it, shape (loads,).
-    possible
-        What each device can do in the interval, shape (ders,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Injections, shape (ders,). [kW]
-    """
-    battery = fleet.of_kind("battery")
-    p_kw = np.where(fleet.of_kind("pv"), limit_kw, np.where(fleet.of_kind("flexible"), -limit_kw, 0.0))
-    n_nodes = int(max(load_node.max(), fleet.node.max(initial=0))) + 1
-    surplus_kw, power_kw = np.zeros(n_nodes), np.zeros(n_nodes)
-    np.add.at(surplus_kw, fleet.node, p_kw)
-    np.subtract.at(surplus_kw, load_node, load_kw)
-    np.add.at(power_kw, fleet.node[battery], fleet.power_kw[battery])
-    own = fleet.node[battery]
-    p_kw[battery] = -surplus_kw[own] * fleet.power_kw[battery] / power_kw[own]
-    return possible.clip(p_kw)
+    def cost_usd(self, devices: Fleet, p_kw: FloatArray, interval: Interval) -> FloatArray:
+        """Wear."""
+        return wear_usd(devices, p_kw, interval)

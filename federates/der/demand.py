@@ -8,7 +8,6 @@ alone (older ones have decayed to nothing), so they do not depend on the window 
 
 from __future__ import annotations
 
-import heapq
 import math
 from dataclasses import dataclass
 
@@ -16,7 +15,8 @@ import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.der.ev import DAY_S, Vehicles, charging_kw, expected_charging_kw, place_vehicles
-from federates.der.fleet import Fleet, Mix, flexible_kw_by_load
+from federates.der.fleet import Fleet, flexible_kw_by_load
+from federates.der.mix import Mix
 from federates.der.seeds import Stream, generator
 from federates.distribution.model import Feeder
 
@@ -27,8 +27,6 @@ NOISE_CORRELATION_S = 900
 NOISE_STEP_S = 60
 BUMP_HOUR = 19.5
 BUMP_SD_H = 1.0
-TRANSFORMER_LENGTH_FT = 1.0
-"""Length counted for a transformer or regulator when loads are ranked by distance. [ft]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class Demand:
     evening_bump: float
     """Extra demand at 19:30, as a share of the peak."""
     vehicles: Vehicles
-    """Vehicles that charge here."""
+    """Vehicles that charge here on arrival."""
     seed_id: int
     """What the noise hangs on."""
 
@@ -68,7 +66,7 @@ def build_demand(feeder: Feeder, mix: Mix, fleet: Fleet, seed_id: int) -> Demand
         kvar_per_kw=np.divide(kvar, published_kw, out=np.zeros_like(kvar), where=published_kw > 0.0),
         flexible_kw=flexible_kw_by_load(fleet, published_kw.size),
         evening_bump=mix.evening_bump,
-        vehicles=place_vehicles(mix, published_kw, load_distance_ft(feeder), seed_id),
+        vehicles=place_vehicles(mix.ders.ev, mix.placement("ev", feeder, seed_id)),
         seed_id=seed_id,
     )
 
@@ -95,27 +93,6 @@ def expected_demand(demand: Demand, t_local_s: IntArray, shape: FloatArray) -> L
     base_kw = _base_kw(demand, t_local_s, shape)
     vehicles_kw = expected_charging_kw(demand.vehicles, t_local_s, demand.peak_kw.size)
     return LoadPower(p_kw=base_kw + vehicles_kw, q_kvar=base_kw * demand.kvar_per_kw)
-
-
-def load_distance_ft(feeder: Feeder) -> FloatArray:
-    """Length of the shortest path from the head to each load, shape (loads,). [ft]"""
-    near: dict[str, list[tuple[str, float]]] = {}
-    spans = [(line.bus1, line.bus2, line.length_ft) for line in feeder.lines]
-    spans += [(t.bus1, t.bus2, TRANSFORMER_LENGTH_FT) for t in feeder.transformers]
-    spans += [(r.bus1, r.bus2, TRANSFORMER_LENGTH_FT) for r in feeder.regulators]
-    for a, b, length in spans:
-        near.setdefault(a, []).append((b, length))
-        near.setdefault(b, []).append((a, length))
-    distance: dict[str, float] = {}
-    front = [(0.0, feeder.head_bus)]
-    while front:
-        reached, bus = heapq.heappop(front)
-        if bus in distance:
-            continue
-        distance[bus] = reached
-        for other, length in near.get(bus, []):
-            heapq.heappush(front, (reached + length, other))
-    return np.array([distance[load.bus] for load in feeder.loads])
 
 
 def _base_kw(demand: Demand, t_local_s: IntArray, shape: FloatArray) -> FloatArray:

@@ -10,16 +10,24 @@ with ``mu`` the slopes at the interval's end, ``c`` and ``d`` the cells in reach
 discharge, ``a_c = (lam + wear/2) / eta_c`` the cost of storing one MWh and ``a_d = (lam - wear/2) * eta_d``
 the income from using one; beyond empty and full the slopes are +inf and -inf. Energies are those inside the
 store; powers and prices are those at the terminals.
+
+What lies beyond a battery is added to the same recursion. A store that is not connected has no reach. One
+that leaks or gains by itself is carried from s to ``k s + f`` first, so that its slope is ``k`` times that of
+the place where it is carried. One that is due is worth its price for every MWh that is still asked for then;
+one that starts empty afresh is worth nothing before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import ConfigError
+from federates.der.model import Interval
+from federates.der.store import idle_hours
 
 CELLS = 48
 SIDE_BLOCKS = 2
@@ -28,52 +36,73 @@ KWH_PER_MWH = 1e3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageFleet:
-    """Batteries behind one price, as arrays of shape (batteries,)."""
+    """Stores behind one price, as arrays of shape (stores,)."""
 
-    power_kw: FloatArray
-    """Greatest charge and discharge at the terminals. [kW]"""
+    charge_kw: FloatArray
+    """Greatest charge at the terminals. [kW]"""
+    discharge_kw: FloatArray
+    """Greatest discharge at the terminals. [kW]"""
     energy_kwh: FloatArray
     """Usable energy inside the store. [kWh]"""
     charge_efficiency: FloatArray
-    """Energy stored per energy drawn, in (0, 1]."""
+    """Energy stored per energy drawn; above 1 for what moves heat."""
     discharge_efficiency: FloatArray
     """Energy delivered per energy taken from the store, in (0, 1]."""
     wear_usd_per_mwh: FloatArray
     """Cost of ageing per MWh charged and discharged again, >= 0. [$/MWh]"""
+    leak_per_h: FloatArray
+    """Rate at which a store loses its own level. [1/h]"""
+    due_usd_per_mwh: FloatArray
+    """Worth of a MWh that is asked for and missing when a store is due. [$/MWh]"""
+    terminal_share: FloatArray
+    """Worth of a MWh left at the end of the price path, over the path's terminal value."""
+    terminal_below_kwh: FloatArray
+    """Level up to which that holds; above it what is left has no worth. [kWh]"""
 
     def __post_init__(self) -> None:
-        if not ((self.power_kw > 0).all() and (self.energy_kwh > 0).all()):
-            raise ConfigError("storage: power and energy must be positive; leave an empty battery out")
-        for eta in (self.charge_efficiency, self.discharge_efficiency):
-            if not ((eta > 0).all() and (eta <= 1).all()):
-                raise ConfigError("storage: efficiencies must lie in (0, 1]")
+        if not ((self.charge_kw >= 0).all() and (self.discharge_kw >= 0).all()):
+            raise ConfigError("storage: powers must not be negative")
+        if not (self.energy_kwh > 0).all():
+            raise ConfigError("storage: energy must be positive; leave an empty battery out")
+        if not (self.charge_efficiency > 0).all():
+            raise ConfigError("storage: charging must store something")
+        if not ((self.discharge_efficiency > 0).all() and (self.discharge_efficiency <= 1).all()):
+            raise ConfigError("storage: efficiencies of discharge must lie in (0, 1]")
 
     @property
     def count(self) -> int:
-        """Number of batteries."""
-        return self.power_kw.size
+        """Number of stores."""
+        return self.energy_kwh.size
+
+    def limited(self, charge_kw: FloatArray, discharge_kw: FloatArray) -> StorageFleet:
+        """The same stores with no more than these powers."""
+        return replace(
+            self,
+            charge_kw=np.minimum(self.charge_kw, charge_kw),
+            discharge_kw=np.minimum(self.discharge_kw, discharge_kw),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageBlocks:
-    """What each battery offers in one interval: injection from ``floor_kw`` upward, block after block."""
+    """What each store offers in one interval: injection from ``floor_kw`` upward, block after block."""
 
     floor_kw: FloatArray
-    """Least injection (greatest feasible charge, negative), shape (batteries,). [kW]"""
+    """Least injection (greatest feasible charge, negative), shape (stores,). [kW]"""
     width_kw: FloatArray
-    """Widths, shape (batteries, 2 * side blocks); zero where a block is empty. [kW]"""
+    """Widths, shape (stores, 2 * side blocks); zero where a block is empty. [kW]"""
     price_usd_per_mwh: FloatArray
     """Price of each block, non-decreasing along the second axis, same shape. [$/MWh]"""
 
 
 def _cells_in_reach(fleet: StorageFleet, length_h: float, cells: int) -> tuple[IntArray, IntArray]:
-    """Cells that a full charge and a full discharge move in ``length_h``; at least one."""
+    """Cells that a full charge and a full discharge move in ``length_h``; at least one with any power."""
     per_kwh = cells / fleet.energy_kwh
-    charge = np.rint(fleet.power_kw * fleet.charge_efficiency * length_h * per_kwh)
-    discharge = np.rint(fleet.power_kw / fleet.discharge_efficiency * length_h * per_kwh)
+    charge = np.rint(fleet.charge_kw * fleet.charge_efficiency * length_h * per_kwh)
+    discharge = np.rint(fleet.discharge_kw / fleet.discharge_efficiency * length_h * per_kwh)
     return (
-        np.clip(charge, 1, cells).astype(np.int64),
-        np.clip(discharge, 1, cells).astype(np.int64),
+        np.where(fleet.charge_kw > 0, np.clip(charge, 1, cells), 0).astype(np.int64),
+        np.where(fleet.discharge_kw > 0, np.clip(discharge, 1, cells), 0).astype(np.int64),
     )
 
 
@@ -81,7 +110,9 @@ def marginal_values(
     fleet: StorageFleet,
     price_usd_per_mwh: FloatArray,
     length_h: FloatArray,
-    terminal_usd_per_mwh: FloatArray | float,
+    terminal_usd_per_mwh: float,
+    *,
+    path: Sequence[Interval] | None = None,
     cells: int = CELLS,
 ) -> FloatArray:
     """Marginal value of stored energy at every interval boundary, under one expected price path.
@@ -91,47 +122,88 @@ def marginal_values(
     price_usd_per_mwh, length_h
         Expected price and length of each interval, shape (intervals,). [$/MWh], [h]
     terminal_usd_per_mwh
-        Value of one MWh inside the store at the end, scalar or shape (batteries,). [$/MWh]
+        Value of one MWh inside the store at the end. [$/MWh]
+    path
+        What each interval is expected to bring to each store; without it the stores are always connected and
+        never due, and gain nothing by themselves.
     cells
         Equal cells of the energy range.
 
     Returns
     -------
     FloatArray
-        Slopes V_t'(s), shape (intervals + 1, batteries, cells), non-increasing along the last axis; entry t
+        Slopes V_t'(s), shape (intervals + 1, stores, cells), non-increasing along the last axis; entry t
         holds at the beginning of interval t, so interval t is offered at entry t + 1. [$/MWh]
     """
     if price_usd_per_mwh.shape != length_h.shape:
         raise ConfigError(f"storage value: {price_usd_per_mwh.size} prices for {length_h.size} intervals")
-    n, count, horizon = cells, fleet.count, price_usd_per_mwh.size
-    mu = np.empty((horizon + 1, count, n))
-    mu[-1] = np.broadcast_to(np.asarray(terminal_usd_per_mwh, dtype=np.float64), (count,))[:, None]
-    padded = np.empty((count, 3 * n))
-    padded[:, :n], padded[:, 2 * n :] = np.inf, -np.inf
-    place = np.arange(n) + n
-    half_wear = fleet.wear_usd_per_mwh / 2
+    if path is not None and len(path) != length_h.size:
+        raise ConfigError(f"storage value: {length_h.size} prices for {len(path)} intervals")
+    count, horizon = fleet.count, price_usd_per_mwh.size
+    mu = np.empty((horizon + 1, count, cells))
+    level_kwh = _cell_middles_kwh(fleet, cells)
+    left = terminal_usd_per_mwh * fleet.terminal_share[:, None]
+    mu[-1] = np.where(level_kwh < fleet.terminal_below_kwh[:, None], left, 0.0)
     for t in range(horizon - 1, -1, -1):
-        up, down = _cells_in_reach(fleet, float(length_h[t]), n)
-        store_cost = ((price_usd_per_mwh[t] + half_wear) / fleet.charge_efficiency)[:, None]
-        use_income = ((price_usd_per_mwh[t] - half_wear) * fleet.discharge_efficiency)[:, None]
-        use_income = np.minimum(use_income, store_cost)
-        padded[:, n : 2 * n] = mu[t + 1]
-        above = np.take_along_axis(padded, place + up[:, None], axis=1)
-        below = np.take_along_axis(padded, place - down[:, None], axis=1)
-        kept = np.maximum(mu[t + 1], np.minimum(use_income, below))
-        mu[t] = np.maximum(above, np.minimum(store_cost, kept))
+        price, hours = float(price_usd_per_mwh[t]), float(length_h[t])
+        if path is None:
+            mu[t] = _through(fleet, mu[t + 1], price, hours)
+            continue
+        now = path[t]
+        due = now.is_last[:, None] & (level_kwh < now.due_kwh[:, None])
+        mu[t + 1] += np.where(due, fleet.due_usd_per_mwh[:, None], 0.0)
+        within = fleet.limited(-now.least_kw, now.available_kw)
+        through = _through(within, mu[t + 1], price, hours)
+        mu[t] = np.where(now.fresh[:, None], 0.0, _carried(fleet, through, now, hours))
     return mu
 
 
+def _cell_middles_kwh(fleet: StorageFleet, cells: int) -> FloatArray:
+    """Level in the middle of each cell, shape (stores, cells). [kWh]"""
+    return fleet.energy_kwh[:, None] * (np.arange(cells) + 0.5) / cells
+
+
+def _through(fleet: StorageFleet, after: FloatArray, price_usd_per_mwh: float, length_h: float) -> FloatArray:
+    """Slopes before charge and discharge of one interval, from those after it, shape (stores, cells)."""
+    n = after.shape[1]
+    padded = np.empty((fleet.count, 3 * n))
+    padded[:, :n], padded[:, n : 2 * n], padded[:, 2 * n :] = np.inf, after, -np.inf
+    place = np.arange(n) + n
+    half_wear = fleet.wear_usd_per_mwh / 2
+    up, down = _cells_in_reach(fleet, length_h, n)
+    store_cost = ((price_usd_per_mwh + half_wear) / fleet.charge_efficiency)[:, None]
+    use_income = ((price_usd_per_mwh - half_wear) * fleet.discharge_efficiency)[:, None]
+    use_income = np.minimum(use_income, store_cost)
+    above = np.take_along_axis(padded, place + up[:, None], axis=1)
+    below = np.take_along_axis(padded, place - down[:, None], axis=1)
+    kept = np.maximum(after, np.minimum(use_income, below))
+    return np.asarray(np.maximum(above, np.minimum(store_cost, kept)))
+
+
+def _carried(fleet: StorageFleet, after: FloatArray, now: Interval, length_h: float) -> FloatArray:
+    """Slopes before a store's own leak and gain of one interval, linear between cells, held at the ends."""
+    if not (now.flow_kw.any() or fleet.leak_per_h.any()):
+        return after
+    n = after.shape[1]
+    kept = np.exp(-fleet.leak_per_h * length_h)
+    gained = now.flow_kw * idle_hours(fleet.leak_per_h, length_h)
+    level = _cell_middles_kwh(fleet, n) * kept[:, None] + gained[:, None]
+    position = np.clip(level * n / fleet.energy_kwh[:, None] - 0.5, 0.0, n - 1.0)
+    low = np.minimum(position.astype(np.int64), n - 2)
+    part = position - low
+    below, above = (np.take_along_axis(after, low + k, axis=1) for k in (0, 1))
+    return np.asarray(kept[:, None] * (below * (1.0 - part) + above * part))
+
+
 def energy_value_usd(fleet: StorageFleet, mu_usd_per_mwh: FloatArray, soc_kwh: FloatArray) -> FloatArray:
-    """Value of the energy held against an empty store, shape (batteries,). [$]
+    """Value of the energy held against an empty store, shape (stores,). [$]
 
     Parameters
     ----------
     mu_usd_per_mwh
-        Slopes, shape (batteries, cells). [$/MWh]
+        Slopes, shape (stores, cells). [$/MWh]
     soc_kwh
-        Energy held, shape (batteries,). [kWh]
+        Energy held, shape (stores,). [kWh]
     """
     mu = mu_usd_per_mwh
     n = mu.shape[1]
@@ -147,28 +219,33 @@ def energy_value_usd(fleet: StorageFleet, mu_usd_per_mwh: FloatArray, soc_kwh: F
 def offer_blocks(
     fleet: StorageFleet,
     mu_usd_per_mwh: FloatArray,
-    soc_kwh: FloatArray,
-    length_h: float,
+    idle_kwh: FloatArray,
+    length_h: FloatArray | float,
+    must_kw: FloatArray | float = 0.0,
     side_blocks: int = SIDE_BLOCKS,
 ) -> StorageBlocks:
-    """Price blocks of every battery for one interval.
+    """Price blocks of every store for one interval.
 
     Each side (charge, discharge) is cut into ``side_blocks`` equal parts of the energy in reach, each priced
-    at the mean slope over it: discharge at mu / eta_d + wear/2, charge at mu * eta_c - wear/2.
+    at the mean slope over it: discharge at mu / eta_d + wear/2, charge at mu * eta_c - wear/2. What must be
+    charged at any price lies below the blocks.
 
     Parameters
     ----------
     mu_usd_per_mwh
-        Slopes at the interval's END, shape (batteries, cells). [$/MWh]
-    soc_kwh
-        Energy held at its beginning, shape (batteries,). [kWh]
+        Slopes at the interval's END, shape (stores, cells). [$/MWh]
+    idle_kwh
+        Energy that would be held then without charge and discharge, shape (stores,). [kWh]
     length_h
-        Length of the interval. [h]
+        Hours for which a constant power counts, scalar or shape (stores,). [h]
+    must_kw
+        Charge that is not offered, at most the greatest one, scalar or shape (stores,). [kW]
     """
-    soc = np.clip(soc_kwh, 0.0, fleet.energy_kwh)
+    soc = np.clip(idle_kwh + must_kw * fleet.charge_efficiency * length_h, 0.0, fleet.energy_kwh)
     half_wear = fleet.wear_usd_per_mwh[:, None] / 2
-    take_kwh = np.minimum(fleet.power_kw * length_h / fleet.discharge_efficiency, soc)
-    store_kwh = np.minimum(fleet.power_kw * length_h * fleet.charge_efficiency, fleet.energy_kwh - soc)
+    take_kwh = np.minimum(fleet.discharge_kw * length_h / fleet.discharge_efficiency, soc)
+    spare_kw = fleet.charge_kw - must_kw
+    store_kwh = np.minimum(spare_kw * length_h * fleet.charge_efficiency, fleet.energy_kwh - soc)
     # From the fullest reachable state down to the emptiest: slopes, hence prices, rise along the way.
     steps = np.linspace(0.0, 1.0, side_blocks + 1)
     charge_slope = _mean_slopes(
@@ -187,7 +264,7 @@ def offer_blocks(
     # Where energy has a negative value, charging and discharging at once would pay; one level is offered.
     price = np.minimum.accumulate(price[:, ::-1], axis=1)[:, ::-1]
     width = np.repeat(np.stack([charge_kw, discharge_kw], axis=1) / side_blocks, side_blocks, axis=1)
-    return StorageBlocks(floor_kw=-charge_kw, width_kw=width, price_usd_per_mwh=price)
+    return StorageBlocks(floor_kw=-charge_kw - must_kw, width_kw=width, price_usd_per_mwh=price)
 
 
 def _mean_slopes(fleet: StorageFleet, mu: FloatArray, soc_kwh: FloatArray) -> FloatArray:

@@ -42,6 +42,7 @@ class FeederFederate:
         n = len(self._scenario.fleet)
         self._set_point_kw = self._scenario.initial_set_point_kw()
         self._set_point_kvar: FloatArray = np.zeros(n)
+        self._asked_kw = self._set_point_kw
         self._day = -1
         self._plant = self._new_plant()
         self._taps_before: FloatArray = self._plant.circuit.taps()
@@ -85,20 +86,20 @@ class FeederFederate:
             self._set_point_kvar[mine] = message.q_mvar * KW_PER_MW
         actual = self._scenario.actual(step)
         self._taps_before = self._plant.circuit.taps()
+        self._asked_kw = self._scenario.set_points_kw(step, self._plant.state, self._set_point_kw)
         self._plant.begin_step(
             demand_p_kw=actual.demand_kw,
             demand_q_kvar=actual.demand_kvar,
-            available_p_kw=actual.available_kw,
-            set_point_kw=np.maximum(self._set_point_kw, actual.least_kw),
+            interval=actual.ders,
+            set_point_kw=self._asked_kw,
             set_point_kvar=self._set_point_kvar,
-            dt_s=self._clock.step_s,
         )
 
     def _accept(self, step: SimTime) -> Outbox:
         plant, scenario = self._plant, self._scenario
         plant.accept()
         if step >= 0:
-            self._records.step(step, plant, self._v_pu, self._set_point_kw, self._taps_before)
+            self._records.step(step, plant, self._v_pu, self._asked_kw, self._taps_before)
         circuit = plant.circuit
         head = circuit.head_power_kva().sum() / KW_PER_MW
         feeders = circuit.feeder_power_kva().sum(axis=1) / KW_PER_MW
@@ -114,14 +115,14 @@ class FeederFederate:
                 taps=circuit.taps(),
                 der_p_mw=plant.p_kw / KW_PER_MW,
                 der_q_mvar=plant.q_kvar / KW_PER_MW,
-                soc_mwh=plant.soc_kwh / KW_PER_MW,
+                soc_mwh=plant.state.energy_kwh / KW_PER_MW,
             ),
         )
         site_kw = scenario.site_kw(step, plant.p_kw)
         for owner, mine in self._owners.items():
             state = DerState(
                 p_mw=plant.p_kw[mine] / KW_PER_MW,
-                soc_mwh=plant.soc_kwh[mine] / KW_PER_MW,
+                soc_mwh=plant.state.energy_kwh[mine] / KW_PER_MW,
                 site_mw=site_kw[mine] / KW_PER_MW,
             )
             outbox.put(self.ports.der_state, state, to=owner)
@@ -133,7 +134,7 @@ class FeederFederate:
         zones = feeder_zones(model, circuit)
         loaded = self._scenario.load_node_mask(circuit)
         zones = replace(zones, node=np.where(loaded, zones.node, -1))
-        return Plant(circuit, self._scenario.parameters, zones)
+        return Plant(circuit, self._scenario.behaviour, zones)
 
     def _renew_engine(self, step: SimTime) -> None:
         """A new day starts on a new engine, so that a run continued there has the same numbers."""

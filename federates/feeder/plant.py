@@ -14,12 +14,11 @@ import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.errors import ConfigError, ModelError
-from federates.der.parameters import DerParameters
+from federates.der.catalog import Behaviour
+from federates.der.model import FleetState, Interval, Step, initial_state
 from federates.distribution.builder import FeederZones
 from federates.distribution.circuit import Circuit, Control, SolveReport
 from federates.feeder.statistics import NodeStatistics, node_statistics, overloaded_count
-
-S_PER_H = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ class Plant:
     circuit
         Of the LDA; its DERs in the order of ``ders``.
     ders
-        Ratings.
+        How they behave.
     zones
         Which feeder each node and element belongs to.
 
@@ -70,21 +69,22 @@ class Plant:
         If circuit and parameters differ in the number of DERs.
     """
 
-    def __init__(self, circuit: Circuit, ders: DerParameters, zones: FeederZones) -> None:
-        if len(circuit.layout.ders) != len(ders.ids):
+    def __init__(self, circuit: Circuit, ders: Behaviour, zones: FeederZones) -> None:
+        count = len(ders.fleet)
+        if len(circuit.layout.ders) != count:
             raise ConfigError(
-                f"circuit {circuit.layout.name!r} has {len(circuit.layout.ders)} DERs, "
-                f"the fleet {len(ders.ids)}"
+                f"circuit {circuit.layout.name!r} has {len(circuit.layout.ders)} DERs, the fleet {count}"
             )
         self.circuit = circuit
         self.ders = ders
         self._node_masks: tuple[BoolArray, ...] = tuple(zones.node == place for place in range(zones.count))
         loadings = np.concatenate([zones.line, zones.transformer])
         self._element_masks: tuple[BoolArray, ...] = tuple(loadings == place for place in range(zones.count))
-        self.soc_kwh: FloatArray = ders.soc_initial_kwh.copy()
-        self.p_kw: FloatArray = np.zeros(len(ders.ids))
-        self.q_kvar: FloatArray = np.zeros(len(ders.ids))
-        self._dt_s = 0
+        self.state: FleetState = initial_state(ders.fleet)
+        self.p_kw: FloatArray = np.zeros(count)
+        self.q_kvar: FloatArray = np.zeros(count)
+        self._interval: Interval | None = None
+        self._last: Step | None = None
         self._phase = _Phase.IDLE
 
     def begin_step(
@@ -92,10 +92,9 @@ class Plant:
         *,
         demand_p_kw: FloatArray,
         demand_q_kvar: FloatArray,
-        available_p_kw: FloatArray,
+        interval: Interval,
         set_point_kw: FloatArray,
         set_point_kvar: FloatArray,
-        dt_s: int,
     ) -> None:
         """Fix the step's demand and the injections that the DERs can hold through all of it.
 
@@ -103,16 +102,14 @@ class Plant:
         ----------
         demand_p_kw, demand_q_kvar
             Of the loads, shapes (loads,). [kW, kvar]
-        available_p_kw
-            Greatest injection that sun or use allow, shape (ders,); not used for stores. [kW]
+        interval
+            What the step really brings to the DERs.
         set_point_kw, set_point_kvar
             Asked of the DERs, shapes (ders,), injection positive. [kW, kvar]
-        dt_s
-            Length of the step. [s]
         """
-        self.p_kw = feasible_power_kw(self.ders, self.soc_kwh, set_point_kw, available_p_kw, dt_s)
-        self.q_kvar = feasible_reactive_kvar(self.ders, self.p_kw, set_point_kvar)
-        self._dt_s = dt_s
+        self.p_kw = self.ders.feasible(self.state, interval).clip(set_point_kw)
+        self.q_kvar = self.ders.reactive_kvar(self.p_kw, set_point_kvar)
+        self._interval = interval
         self.circuit.set_loads(demand_p_kw, demand_q_kvar)
         self.circuit.set_ders(self.p_kw, self.q_kvar)
         self._phase = _Phase.BEGUN
@@ -127,30 +124,43 @@ class Plant:
         DivergedError
             If the power flow does not converge.
         """
-        if self._phase is _Phase.IDLE:
+        if self._phase is _Phase.IDLE or self._interval is None:
             raise ModelError(f"plant {self.circuit.layout.name!r}: solve without a step begun")
         if self._phase is _Phase.SOLVED and control is not Control.OFF:
             raise ModelError(
                 f"plant {self.circuit.layout.name!r}: regulators act in a step's first pass only"
             )
         self.circuit.set_source(v_pu, angle_deg)
-        report = self.circuit.solve(control, self._dt_s)
+        report = self.circuit.solve(control, self._interval.length_s)
         self._phase = _Phase.SOLVED
         power = self.circuit.head_power_kva()
         return HeadPower(p_kw=power.real.copy(), q_kvar=power.imag.copy(), report=report)
 
     def accept(self) -> None:
-        """Commit the step's energy, once.
+        """Commit what the DERs carry to the next step, once.
 
         Raises
         ------
         ModelError
             If the step has no solved pass, or was accepted before.
         """
-        if self._phase is not _Phase.SOLVED:
+        if self._phase is not _Phase.SOLVED or self._interval is None:
             raise ModelError(f"plant {self.circuit.layout.name!r}: nothing solved to accept")
-        self.soc_kwh = stored_energy_kwh(self.ders, self.soc_kwh, self.p_kw, self._dt_s)
+        self.state, self._last = self.ders.advance(self.state, self.p_kw, self._interval)
         self._phase = _Phase.IDLE
+
+    @property
+    def last(self) -> Step:
+        """What the step accepted last left behind.
+
+        Raises
+        ------
+        ModelError
+            If none was accepted yet.
+        """
+        if self._last is None:
+            raise ModelError(f"plant {self.circuit.layout.name!r}: no step was accepted yet")
+        return self._last
 
     def feeder_states(self) -> tuple[FeederState, ...]:
         """Return each feeder's figures in the last solved state."""
@@ -169,40 +179,15 @@ class Plant:
         )
 
     def save(self) -> dict[str, FloatArray]:
-        """Return the state between steps: energy in the stores, taps and relay timers."""
-        return {"soc_kwh": self.soc_kwh.copy(), **self.circuit.save()}
+        """Return the state between steps: what the DERs carry, taps and relay timers."""
+        return {
+            "energy_kwh": self.state.energy_kwh.copy(),
+            "p_kw": self.state.p_kw.copy(),
+            **self.circuit.save(),
+        }
 
     def restore(self, state: Mapping[str, FloatArray]) -> None:
         """Take up a saved state."""
-        self.soc_kwh = np.array(state["soc_kwh"], dtype=np.float64)
+        self.state = FleetState(energy_kwh=state["energy_kwh"].copy(), p_kw=state["p_kw"].copy())
         self.circuit.restore(state)
         self._phase = _Phase.IDLE
-
-
-def feasible_power_kw(
-    ders: DerParameters, soc_kwh: FloatArray, set_point_kw: FloatArray, available_p_kw: FloatArray, dt_s: int
-) -> FloatArray:
-    """Return the power nearest the set-point that every DER can hold for ``dt_s``, shape (ders,). [kW]"""
-    hours = dt_s / S_PER_H
-    store = ders.is_store
-    upper = np.where(store, soc_kwh * ders.eta_discharge / hours, available_p_kw)
-    lower = np.where(store, (soc_kwh - ders.energy_kwh) / ders.eta_charge / hours, -np.inf)
-    upper = np.minimum(upper, ders.p_max_kw)
-    lower = np.minimum(np.maximum(lower, ders.p_min_kw), upper)
-    power: FloatArray = np.clip(set_point_kw, lower, upper)
-    return power
-
-
-def feasible_reactive_kvar(ders: DerParameters, p_kw: FloatArray, set_point_kvar: FloatArray) -> FloatArray:
-    """Return the reactive power nearest the set-point inside the inverter's circle, shape (ders,). [kvar]"""
-    room = np.sqrt(np.maximum(ders.s_kva**2 - p_kw**2, 0.0))
-    power: FloatArray = np.clip(set_point_kvar, -room, room)
-    return power
-
-
-def stored_energy_kwh(ders: DerParameters, soc_kwh: FloatArray, p_kw: FloatArray, dt_s: int) -> FloatArray:
-    """Return the energy in the stores after ``dt_s`` at constant power, shape (ders,). [kWh]"""
-    hours = dt_s / S_PER_H
-    change = np.maximum(-p_kw, 0.0) * ders.eta_charge - np.maximum(p_kw, 0.0) / ders.eta_discharge
-    after: FloatArray = np.where(ders.is_store, soc_kwh + change * hours, soc_kwh)
-    return np.clip(after, 0.0, ders.energy_kwh)

@@ -6,6 +6,7 @@ import numpy as np
 
 from federates.core import tables
 from federates.core.arrays import FloatArray
+from federates.core.der_settings import DER_KINDS
 from federates.core.settings import Study
 from federates.core.tables import Recorder
 from federates.core.time import SimTime
@@ -15,7 +16,8 @@ from federates.scenario.lda import LdaScenario
 KW_PER_MW = 1_000.0
 VEHICLES = "ev"
 KINDS = ("pv", "battery", "flexible", VEHICLES)
-"""Kinds of table ``der_type``. Vehicles charge on arrival as part of the demand: no DERs of the fleet."""
+"""Kinds of table ``der_type`` with a row in every LDA, so that studies are laid side by side. Vehicles that
+charge on arrival are part of the demand: no DERs of the fleet."""
 
 
 class FeederRecords:
@@ -28,10 +30,12 @@ class FeederRecords:
         name = scenario.name
         self._lda = (name,)
         self._feeders = tuple(f"{name}/{f}" for f in scenario.feeder_names)
-        self._type_ids = tuple(f"{feeder}/{kind}" for feeder in self._feeders for kind in KINDS)
+        own = {*scenario.fleet.kind, *KINDS}
+        self._kinds = tuple(kind for kind in DER_KINDS if kind in own)
+        self._type_ids = tuple(f"{feeder}/{kind}" for feeder in self._feeders for kind in self._kinds)
         self._der_ids = tuple(f"{name}/{der}" for der in scenario.fleet.ids)
-        kind = np.array([KINDS.index(k) for k in scenario.fleet.kind], dtype=np.int64)
-        self._type_of = np.array(scenario.model.der_feeder, dtype=np.int64) * len(KINDS) + kind
+        kind = np.array([self._kinds.index(k) for k in scenario.fleet.kind], dtype=np.int64)
+        self._type_of = np.array(scenario.model.der_feeder, dtype=np.int64) * len(self._kinds) + kind
         self._node_ids: tuple[str, ...] = ()
 
     def step(
@@ -91,16 +95,22 @@ class FeederRecords:
 
     def _der_rows(self, t: SimTime, plant: Plant, set_point_kw: FloatArray) -> None:
         actual = self._scenario.actual(t)
-        fleet, types = self._scenario.fleet, len(self._type_ids)
-        curtailed = np.where(fleet.of_kind("pv"), actual.available_kw - plant.p_kw, 0.0)
-        curtailed = np.where(fleet.of_kind("flexible"), plant.p_kw - actual.least_kw, curtailed)
+        types = len(self._type_ids)
+        curtailed = self._scenario.behaviour.curtailed_kw(plant.p_kw, actual.ders)
         injected, *others = (
             np.bincount(self._type_of, weights=values, minlength=types).astype(np.float64)
-            for values in (plant.p_kw, plant.q_kvar, actual.available_kw, plant.soc_kwh, curtailed)
+            for values in (plant.p_kw, plant.q_kvar, actual.available_kw, plant.state.energy_kwh, curtailed)
         )
-        injected[KINDS.index(VEHICLES) :: len(KINDS)] = -self._scenario.vehicles_kw(t)
+        vehicles = slice(self._kinds.index(VEHICLES), None, len(self._kinds))
+        injected[vehicles] = -(self._scenario.vehicles_kw(t) - injected[vehicles])
         self._recorder.add(tables.DER_TYPE, t, self._type_ids, injected, *others)
         if self._study.record.ders and t % self._study.horizon.market_interval_s == 0:
             self._recorder.add(
-                tables.DER, t, self._der_ids, plant.p_kw, set_point_kw, actual.available_kw, plant.soc_kwh
+                tables.DER,
+                t,
+                self._der_ids,
+                plant.p_kw,
+                set_point_kw,
+                actual.available_kw,
+                plant.state.energy_kwh,
             )

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeGuard
 
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray, IntArray
-from federates.core.settings import DEFAULT_SUPPLIER, FeederGroup, Lda, Study
+from federates.core.settings import DerOptOut, FeederGroup, Lda, Study
 from federates.core.time import LEAD_IN_PHYSICS_S, SimTime
+from federates.der.catalog import Behaviour, build_fleet
 from federates.der.demand import Demand, actual_demand, build_demand, expected_demand
 from federates.der.ev import charging_kw
-from federates.der.fleet import Fleet, Mix, build_fleet, jittered, joined
-from federates.der.parameters import DerParameters
+from federates.der.fleet import Fleet, joined
+from federates.der.mix import Mix, jittered
+from federates.der.model import FleetState, Interval, Surroundings, initial_state
+from federates.der.seeds import Stream, device_draws
 from federates.distribution.builder import (
     SUBSTATION_MVA_PER_FEEDER,
     DerAttachment,
@@ -47,16 +51,24 @@ TOLERANCE_PU = 1e-8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LdaConditions:
-    """What demand and sun are over one stretch of time."""
+    """What demand, sun and customers are over one stretch of time."""
 
     demand_kw: FloatArray
-    """Fixed demand, vehicles included, shape (loads,). [kW]"""
+    """Fixed demand, vehicles that charge on arrival included, shape (loads,). [kW]"""
     demand_kvar: FloatArray
     """Shape (loads,). [kvar]"""
-    available_kw: FloatArray
-    """Greatest injection: what the sun gives, a battery's power, none of a load, shape (ders,). [kW]"""
-    least_kw: FloatArray
-    """Least injection of each DER: a battery's charge, a flexible load's whole demand, shape (ders,). [kW]"""
+    ders: Interval
+    """What it brings to the DERs."""
+
+    @property
+    def available_kw(self) -> FloatArray:
+        """Greatest injection: what the sun gives, a battery's power, none of a load, shape (ders,). [kW]"""
+        return self.ders.available_kw
+
+    @property
+    def least_kw(self) -> FloatArray:
+        """Least injection of each DER: a battery's charge, a flexible load's whole demand. [kW]"""
+        return self.ders.least_kw
 
 
 ExpectedLda = LdaConditions
@@ -136,13 +148,15 @@ class LdaScenario:
             for f in self._feeders
         )
         self.substation_mva = sum(_rating_mva(f.tables) for f in self._feeders)
-        self.parameters = _parameters(self.fleet)
+        self.behaviour = Behaviour(self.fleet)
         self._profile_units = [
             None if f.group.ders.pv is None or f.group.ders.pv.profile is None
             else case.units.ids.index(f.group.ders.pv.profile)
             for f in self._feeders
         ]  # fmt: skip
-        self._pv, self._flexible = self.fleet.of_kind("pv"), self.fleet.of_kind("flexible")
+        self._flexible = self.fleet.of_kind("flexible")
+        self._opted_out = [(e, self._who(e, k)) for k, e in enumerate(study.events) if self._is_mine(e)]
+        self._now: tuple[SimTime, LdaConditions] | None = None
         self._kept: _ActualDay | None = None
 
     def _model(self, bus_kv: float) -> LdaModel:
@@ -157,9 +171,50 @@ class LdaScenario:
         return np.flatnonzero(self.fleet.of_owner(owner))
 
     def initial_set_point_kw(self) -> FloatArray:
-        """Set-points of the lead-in: all sun taken, batteries idle, flexible loads served. [kW]"""
-        p: FloatArray = np.where(self._pv, self.fleet.power_kw, 0.0)
-        return np.where(self._flexible, -self.fleet.power_kw, p)
+        """Set-points of the lead-in: all sun taken, demand served, batteries and generators idle. [kW]"""
+        idle = np.zeros(len(self.fleet))
+        return self.wanted_kw(-LEAD_IN_PHYSICS_S, initial_state(self.fleet), idle)
+
+    def wanted_kw(self, step: SimTime, state: FleetState, site_kw: FloatArray) -> FloatArray:
+        """Set-points of DERs that serve their own sites, whatever sun and demand turn out to be.
+
+        Parameters
+        ----------
+        step
+            Beginning of the physical step. [s]
+        state
+            As far as it is known.
+        site_kw
+            As `site_kw` gives it, shape (ders,). [kW]
+        """
+        around = Surroundings(
+            t_s=self._local_s(step), length_s=self._clock.step_s, sun=np.ones(len(self.fleet)), level=1.0
+        )
+        open_interval = self.behaviour.expected(around, self._local_s(step))
+        return self.behaviour.passive_kw(state, open_interval, site_kw)
+
+    def directed(self, now: SimTime) -> BoolArray:
+        """DERs that follow set-points at ``now``: in a market, and not opted out, shape (ders,)."""
+        directed = self.fleet.participates.copy()
+        for event, who in self._opted_out:
+            if event.at_s <= now < event.at_s + event.duration_s:
+                directed &= ~who
+        return directed
+
+    def _is_mine(self, event: object) -> TypeGuard[DerOptOut]:
+        return isinstance(event, DerOptOut) and event.lda == self.name
+
+    def _who(self, event: DerOptOut, place: int) -> BoolArray:
+        """DERs that an event takes out of the market, shape (ders,)."""
+        group, _, kind = event.ders.partition("/")
+        in_group = np.array([f.group.name == group for f in self._feeders], dtype=np.bool_)
+        drawn = device_draws(self.fleet.seed_id, self.fleet.rank, Stream.OPT_OUT, place, 1)[:, 0]
+        who: BoolArray = in_group[self._der_feeder] & self.fleet.of_kind(kind) & (drawn < event.share)
+        return who
+
+    def _local_s(self, t: SimTime) -> int:
+        """Seconds since the midnight at which the study's first day begins. [s]"""
+        return t - self._clock.day_start_s
 
     def base_kw(self, floor_kw: FloatArray) -> FloatArray:
         """Injections of the state with no DER at work, to which limits are relaxed. [kW]"""
@@ -167,18 +222,20 @@ class LdaScenario:
 
     def actual(self, step: SimTime) -> LdaConditions:
         """What comes in the physical step at ``step``."""
-        comes = self._comes(step)
-        row = self._row(comes, step)
-        return self._conditions(
-            comes.demand_kw[row],
-            comes.demand_kvar[row],
-            comes.profile[row],
-            float(comes.level[row]),
-            self.fleet.yield_factor,
-        )
+        if self._now is None or self._now[0] != step:
+            comes = self._comes(step)
+            row = self._row(comes, step)
+            around = self._surroundings(step, self._clock.step_s, comes.profile[row], float(comes.level[row]))
+            conditions = LdaConditions(
+                demand_kw=comes.demand_kw[row],
+                demand_kvar=comes.demand_kvar[row],
+                ders=self.behaviour.actual(around),
+            )
+            self._now = (step, conditions)
+        return self._now[1]
 
     def vehicles_kw(self, step: SimTime) -> FloatArray:
-        """Charging of each feeder's vehicles in the step, part of its demand, shape (feeders,). [kW]"""
+        """Charging on arrival of each feeder's vehicles, part of its demand, shape (feeders,). [kW]"""
         comes = self._comes(step)
         charging: FloatArray = comes.vehicles_kw[self._row(comes, step)]
         return charging
@@ -187,9 +244,11 @@ class LdaScenario:
         """Forecast for the market interval at ``target``, issued at ``issue``."""
         middle = np.array([target + self._clock.market_s // 2])
         load_factor, sun_factor = self._factors(np.array([target]), issue)
-        profile = self._profiles(middle) * sun_factor[:, None]
+        profile = np.clip(self._profiles(middle) * sun_factor[:, None], 0.0, 1.0)
         kw, kvar, level = self._expected_demand(middle, self._shape(middle), load_factor)
-        return self._conditions(kw[0], kvar[0], np.clip(profile[0], 0.0, 1.0), float(level[0]))
+        around = self._surroundings(target, self._clock.market_s, profile[0], float(level[0]))
+        ders = self.behaviour.expected(around, self._local_s(issue))
+        return LdaConditions(demand_kw=kw[0], demand_kvar=kvar[0], ders=ders)
 
     def expected_day(self, day: int, issue: SimTime) -> list[LdaConditions]:
         """Forecast for the 24 hours of a market day, issued at ``issue``."""
@@ -206,23 +265,35 @@ class LdaScenario:
                     profile[:, k] = series.available_mw[:, unit] / p_max[unit]
         profile = np.clip(profile, 0.0, 1.0)
         kw, kvar, level = self._expected_demand(middle, shape, load_factor)
-        return [self._conditions(kw[h], kvar[h], profile[h], float(level[h])) for h in range(begin.size)]
+        hours = []
+        for h, hour in enumerate(begin.tolist()):
+            around = self._surroundings(hour, HOUR_S, profile[h], float(level[h]))
+            ders = self.behaviour.expected(around, self._local_s(issue))
+            hours.append(LdaConditions(demand_kw=kw[h], demand_kvar=kvar[h], ders=ders))
+        return hours
 
-    def uncoordinated_kw(
-        self, conditions: LdaConditions, soc_kwh: FloatArray, length_s: int
-    ) -> tuple[FloatArray, FloatArray]:
-        """Injections if every DER serves its own site for ``length_s``, and the energy stored then."""
-        fleet, hours = self.fleet, length_s / HOUR_S
-        p = np.where(self._pv, conditions.available_kw, 0.0)
-        p = np.where(self._flexible, conditions.least_kw, p)
+    def _surroundings(self, begin: SimTime, length_s: int, profile: FloatArray, level: float) -> Surroundings:
+        """``profile``: what the sun gives over rated power, shape (feeders,)."""
+        return Surroundings(
+            t_s=self._local_s(begin), length_s=length_s, sun=profile[self._der_feeder], level=level
+        )
+
+    def uncoordinated_kw(self, conditions: LdaConditions, state: FleetState) -> tuple[FloatArray, FleetState]:
+        """Injections if every DER serves its own site, and the state that they leave."""
+        possible = self.behaviour.feasible(state, conditions.ders)
+        alone = np.zeros(len(self.fleet))
+        p = possible.clip(self.behaviour.passive_kw(state, conditions.ders, alone))
         site = self._site_kw(conditions.demand_kw, p)
-        store = fleet.energy_kwh > 0.0
-        up = np.minimum(fleet.power_kw, soc_kwh * fleet.discharge_efficiency / hours)
-        down = np.minimum(fleet.power_kw, (fleet.energy_kwh - soc_kwh) / fleet.charge_efficiency / hours)
-        p = np.where(store, np.clip(site, -down, up), p)
-        flow = np.where(p > 0.0, p / fleet.discharge_efficiency, p * fleet.charge_efficiency)
-        after = np.where(store, np.clip(soc_kwh - flow * hours, 0.0, fleet.energy_kwh), soc_kwh)
-        return p, after
+        p = possible.clip(self.behaviour.passive_kw(state, conditions.ders, site))
+        return p, self.behaviour.advance(state, p, conditions.ders)[0]
+
+    def set_points_kw(self, step: SimTime, state: FleetState, set_point_kw: FloatArray) -> FloatArray:
+        """Set-points of a physical step: those given, and their own of DERs that do not follow them. [kW]"""
+        directed = self.directed(step)
+        if directed.all():
+            return set_point_kw
+        own, _ = self.uncoordinated_kw(self.actual(step), state)
+        return np.where(directed, set_point_kw, own)
 
     def site_kw(self, step: SimTime, p_kw: FloatArray) -> FloatArray:
         """Demand less photovoltaics at each DER's own bus, shape (ders,). [kW]"""
@@ -231,7 +302,7 @@ class LdaScenario:
     def _site_kw(self, demand_kw: FloatArray, p_kw: FloatArray) -> FloatArray:
         of_load, of_der = self._sites
         net: FloatArray = np.bincount(of_load, weights=demand_kw).astype(np.float64)
-        passive = np.where(self._pv | self._flexible, p_kw, 0.0)
+        passive = np.where(self.behaviour.follows_site, 0.0, p_kw)
         net -= np.bincount(of_der, weights=passive, minlength=net.size)
         site: FloatArray = net[of_der]
         return site
@@ -268,26 +339,6 @@ class LdaScenario:
                 for prefix in self._prefixes
             ],
             dtype=np.float64,
-        )
-
-    def _conditions(
-        self,
-        kw: FloatArray,
-        kvar: FloatArray,
-        profile: FloatArray,
-        level: float,
-        yields: FloatArray | float = 1.0,
-    ) -> LdaConditions:
-        """``yields``: each unit's own yield, which only the plant knows."""
-        fleet = self.fleet
-        sun = np.minimum(fleet.power_kw * yields * profile[self._der_feeder], fleet.power_kw)
-        stored = np.where(self._flexible, 0.0, fleet.power_kw)
-        used = np.where(self._flexible, fleet.power_kw * min(level, 1.0), fleet.power_kw)
-        return LdaConditions(
-            demand_kw=kw,
-            demand_kvar=kvar,
-            available_kw=np.where(self._pv, sun, stored),
-            least_kw=np.where(self._pv, 0.0, -used),
         )
 
     def _comes(self, step: SimTime) -> _ActualDay:
@@ -377,43 +428,8 @@ def _simulated(lda: Lda, group: FeederGroup, place: int) -> _SimulatedFeeder:
 
 
 def _mix(lda: Lda, group: FeederGroup) -> Mix:
-    owner = lda.aggregator_of()
-
-    def of(kind: str) -> str:
-        return owner.get((group.name, kind), DEFAULT_SUPPLIER)
-
-    ders = group.ders
-    mix: dict[str, float | int | str | tuple[float, float]] = {
-        "load_scale": group.load_scale,
-        "evening_bump": group.evening_bump,
-        "pv_owner": of("pv"),
-        "battery_owner": of("battery"),
-        "flexible_owner": of("flexible"),
-    }
-    if ders.pv is not None:
-        mix |= {
-            "pv_kw": ders.pv.power_kw,
-            "pv_curtailment_usd_per_mwh": ders.pv.curtailment_cost_usd_per_mwh,
-        }
-    if ders.battery is not None:
-        mix |= {
-            "battery_kw": ders.battery.power_kw,
-            "battery_kwh": ders.battery.energy_kwh,
-            "battery_efficiency": ders.battery.efficiency,
-            "battery_wear_usd_per_mwh": ders.battery.wear_usd_per_mwh,
-            "battery_initial_charge": ders.battery.initial_charge,
-        }
-    if ders.ev is not None:
-        mix |= {
-            "ev_count": ders.ev.count,
-            "ev_charger_kw": ders.ev.charger_kw,
-            "ev_daily_kwh": ders.ev.daily_energy_kwh,
-            "ev_far_weight": ders.ev.far_weight,
-        }
-    if ders.flexible is not None:
-        value = ders.flexible.value_of_use_usd_per_mwh
-        mix |= {"flexible_share": ders.flexible.share, "flexible_value_usd_per_mwh": (value, 2.0 * value)}
-    return Mix(**mix)  # type: ignore[arg-type]
+    owner = {kind: name for (of, kind), name in lda.aggregator_of().items() if of == group.name}
+    return Mix(ders=group.ders, load_scale=group.load_scale, evening_bump=group.evening_bump, owner=owner)
 
 
 def _instance(feeder: _SimulatedFeeder) -> FeederInstance:
@@ -445,19 +461,3 @@ def _instance(feeder: _SimulatedFeeder) -> FeederInstance:
 def _rating_mva(tables: Feeder) -> float:
     """What a feeder adds to the rating of its substation. [MVA]"""
     return tables.rating_mva if isinstance(tables, OpenDssFeeder) else SUBSTATION_MVA_PER_FEEDER
-
-
-def _parameters(fleet: Fleet) -> DerParameters:
-    injects = ~fleet.of_kind("flexible")
-    draws = ~fleet.of_kind("pv")
-    return DerParameters(
-        ids=fleet.ids,
-        kind=fleet.kind,
-        p_min_kw=np.where(draws, -fleet.power_kw, 0.0),
-        p_max_kw=np.where(injects, fleet.power_kw, 0.0),
-        s_kva=fleet.s_kva,
-        energy_kwh=fleet.energy_kwh,
-        eta_charge=fleet.charge_efficiency,
-        eta_discharge=fleet.discharge_efficiency,
-        soc_initial_kwh=fleet.initial_kwh,
-    )

@@ -14,11 +14,12 @@ from federates.core.arrays import BoolArray, FloatArray
 from federates.core.errors import ConfigError
 from federates.core.forward import FILE, HOURS, ForwardPlan
 from federates.core.settings import GivenCommitment, SolveCommitment, Study
+from federates.der.model import initial_state
 from federates.iso.day_ahead import DayAhead
 from federates.iso.market import DayAheadInputs, DayAheadMarket, fixed_curves
 from federates.iso.unit_state import UnitState
 from federates.lp.solution import SearchBudget
-from federates.scenario.lda import HOUR_S, LdaScenario
+from federates.scenario.lda import LdaScenario
 from federates.scenario.system import SystemScenario
 
 KW_PER_MW = 1_000.0
@@ -71,9 +72,9 @@ def uncoordinated_net_mw(study: Study, ldas: list[LdaScenario], day: int) -> Flo
     """Net demand expected of every LDA whose DERs serve their own sites, shape (24, ldas). [MW]"""
     net = np.zeros((HOURS, len(ldas)))
     for place, lda in enumerate(ldas):
-        soc = lda.fleet.initial_kwh.copy()
+        state = initial_state(lda.fleet)
         for hour, expected in enumerate(lda.expected_day(day, study.clock.day_ahead_issue(day))):
-            p, soc = lda.uncoordinated_kw(expected, soc, HOUR_S)
+            p, state = lda.uncoordinated_kw(expected, state)
             demand = float(expected.demand_kw.sum()) * (1.0 + DISTRIBUTION_LOSSES)
             net[hour, place] = (demand - float(p.sum())) * lda.multiplicity / KW_PER_MW
     return net

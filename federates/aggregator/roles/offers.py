@@ -6,17 +6,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from federates.aggregator.portfolio import Portfolio, PricePath
+from federates.aggregator.portfolio import Outlook, Portfolio
 from federates.coordination.catalog import MODELS
 from federates.coordination.model import Tier
-from federates.core.arrays import FloatArray
+from federates.core.arrays import BoolArray, FloatArray
 from federates.core.context import Context
 from federates.core.errors import MissingInputError
-from federates.core.messages import SetPoints
+from federates.core.messages import DerState, SetPoints
 from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
-from federates.scenario.lda import LdaConditions, LdaScenario
+from federates.der.model import FleetState, Interval, initial_state
+from federates.der.offer import PricePath
+from federates.scenario.lda import LdaScenario
 
 KW_PER_MW = 1_000.0
 HOUR_S = 3_600
@@ -36,11 +38,9 @@ class Offers:
         in_market[self._mine] = True
         self._portfolio = Portfolio(self._scenario.fleet.select(in_market))
         self._forward = context.forward()
-        to_iso = MODELS[context.study.coordination].offers_to is Tier.ISO
-        self._factor = float(context.lda.multiplicity) if to_iso else 1.0
+        self._to_iso = MODELS[context.study.coordination].offers_to is Tier.ISO
+        self._factor = float(context.lda.multiplicity) if self._to_iso else 1.0
         self._lmp: dict[int, FloatArray] = {}
-        self._slopes_at: SimTime | None = None
-        self._slopes: FloatArray = np.zeros(0)
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -52,36 +52,37 @@ class Offers:
         }
 
     def offer_day_ahead(self, grant: Grant) -> Outbox:
-        """Offers of 24 hours; stores at the energy that following the expected price would leave."""
+        """Offers of 24 hours, each from the state that following the prices expected before it leaves."""
         day = self._clock.day_ahead_day(grant.now)
         assert day is not None
-        midnight = self._clock.midnight(day)
-        path = self._path(self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place], np.ones(HOURS))
-        slopes = self._portfolio.marginal_values(path)
-        start = self._expected_soc_kwh(grant, day)
-        expected = self._scenario.expected_day(day, self._clock.day_ahead_issue(day))
-        offers = self._portfolio.offers(
-            interval_s=midnight,
-            length_s=HOUR_S,
-            slopes=slopes[1:],
-            soc_kwh=self._portfolio.expected_path_kwh(slopes, path, start)[:-1],
-            limit_kw=np.stack([self._limit_kw(hour) for hour in expected]),
-            factor=self._factor,
-        )
+        midnight, issue = self._clock.midnight(day), self._clock.day_ahead_issue(day)
+        path = _path(self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place], np.ones(HOURS))
+        slopes = self._slopes(path, midnight, issue)
+        state = self._expected_state(grant, day)
+        directed = self._scenario.directed(grant.now)[self._mine]
+        outlooks = []
+        for hour, expected in enumerate(self._scenario.expected_day(day, issue)):
+            interval = expected.ders.of(self._mine)
+            outlook = self._outlook(
+                interval, state, slopes[hour + 1], path.after(hour), directed, np.zeros(self._mine.size)
+            )
+            outlooks.append(outlook)
+            state = self._portfolio.follow(outlook, float(path.price_usd_per_mwh[hour]))
+        offers = self._portfolio.offers(outlooks, interval_s=midnight, length_s=HOUR_S, factor=self._factor)
         outbox = Outbox()
         outbox.put(self.ports.day_ahead_offers, offers)
         return outbox
 
-    def _expected_soc_kwh(self, grant: Grant, day: int) -> FloatArray:
-        """Energy expected in the stores when a market day begins, shape (batteries,). [kWh]
+    def _expected_state(self, grant: Grant, day: int) -> FleetState:
+        """State expected of the DERs when a market day begins.
 
-        For the first day, the initial charge; later, what is stored now and what today's day-ahead prices let
+        For the first day, the initial one; later, what they have now and what today's day-ahead prices let
         expect of the hours until midnight.
         """
-        state = grant.inbox.only(self.ports.der_state)
-        if day == 0 or state is None or day - 1 not in self._lmp:
-            return self._scenario.fleet.initial_kwh[self._mine][self._portfolio.battery]
-        now_kwh = state.message.soc_mwh[self._portfolio.battery] * KW_PER_MW
+        got = grant.inbox.only(self.ports.der_state)
+        if day == 0 or got is None or day - 1 not in self._lmp:
+            return initial_state(self._portfolio.fleet)
+        state = _reported(got.message)
         hour = (grant.now - self._clock.midnight(day - 1)) // HOUR_S
         rest = self._lmp[day - 1][hour:]
         path = PricePath(
@@ -89,9 +90,15 @@ class Offers:
             length_h=np.ones(rest.size),
             terminal_usd_per_mwh=float(self._lmp[day - 1].mean()),
         )
-        slopes = self._portfolio.marginal_values(path)
-        at_midnight: FloatArray = self._portfolio.expected_path_kwh(slopes, path, now_kwh)[-1]
-        return at_midnight
+        begin = self._clock.midnight(day - 1) + HOUR_S * int(hour)
+        slopes = self._slopes(path, begin, grant.now)
+        directed = self._scenario.directed(grant.now)[self._mine]
+        for k, price in enumerate(rest.tolist()):
+            expected = self._in_the_dark(begin + HOUR_S * k, HOUR_S, grant.now)
+            idle = np.zeros(self._mine.size)
+            outlook = self._outlook(expected, state, slopes[k + 1], path.after(k), directed, idle)
+            state = self._portfolio.follow(outlook, price)
+        return state
 
     def offer(self, grant: Grant) -> Outbox:
         """Offers for the interval whose gate is next."""
@@ -99,26 +106,48 @@ class Offers:
         interval = self._clock.gated_interval(step)
         assert interval is not None
         self._note_prices(grant)
-        state = grant.inbox.only(self.ports.der_state)
-        if state is None:
+        got = grant.inbox.only(self.ports.der_state)
+        if got is None:
             raise MissingInputError(f"{self.name} at {grant.now} s: its DERs have not reported yet")
-        battery = self._portfolio.battery
-        soc = self._portfolio.stored_after_kwh(
-            state.message.soc_mwh[battery] * KW_PER_MW,
-            state.message.p_mw[battery] * KW_PER_MW,
-            interval - (step + self._clock.step_s),
+        state = _reported(got.message)
+        begin = step + self._clock.step_s
+        if interval > begin:
+            until = self._in_the_dark(begin, interval - begin, grant.now)
+            state = self._portfolio.after(state, state.p_kw, until)
+        path = self._price_path(interval)
+        outlook = self._outlook(
+            self._scenario.expected(interval, grant.now).ders.of(self._mine),
+            state,
+            self._slopes(path, interval, grant.now)[1],
+            path,
+            self._scenario.directed(grant.now)[self._mine],
+            got.message.site_mw * KW_PER_MW,
         )
         offers = self._portfolio.offers(
-            interval_s=interval,
-            length_s=self._clock.market_s,
-            slopes=self._slopes_after(interval)[None],
-            soc_kwh=soc[None],
-            limit_kw=self._limit_kw(self._scenario.expected(interval, grant.now))[None],
-            factor=self._factor,
+            [outlook], interval_s=interval, length_s=self._clock.market_s, factor=self._factor
         )
         outbox = Outbox()
         outbox.put(self.ports.offers, offers)
         return outbox
+
+    def _outlook(
+        self,
+        interval: Interval,
+        state: FleetState,
+        slopes: FloatArray,
+        ahead: PricePath,
+        directed: BoolArray,
+        site_kw: FloatArray,
+    ) -> Outlook:
+        """An interval as this aggregator sees it; the ISO takes no account of DERs outside its market."""
+        fixed = np.zeros(directed.size)
+        if not (self._to_iso or directed.all()):
+            behaviour = self._portfolio.behaviour
+            asked = behaviour.passive_kw(state, interval, site_kw)
+            fixed = behaviour.feasible(state, interval).clip(asked)
+        return Outlook(
+            interval=interval, state=state, slopes=slopes, ahead=ahead, directed=directed, fixed_kw=fixed
+        )
 
     def act(self, grant: Grant) -> Outbox:
         """Pass a new award on to the DERs."""
@@ -128,10 +157,6 @@ class Offers:
             p = award.p_mw / self._factor
             outbox.put(self.ports.set_points, SetPoints(p_mw=p, q_mvar=award.q_mvar / self._factor))
         return outbox
-
-    def _limit_kw(self, conditions: LdaConditions) -> FloatArray:
-        available, least = conditions.available_kw[self._mine], conditions.least_kw[self._mine]
-        return np.where(self._portfolio.flexible, -least, available)
 
     def _note_prices(self, grant: Grant) -> None:
         """Day-ahead prices of the LDA's bus: the forecast of its real-time prices."""
@@ -143,10 +168,9 @@ class Offers:
         for begin, lmp in published:
             day = self._clock.day_of(begin)
             self._lmp = {d: known for d, known in self._lmp.items() if d >= day - 1} | {day: lmp}
-            self._slopes_at = None
 
-    def _slopes_after(self, interval: SimTime) -> FloatArray:
-        """Marginal values of stored energy at the end of an interval, shape (batteries, cells)."""
+    def _price_path(self, interval: SimTime) -> PricePath:
+        """Prices expected from the beginning of an interval on: its own hour's, then the hours' to come."""
         day = self._clock.day_of(interval)
         end = interval + self._clock.market_s
         if day not in self._lmp:
@@ -156,17 +180,22 @@ class Offers:
         begin = np.clip(edges[:-1], end, self._clock.duration_s)
         length_h = (np.clip(edges[1:], end, self._clock.duration_s) - begin) / HOUR_S
         kept = length_h > 0.0
-        if self._slopes_at != end:
-            terminal = float(self._lmp[day].mean())
-            path = PricePath(
-                price_usd_per_mwh=lmp[kept], length_h=length_h[kept], terminal_usd_per_mwh=terminal
-            )
-            self._slopes = self._portfolio.marginal_values(path)[0]
-            self._slopes_at = end
-        return self._slopes
+        own = lmp[(interval - self._clock.midnight(day)) // HOUR_S]
+        return PricePath(
+            price_usd_per_mwh=np.concatenate([[own], lmp[kept]]),
+            length_h=np.concatenate([[self._clock.market_s / HOUR_S], length_h[kept]]),
+            terminal_usd_per_mwh=float(self._lmp[day].mean()),
+        )
 
-    def _path(self, lmp: FloatArray, length_h: FloatArray) -> PricePath:
-        return PricePath(price_usd_per_mwh=lmp, length_h=length_h, terminal_usd_per_mwh=float(lmp.mean()))
+    def _slopes(self, path: PricePath, begin: SimTime, issue: SimTime) -> FloatArray:
+        """Marginal values of stored energy along a price path, shape (stretches + 1, stores, cells)."""
+        local_s = self._clock.day_start_s
+        intervals = self._portfolio.by_themselves(begin - local_s, path.length_h, issue - local_s)
+        return self._portfolio.marginal_values(path, intervals)
+
+    def _in_the_dark(self, begin: SimTime, length_s: int, issue: SimTime) -> Interval:
+        local_s = self._clock.day_start_s
+        return self._portfolio.in_the_dark(begin - local_s, length_s, issue - local_s)
 
     def save(self) -> State:
         """Day-ahead prices."""
@@ -175,3 +204,12 @@ class Offers:
     def restore(self, state: State) -> None:
         """Take up a saved state."""
         self._lmp = {int(n.removeprefix("lmp_")): v for n, v in state.items() if n.startswith("lmp_")}
+
+
+def _path(lmp: FloatArray, length_h: FloatArray) -> PricePath:
+    return PricePath(price_usd_per_mwh=lmp, length_h=length_h, terminal_usd_per_mwh=float(lmp.mean()))
+
+
+def _reported(state: DerState) -> FleetState:
+    """State as the DERs report it."""
+    return FleetState(energy_kwh=state.soc_mwh * KW_PER_MW, p_kw=state.p_mw * KW_PER_MW)

@@ -1,4 +1,4 @@
-"""M0: every battery serves its own site; the sun is taken whole and flexible loads run."""
+"""M0: every DER serves its own site; the sun is taken whole and demand runs as it comes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from federates.core.context import Context
 from federates.core.messages import DerState, SetPoints
 from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
-from federates.core.time import Cadence
+from federates.core.time import Cadence, SimTime
+from federates.der.model import FleetState
 from federates.scenario.lda import LdaScenario
 
 KW_PER_MW = 1_000.0
@@ -21,11 +22,9 @@ class SelfConsumption:
 
     def __init__(self, context: Context) -> None:
         self.ports = AggregatorPorts()
-        scenario = LdaScenario(context.study, context.lda.name)
-        mine = scenario.portfolio(context.owner)
-        self._passive_mw = scenario.initial_set_point_kw()[mine] / KW_PER_MW
-        self._power_mw = scenario.fleet.power_kw[mine] / KW_PER_MW
-        self._is_battery = scenario.fleet.of_kind("battery")[mine]
+        self._scenario = LdaScenario(context.study, context.lda.name)
+        self._mine = self._scenario.portfolio(context.owner)
+        self._clock = context.clock
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -33,16 +32,20 @@ class SelfConsumption:
         return {2: Phase(Cadence.STEP, self.act)}
 
     def act(self, grant: Grant) -> Outbox:
-        """Batteries cover what their sites drew in the last step."""
+        """What each DER would do by itself, after what its site drew in the last step."""
+        step = grant.now // self._clock.step_s * self._clock.step_s
         outbox = Outbox()
         for state in grant.inbox.new(self.ports.der_state).values():
-            outbox.put(self.ports.set_points, self._set_points(state))
+            outbox.put(self.ports.set_points, self._set_points(step, state))
         return outbox
 
-    def _set_points(self, state: DerState) -> SetPoints:
-        served = np.clip(state.site_mw, -self._power_mw, self._power_mw)
-        p = np.where(self._is_battery, served, self._passive_mw)
-        return SetPoints(p_mw=p, q_mvar=np.zeros_like(p))
+    def _set_points(self, step: SimTime, seen: DerState) -> SetPoints:
+        n = len(self._scenario.fleet)
+        energy, p, site = np.zeros(n), np.zeros(n), np.zeros(n)
+        energy[self._mine], p[self._mine] = seen.soc_mwh * KW_PER_MW, seen.p_mw * KW_PER_MW
+        site[self._mine] = seen.site_mw * KW_PER_MW
+        wanted = self._scenario.wanted_kw(step, FleetState(energy_kwh=energy, p_kw=p), site)[self._mine]
+        return SetPoints(p_mw=wanted / KW_PER_MW, q_mvar=np.zeros(self._mine.size))
 
     def save(self) -> State:
         """Nothing is carried."""

@@ -13,8 +13,9 @@ from federates.core.curve import fixed_quantity
 from federates.core.messages import Telemetry
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
-from federates.core.time import Cadence
-from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
+from federates.core.time import Cadence, SimTime
+from federates.der.model import FleetState, initial_state
+from federates.dso.roles.seen import HOUR_S, conditions, interface_bid, seen_state, telemetry
 from federates.dso.twin import Twin
 from federates.scenario.lda import ExpectedLda, LdaScenario
 
@@ -42,20 +43,20 @@ class FixedQuantity(ABC):
         self.twin.set_conditions(conditions(expected, v_pu))
         return self.twin.solve(p_kw, np.zeros(p_kw.size)).interface_mw
 
-    def expected_soc_kwh(self, grant: Grant, day: int) -> FloatArray:
-        """Energy expected in the stores when a day begins: the initial charge, later what they hold now."""
+    def expected_state(self, grant: Grant, day: int) -> FleetState:
+        """State expected of the DERs when a day begins: the initial one, later what they have now."""
         got = grant.inbox.only(self.ports.telemetry)
         if day == 0 or got is None:
-            return self.scenario.fleet.initial_kwh.copy()
-        return got.message.soc_mwh * KW_PER_MW
+            return initial_state(self.scenario.fleet)
+        return seen_state(got.message)
 
     @abstractmethod
     def real_time_kw(self, expected: ExpectedLda, seen: Telemetry) -> FloatArray:
         """Injections expected of the DERs in a real-time interval, shape (ders,). [kW]"""
 
     @abstractmethod
-    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray) -> float:
-        """What is bid where the twin draws ``drawn_mw`` [MW] with the DERs at ``p_kw`` [kW]. [MW]"""
+    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray, now: SimTime) -> float:
+        """What is bid at ``now`` where the twin draws ``drawn_mw`` [MW], the DERs at ``p_kw`` [kW]. [MW]"""
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -69,12 +70,12 @@ class FixedQuantity(ABC):
         """Quantities of 24 hours, with DERs that serve their own sites."""
         day = self.clock.day_ahead_day(grant.now)
         assert day is not None
-        soc = self.expected_soc_kwh(grant, day)
+        state = self.expected_state(grant, day)
         curves = []
         for hour in self.scenario.expected_day(day, self.clock.day_ahead_issue(day)):
-            p_kw, soc = self.scenario.uncoordinated_kw(hour, soc, HOUR_S)
+            p_kw, state = self.scenario.uncoordinated_kw(hour, state)
             drawn_mw = self.interface_mw(hour, 1.0, p_kw)
-            curves.append(fixed_quantity(self.quantity_mw(drawn_mw, p_kw)))
+            curves.append(fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now)))
         outbox = Outbox()
         bid = interface_bid(curves, self.clock.midnight(day), HOUR_S, self.multiplicity)
         outbox.put(self.ports.day_ahead_bids, bid)
@@ -90,7 +91,7 @@ class FixedQuantity(ABC):
         expected = self.scenario.expected(interval, grant.now)
         p_kw = self.real_time_kw(expected, seen)
         drawn_mw = self.interface_mw(expected, seen.head_v_pu, p_kw)
-        curve = fixed_quantity(self.quantity_mw(drawn_mw, p_kw))
+        curve = fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now))
         outbox = Outbox()
         outbox.put(self.ports.bids, interface_bid([curve], interval, self.clock.market_s, self.multiplicity))
         return outbox

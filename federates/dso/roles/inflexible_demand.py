@@ -6,6 +6,7 @@ import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.core.messages import Telemetry
+from federates.core.time import SimTime
 from federates.dso.roles.fixed_quantity import FixedQuantity
 from federates.dso.roles.seen import KW_PER_MW
 from federates.scenario.lda import ExpectedLda
@@ -18,6 +19,6 @@ class InflexibleDemand(FixedQuantity):
         """The last injections, as far as the interval allows them."""
         return np.clip(seen.der_p_mw * KW_PER_MW, expected.least_kw, expected.available_kw)
 
-    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray) -> float:
+    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray, now: SimTime) -> float:
         """What the interface draws without the injections of DERs that are in a market."""
-        return drawn_mw + float(p_kw[self.scenario.fleet.participates].sum()) / KW_PER_MW
+        return drawn_mw + float(p_kw[self.scenario.directed(now)].sum()) / KW_PER_MW

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from federates.core.arrays import FloatArray
 from federates.core.messages import Telemetry
+from federates.core.time import SimTime
 from federates.dso.roles.fixed_quantity import FixedQuantity
-from federates.dso.roles.seen import KW_PER_MW
+from federates.dso.roles.seen import seen_state
 from federates.scenario.lda import ExpectedLda
 
 
@@ -14,10 +15,10 @@ class NetDemand(FixedQuantity):
 
     def real_time_kw(self, expected: ExpectedLda, seen: Telemetry) -> FloatArray:
         """Every DER serves its own site from what it stores now."""
-        p_kw, _ = self.scenario.uncoordinated_kw(expected, seen.soc_mwh * KW_PER_MW, self.clock.market_s)
+        p_kw, _ = self.scenario.uncoordinated_kw(expected, seen_state(seen))
         return p_kw
 
-    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray) -> float:
+    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray, now: SimTime) -> float:
         """All that the interface draws."""
-        del p_kw
+        del p_kw, now
         return drawn_mw

@@ -8,6 +8,7 @@ from federates.core.messages import InterfaceBid, Telemetry
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant
 from federates.core.time import SimTime
+from federates.der.model import FleetState
 from federates.dso.twin import Conditions
 from federates.scenario.lda import ExpectedLda
 
@@ -27,6 +28,11 @@ def telemetry(ports: DsoPorts, grant: Grant, name: str) -> Telemetry:
     if got is None:
         raise MissingInputError(f"{name} at {grant.now} s: no telemetry from its feeders yet")
     return got.message
+
+
+def seen_state(seen: Telemetry) -> FleetState:
+    """State of the DERs as their meters show it."""
+    return FleetState(energy_kwh=seen.soc_mwh * KW_PER_MW, p_kw=seen.der_p_mw * KW_PER_MW)
 
 
 def conditions(expected: ExpectedLda, v_pu: float) -> Conditions:

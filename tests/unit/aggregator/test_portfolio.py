@@ -7,16 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federates.aggregator.portfolio import Portfolio, PricePath
+from federates.aggregator.portfolio import Outlook, Portfolio
 from federates.core.arrays import FloatArray
 from federates.core.messages import DerOffers
-from federates.der.fleet import build_fleet
+from federates.der.catalog import build_fleet
+from federates.der.model import FleetState, Interval, plain_interval
+from federates.der.offer import PricePath
 from tests.unit.der.builders import EVERYTHING, row_feeder
 
 PORTFOLIO = Portfolio(build_fleet(row_feeder(), EVERYTHING, 7))
 FLEET = PORTFOLIO.fleet
 N = len(FLEET)
-STORES = int(PORTFOLIO.battery.sum())
+BATTERY, PV, FLEXIBLE = (FLEET.of_kind(kind) for kind in ("battery", "pv", "flexible"))
+STORES = int(BATTERY.sum())
 MARKET_S = 300
 H = MARKET_S / 3_600
 MW = 1e-9
@@ -26,21 +29,36 @@ EVENING = PricePath(
     length_h=np.ones(5),
     terminal_usd_per_mwh=25.0,
 )
-LIMIT_KW = np.where(PORTFOLIO.pv, 0.6, 0.5) * FLEET.power_kw
+LIMIT_KW = np.where(PV, 0.6, 0.5) * FLEET.power_kw
+
+
+def interval_of(limit_kw: FloatArray, length_s: int = MARKET_S) -> Interval:
+    least = np.where(PV, 0.0, np.where(FLEXIBLE, -limit_kw, -FLEET.power_kw))
+    return plain_interval(length_s, least, np.where(PV, limit_kw, np.where(BATTERY, FLEET.power_kw, 0.0)))
+
+
+def outlook(
+    slopes: FloatArray, soc_kwh: FloatArray, limit_kw: FloatArray, length_s: int = MARKET_S
+) -> Outlook:
+    """What is expected of an interval in which every DER is directed; ``soc_kwh`` of the stores."""
+    energy = np.zeros(N)
+    energy[PORTFOLIO.stores] = soc_kwh
+    return Outlook(
+        interval=interval_of(limit_kw, length_s),
+        state=FleetState(energy_kwh=energy, p_kw=np.zeros(N)),
+        slopes=slopes,
+        ahead=EVENING,
+        directed=np.ones(N, dtype=np.bool_),
+        fixed_kw=np.zeros(N),
+    )
 
 
 def offered(
     share: float = 0.5, *, path: PricePath = EVENING, factor: float = 1.0, limit_kw: FloatArray = LIMIT_KW
 ) -> DerOffers:
     slopes = PORTFOLIO.marginal_values(path)
-    return PORTFOLIO.offers(
-        interval_s=600,
-        length_s=MARKET_S,
-        slopes=slopes[:1],
-        soc_kwh=share * PORTFOLIO.storage.energy_kwh[None],
-        limit_kw=limit_kw[None],
-        factor=factor,
-    )
+    one = outlook(slopes[0], share * PORTFOLIO.storage.energy_kwh, limit_kw)
+    return PORTFOLIO.offers([one], interval_s=600, length_s=MARKET_S, factor=factor)
 
 
 def ceiling_mw(offers: DerOffers) -> FloatArray:
@@ -50,8 +68,8 @@ def ceiling_mw(offers: DerOffers) -> FloatArray:
 
 def test_the_fleet_has_every_kind() -> None:
     assert STORES > 0
-    assert PORTFOLIO.pv.any()
-    assert PORTFOLIO.flexible.any()
+    assert PV.any()
+    assert FLEXIBLE.any()
 
 
 @given(share=st.floats(0.0, 1.0))
@@ -59,12 +77,12 @@ def test_floor_and_blocks_cover_what_rating_energy_sun_and_use_allow(share: floa
     offers = offered(share)
     storage = PORTFOLIO.storage
     soc = share * storage.energy_kwh
-    charge = np.minimum(storage.power_kw, (storage.energy_kwh - soc) / storage.charge_efficiency / H)
-    discharge = np.minimum(storage.power_kw, soc * storage.discharge_efficiency / H)
+    charge = np.minimum(storage.charge_kw, (storage.energy_kwh - soc) / storage.charge_efficiency / H)
+    discharge = np.minimum(storage.charge_kw, soc * storage.discharge_efficiency / H)
     least, most = np.zeros(N), np.zeros(N)
-    least[PORTFOLIO.battery], most[PORTFOLIO.battery] = -charge, discharge
-    most[PORTFOLIO.pv] = LIMIT_KW[PORTFOLIO.pv]
-    least[PORTFOLIO.flexible] = -LIMIT_KW[PORTFOLIO.flexible]
+    least[BATTERY], most[BATTERY] = -charge, discharge
+    most[PV] = LIMIT_KW[PV]
+    least[FLEXIBLE] = -LIMIT_KW[FLEXIBLE]
     np.testing.assert_allclose(offers.floor_mw, least / 1_000, atol=MW)
     np.testing.assert_allclose(ceiling_mw(offers), most / 1_000, atol=MW)
     assert (offers.width_mw >= 0.0).all()
@@ -83,14 +101,14 @@ def test_blocks_are_der_by_der_and_never_fall_in_price(share: float, prices: lis
 
 def test_sun_is_offered_at_minus_its_curtailment_cost_and_use_at_its_value() -> None:
     offers = offered()
-    sun, use = PORTFOLIO.pv[offers.der], PORTFOLIO.flexible[offers.der]
+    sun, use = PV[offers.der], FLEXIBLE[offers.der]
     assert set(offers.price_usd_per_mwh[sun].tolist()) == {-5.0}
     assert set(offers.price_usd_per_mwh[use].tolist()) == {30.0, 60.0}
     assert np.bincount(offers.der[use]).max() == 2
 
 
 def test_a_full_store_offers_no_charge_and_an_empty_one_no_discharge() -> None:
-    store = PORTFOLIO.battery
+    store = BATTERY
     assert np.abs(offered(1.0).floor_mw[store]).max() <= MW
     assert ceiling_mw(offered(1.0))[store].min() > 0.0
     assert np.abs(ceiling_mw(offered(0.0))[store]).max() <= MW
@@ -99,7 +117,7 @@ def test_a_full_store_offers_no_charge_and_an_empty_one_no_discharge() -> None:
 
 def test_a_store_asks_more_for_its_energy_when_the_evening_is_dear() -> None:
     flat = PricePath(price_usd_per_mwh=np.full(5, 20.0), length_h=np.ones(5), terminal_usd_per_mwh=20.0)
-    stored = PORTFOLIO.battery[offered().der]
+    stored = BATTERY[offered().der]
     dear, cheap = offered().price_usd_per_mwh[stored], offered(path=flat).price_usd_per_mwh[stored]
     assert (dear >= cheap).all()
     assert (dear > cheap).any()
@@ -119,21 +137,27 @@ def test_offers_of_equal_sets_are_multiples() -> None:
 def test_consecutive_intervals_are_what_each_would_be_alone() -> None:
     slopes = PORTFOLIO.marginal_values(EVENING)
     soc = np.stack([0.2 * PORTFOLIO.storage.energy_kwh, 0.9 * PORTFOLIO.storage.energy_kwh])
-    both = PORTFOLIO.offers(
-        interval_s=0,
-        length_s=3_600,
-        slopes=slopes[1:3],
-        soc_kwh=soc,
-        limit_kw=np.stack([LIMIT_KW, 0.5 * LIMIT_KW]),
-        factor=1.0,
-    )
+    each = [
+        outlook(slopes[k + 1], soc[k], limit, 3_600) for k, limit in enumerate((LIMIT_KW, 0.5 * LIMIT_KW))
+    ]
+    both = PORTFOLIO.offers(each, interval_s=0, length_s=3_600, factor=1.0)
     assert both.floor_mw.size == 2 * N
-    for k, limit in enumerate((LIMIT_KW, 0.5 * LIMIT_KW)):
-        floor, width, price = PORTFOLIO.interval_blocks(slopes[k + 1], soc[k], limit, 3_600)
+    for k, one in enumerate(each):
+        floor, width, price = PORTFOLIO.interval_blocks(one)
         mine = both.interval == k
         assert np.array_equal(both.floor_mw.reshape(2, N)[k], floor / 1_000)
         assert np.array_equal(both.width_mw[mine], width / 1_000)
         assert np.array_equal(both.price_usd_per_mwh[mine], price)
+
+
+def followed(path: PricePath, share: float) -> FloatArray:
+    """Energy of the stores along a price path, shape (stretches + 1, stores). [kWh]"""
+    slopes = PORTFOLIO.marginal_values(path)
+    soc = [share * PORTFOLIO.storage.energy_kwh]
+    for k, price in enumerate(path.price_usd_per_mwh.tolist()):
+        after = PORTFOLIO.follow(outlook(slopes[k + 1], soc[-1], LIMIT_KW, 3_600), price)
+        soc.append(after.energy_kwh[PORTFOLIO.stores])
+    return np.stack(soc)
 
 
 @given(share=st.floats(0.0, 1.0), prices=st.lists(st.floats(0.0, 200.0), min_size=2, max_size=24))
@@ -143,18 +167,14 @@ def test_a_store_that_follows_the_expected_prices_stays_within_its_energy(
     path = PricePath(
         price_usd_per_mwh=np.array(prices), length_h=np.ones(len(prices)), terminal_usd_per_mwh=30.0
     )
-    soc = PORTFOLIO.expected_path_kwh(
-        PORTFOLIO.marginal_values(path), path, share * PORTFOLIO.storage.energy_kwh
-    )
+    soc = followed(path, share)
     assert soc.shape == (len(prices) + 1, STORES)
     assert (soc >= 0.0).all()
     assert (soc <= PORTFOLIO.storage.energy_kwh).all()
 
 
 def test_a_store_fills_before_the_dear_hours_and_empties_in_them() -> None:
-    soc = PORTFOLIO.expected_path_kwh(
-        PORTFOLIO.marginal_values(EVENING), EVENING, 0.5 * PORTFOLIO.storage.energy_kwh
-    )
+    soc = followed(EVENING, 0.5)
     full = PORTFOLIO.storage.energy_kwh
     assert (soc[2] > 0.95 * full).all()
     assert (soc[4] < 0.05 * full).all()

@@ -4,18 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 
-from federates.der.fleet import Mix
+from federates.core.der_settings import (
+    BatterySettings,
+    DerMix,
+    EvSettings,
+    FlexibleSettings,
+    GeneratorSettings,
+    HvacSettings,
+    ProcessSettings,
+    PvSettings,
+    WaterHeaterSettings,
+)
+from federates.der.mix import Mix
 from federates.distribution.model import Feeder, Line, LineConfig, Load
 
 PEAK_KW = 2_000.0
-EVERYTHING = Mix(
-    pv_kw=1_500.0,
-    battery_kw=400.0,
-    battery_kwh=800.0,
-    ev_count=200,
-    flexible_share=0.15,
-    evening_bump=0.1,
+SETTINGS = {
+    "pv": PvSettings(power=1_500.0),
+    "battery": BatterySettings(power=400.0, energy=800.0),
+    "ev": EvSettings(count=200),
+    "flexible": FlexibleSettings(share=0.15),
+}
+EVERYTHING = Mix(ders=DerMix(**SETTINGS), evening_bump=0.1)
+"""The kinds of the shipped studies, in which vehicles charge on arrival."""
+EVERY_KIND = Mix(
+    ders=DerMix(
+        **SETTINGS
+        | {
+            "ev": EvSettings(count=60, charging="managed", v2g=True),
+            "hvac": HvacSettings(count=50, mode="heat"),
+            "water_heater": WaterHeaterSettings(count=40),
+            "process": ProcessSettings(power=100.0, daily_energy=500.0),
+            "generator": GeneratorSettings(count=3, power=300.0),
+        }
+    )
 )
+"""Every kind of the list as DERs."""
+
+
+def mix_of(**kinds: object) -> Mix:
+    """A mix of some kinds."""
+    return Mix(ders=DerMix(**kinds))
 
 
 def row_feeder(loads: int = 80, prefix: str = "") -> Feeder:

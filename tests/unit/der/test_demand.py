@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
+from federates.core.der_settings import EvSettings, FlexibleSettings
+from federates.der.catalog import Behaviour, build_fleet
 from federates.der.demand import (
     NOISE_SIGMA,
     Demand,
     actual_demand,
     build_demand,
     expected_demand,
-    load_distance_ft,
 )
 from federates.der.ev import charging_kw, expected_charging_kw, place_vehicles
-from federates.der.fleet import Mix, build_fleet, flexible_kw_by_load
-from federates.der.flexible import demand_kw
-from tests.unit.der.builders import EVERYTHING, PEAK_KW, row_feeder
+from federates.der.fleet import flexible_kw_by_load
+from federates.der.mix import Mix
+from federates.der.model import Surroundings
+from federates.der.placement import load_distance_ft
+from tests.unit.der.builders import EVERYTHING, PEAK_KW, mix_of, row_feeder
 
 FOUR_SIGMA_COUNT = 4.0 * np.sqrt(3_000 * 0.25)
 """Vehicles charging at one instant are at most binomial with p = 1/2."""
@@ -76,12 +77,13 @@ def test_noise_has_the_stated_spread_and_goes_on_over_midnight() -> None:
 
 
 def test_flexible_and_fixed_parts_add_up_to_the_load() -> None:
-    feeder, mix = row_feeder(), Mix(flexible_share=0.15)
+    feeder, mix = row_feeder(), mix_of(flexible=FlexibleSettings(share=0.15))
     fleet = build_fleet(feeder, mix, 3)
     fixed = expected_demand(build_demand(feeder, mix, fleet, 3), MINUTES, flat(MINUTES)).p_kw
-    flexible = demand_kw(fleet, flat(MINUTES))
+    around = Surroundings(t_s=0, length_s=60, sun=np.zeros(len(fleet)), level=0.8)
+    flexible_kw = -Behaviour(fleet).actual(around).least_kw.sum()
     assert flexible_kw_by_load(fleet, len(feeder.loads)).sum() == pytest.approx(0.15 * PEAK_KW)
-    assert fixed.sum(axis=1) + flexible.sum(axis=1) == pytest.approx(0.8 * PEAK_KW)
+    assert fixed.sum(axis=1) + flexible_kw == pytest.approx(0.8 * PEAK_KW)
 
 
 def test_evening_bump_peaks_at_half_past_seven() -> None:
@@ -93,7 +95,7 @@ def test_evening_bump_peaks_at_half_past_seven() -> None:
 def test_vehicles_take_their_daily_energy_around_the_evening() -> None:
     feeder = row_feeder()
     peak = np.array([load.kw for load in feeder.loads])
-    vehicles = place_vehicles(replace(EVERYTHING, ev_count=3_000), peak, load_distance_ft(feeder), 3)
+    vehicles = place_vehicles(EvSettings(count=3_000), EVERYTHING.placement("ev", feeder, 3))
     t = np.arange(6 * 3_600, 30 * 3_600, 60)
     power = charging_kw(vehicles, t, peak.size)
     assert power.sum() / 60.0 / 3_000 == pytest.approx(10.0, rel=0.02)
@@ -106,8 +108,18 @@ def test_vehicles_take_their_daily_energy_around_the_evening() -> None:
 
 def test_far_weight_draws_vehicles_to_the_far_half() -> None:
     feeder = row_feeder()
-    peak, distance = np.ones(80), load_distance_ft(feeder)
-    assert (np.diff(distance) > 0.0).all()
-    for weight, share in ((1.0, 0.5), (3.0, 0.75)):
-        vehicles = place_vehicles(Mix(ev_count=4_000, ev_far_weight=weight), peak, distance, 3)
+    assert (np.diff(load_distance_ft(feeder)) > 0.0).all()
+    peak = np.array([load.kw for load in feeder.loads])
+    near, far = peak[:40].sum(), peak[40:].sum()
+    for weight in (1.0, 3.0):
+        settings = EvSettings(count=4_000, far_weight=weight)
+        vehicles = place_vehicles(settings, EVERYTHING.placement("ev", feeder, 3))
+        share = weight * far / (near + weight * far)
         assert (vehicles.load >= 40).mean() == pytest.approx(share, abs=0.03)
+
+
+def test_managed_vehicles_are_no_fixed_demand() -> None:
+    place = EVERYTHING.placement("ev", row_feeder(), 3)
+    assert place_vehicles(EvSettings(count=50), place).load.size == 50
+    assert place_vehicles(EvSettings(count=50, charging="managed"), place).load.size == 0
+    assert place_vehicles(None, place).load.size == 0

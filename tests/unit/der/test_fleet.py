@@ -7,19 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from federates.core.errors import ConfigError
-from federates.der.fleet import (
-    BATTERY_SITES,
-    FLEXIBLE_CEILING,
-    PV_SITES,
-    Mix,
-    build_fleet,
-    flexible_kw_by_load,
-    jittered,
-    joined,
-    load_nodes,
-)
-from tests.unit.der.builders import EVERYTHING, PEAK_KW, row_feeder
+from federates.core.der_settings import FLEXIBLE_CEILING, BatterySettings, DerMix, FlexibleSettings
+from federates.der.battery import BATTERY_SITES
+from federates.der.catalog import build_fleet
+from federates.der.fleet import flexible_kw_by_load, joined
+from federates.der.mix import Mix, jittered
+from federates.der.placement import PV_SITES, load_nodes
+from tests.unit.der.builders import EVERY_KIND, EVERYTHING, PEAK_KW, row_feeder
 
 
 def test_totals_are_those_of_the_mix() -> None:
@@ -34,7 +28,7 @@ def test_totals_are_those_of_the_mix() -> None:
 
 def test_every_device_stands_at_a_load_in_the_order_of_loads_and_kinds() -> None:
     feeder = row_feeder()
-    fleet = build_fleet(feeder, EVERYTHING, 3)
+    fleet = build_fleet(feeder, EVERY_KIND, 3)
     nodes = load_nodes(feeder)
     for k, load in enumerate(fleet.load.tolist()):
         assert fleet.bus[k] == feeder.loads[load].bus
@@ -45,8 +39,8 @@ def test_every_device_stands_at_a_load_in_the_order_of_loads_and_kinds() -> None
 
 
 def test_names_do_not_change_a_fleet() -> None:
-    one = build_fleet(row_feeder(), EVERYTHING, 3)
-    other = build_fleet(row_feeder(prefix="zz"), EVERYTHING, 3)
+    one = build_fleet(row_feeder(), EVERY_KIND, 3)
+    other = build_fleet(row_feeder(prefix="zz"), EVERY_KIND, 3)
     assert one.ids != other.ids
     assert (one.load == other.load).all()
     assert one.power_kw.tobytes() == other.power_kw.tobytes()
@@ -65,7 +59,7 @@ def test_batteries_stand_with_photovoltaics() -> None:
 
 def test_flexible_part_never_exceeds_its_share_of_a_load() -> None:
     feeder = row_feeder()
-    mix = Mix(flexible_share=0.7, load_scale=0.75)
+    mix = Mix(ders=DerMix(flexible=FlexibleSettings(share=0.7)), load_scale=0.75)
     fleet = build_fleet(feeder, mix, 3)
     part = flexible_kw_by_load(fleet, len(feeder.loads)) / [0.75 * load.kw for load in feeder.loads]
     assert part.max() <= FLEXIBLE_CEILING + 1e-9
@@ -74,14 +68,17 @@ def test_flexible_part_never_exceeds_its_share_of_a_load() -> None:
 
 
 def test_jitter_stays_within_its_share_and_differs_between_feeders() -> None:
-    sizes = np.array([jittered(EVERYTHING, 0.1, seed).pv_kw for seed in range(30)])
+    mixes = [jittered(EVERYTHING, 0.1, seed) for seed in range(30)]
+    sizes = np.array([mix.ders.pv.power_kw for mix in mixes if mix.ders.pv is not None])
     assert np.abs(sizes / 1_500.0 - 1.0).max() <= 0.1
     assert np.unique(sizes).size == 30
     assert jittered(EVERYTHING, 0.0, 5) == EVERYTHING
 
 
 def test_participation_is_the_share_that_takes_part() -> None:
-    fleet = build_fleet(row_feeder(), replace(EVERYTHING, participation=0.5), 3)
+    fleet = build_fleet(
+        row_feeder(), replace(EVERYTHING, ders=EVERYTHING.ders.model_copy(update={"participation": 0.5})), 3
+    )
     assert 0.3 < fleet.participates.mean() < 0.7
     assert build_fleet(row_feeder(), EVERYTHING, 3).participates.all()
 
@@ -95,7 +92,7 @@ def test_mean_yield_is_one() -> None:
 
 
 def test_joined_fleets_keep_order_and_carry_prefixes() -> None:
-    parts = [build_fleet(row_feeder(), EVERYTHING, seed) for seed in (3, 4)]
+    parts = [build_fleet(row_feeder(), EVERY_KIND, seed) for seed in (3, 4)]
     both = joined(parts, ["a_", "b_"])
     assert len(both) == len(parts[0]) + len(parts[1])
     assert both.ids[len(parts[0])] == "b_" + parts[1].ids[0]
@@ -107,5 +104,5 @@ def test_empty_mix_gives_an_empty_fleet() -> None:
 
 
 def test_half_a_battery_is_refused() -> None:
-    with pytest.raises(ConfigError, match="power and energy"):
-        Mix(battery_kw=100.0)
+    with pytest.raises(ValueError, match="power and energy"):
+        BatterySettings(power=100.0, energy=0.0)

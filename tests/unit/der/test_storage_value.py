@@ -17,12 +17,24 @@ VALUE_REL_TOL = 2e-4
 
 def fleet(**change: float) -> StorageFleet:
     values = {"power_kw": 100.0, "energy_kwh": 400.0, "charge": 1.0, "discharge": 1.0, "wear": 4.0} | change
+    return batteries(**{name: np.array([value]) for name, value in values.items()})
+
+
+def batteries(
+    power_kw: np.ndarray, energy_kwh: np.ndarray, charge: np.ndarray, discharge: np.ndarray, wear: np.ndarray
+) -> StorageFleet:
+    none = np.zeros(power_kw.size)
     return StorageFleet(
-        power_kw=np.array([values["power_kw"]]),
-        energy_kwh=np.array([values["energy_kwh"]]),
-        charge_efficiency=np.array([values["charge"]]),
-        discharge_efficiency=np.array([values["discharge"]]),
-        wear_usd_per_mwh=np.array([values["wear"]]),
+        charge_kw=power_kw,
+        discharge_kw=power_kw,
+        energy_kwh=energy_kwh,
+        charge_efficiency=charge,
+        discharge_efficiency=discharge,
+        wear_usd_per_mwh=wear,
+        leak_per_h=none,
+        due_usd_per_mwh=none,
+        terminal_share=none + 1.0,
+        terminal_below_kwh=energy_kwh,
     )
 
 
@@ -31,7 +43,7 @@ def best_income_usd(
 ) -> float:
     """Optimal income plus the value of what is left, by a linear program over charge and discharge."""
     horizon = price.size
-    power, wear = one.power_kw[0], one.wear_usd_per_mwh[0] / 2
+    power, wear = one.charge_kw[0], one.wear_usd_per_mwh[0] / 2
     eta_c, eta_d = one.charge_efficiency[0], one.discharge_efficiency[0]
     stored = np.tril(np.ones((horizon, horizon))) * length_h
     energy = np.hstack([stored * eta_c, -stored / eta_d])
@@ -70,13 +82,7 @@ def test_a_fleet_gives_what_each_battery_gives_alone() -> None:
     rng = np.random.default_rng(3)
     price, length = rng.uniform(10, 60, 24), np.ones(24)
     power, energy = rng.uniform(5, 100, 6), rng.uniform(50, 400, 6)
-    both = StorageFleet(
-        power_kw=power,
-        energy_kwh=energy,
-        charge_efficiency=np.full(6, 0.95),
-        discharge_efficiency=np.full(6, 0.93),
-        wear_usd_per_mwh=np.full(6, 3.0),
-    )
+    both = batteries(power, energy, np.full(6, 0.95), np.full(6, 0.93), np.full(6, 3.0))
     together = marginal_values(both, price, length, 30.0)
     for k in range(6):
         alone = fleet(power_kw=power[k], energy_kwh=energy[k], charge=0.95, discharge=0.93, wear=3.0)
@@ -117,4 +123,4 @@ def test_an_impossible_battery_is_refused() -> None:
     with pytest.raises(ConfigError, match="positive"):
         fleet(energy_kwh=0.0)
     with pytest.raises(ConfigError, match="efficiencies"):
-        fleet(charge=1.2)
+        fleet(discharge=1.1)

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from federates.core.der_settings import BatterySettings, DerMix, GeneratorSettings, PvSettings
 from federates.core.errors import ConfigError, ModelError
-from federates.der.parameters import DerParameters
+from federates.der.catalog import Behaviour, build_fleet
+from federates.der.fleet import joined, taken
+from federates.der.mix import Mix
+from federates.der.model import plain_interval
 from federates.distribution.builder import (
     DerAttachment,
     FeederInstance,
@@ -16,31 +21,38 @@ from federates.distribution.builder import (
 )
 from federates.distribution.circuit import Control
 from federates.distribution.tables import read_feeder
-from federates.feeder.plant import Plant, feasible_power_kw, feasible_reactive_kvar, stored_energy_kwh
+from federates.feeder.plant import Plant
 from federates.feeder.statistics import node_statistics, overloaded_count
 
 IEEE13 = read_feeder(Path(__file__).parents[3] / "configs" / "feeders" / "ieee13")
 ATTACHMENTS = (("pv", "675", (1, 2, 3)), ("battery", "611", (3,)), ("delta", "671", (1, 2)))
-UNLIMITED = np.full(3, np.inf)
+FLEET = build_fleet(
+    IEEE13,
+    Mix(
+        ders=DerMix(
+            pv=PvSettings(power=100.0),
+            battery=BatterySettings(power=100.0, energy=200.0),
+            generator=GeneratorSettings(power=50.0, least_output=0.0, ramp_per_minute=1.0),
+        )
+    ),
+    1,
+)
 
 
-def _parameters(soc_kwh: float = 100.0, feeders: int = 1) -> DerParameters:
+def _behaviour(soc_kwh: float = 100.0, feeders: int = 1) -> Behaviour:
     """PV of 400 kW, a battery of 100 kW and 200 kWh at 0.9 each way, a small generator, per feeder."""
-
-    def each(*values: float) -> np.ndarray:
-        return np.tile(np.array(values, dtype=np.float64), feeders)
-
-    return DerParameters(
-        ids=tuple(f"{name}{place}" for place in range(feeders) for name, _, _ in ATTACHMENTS),
-        kind=("pv", "battery", "generator") * feeders,
-        p_min_kw=each(0, -100, 0),
-        p_max_kw=each(400, 100, 50),
-        s_kva=each(440, 125, 50),
-        energy_kwh=each(0, 200, 0),
-        eta_charge=each(1, 0.9, 1),
-        eta_discharge=each(1, 0.9, 1),
-        soc_initial_kwh=each(0, soc_kwh, 0),
+    one = taken(FLEET, np.array([FLEET.kind.index(k) for k in ("pv", "battery", "generator")]))
+    one = replace(
+        one,
+        ids=tuple(name for name, _, _ in ATTACHMENTS),
+        power_kw=np.array([400.0, 100.0, 50.0]),
+        s_kva=np.array([440.0, 125.0, 50.0]),
+        energy_kwh=np.array([0.0, 200.0, 0.0]),
+        initial_kwh=np.array([0.0, soc_kwh, 0.0]),
+        charge_efficiency=np.array([1.0, 0.9, 1.0]),
+        discharge_efficiency=np.array([1.0, 0.9, 1.0]),
     )
+    return Behaviour(joined([one] * feeders, [f"f{k}_" for k in range(feeders)]))
 
 
 def _plant(soc_kwh: float = 100.0, feeders: int = 1) -> Plant:
@@ -54,7 +66,7 @@ def _plant(soc_kwh: float = 100.0, feeders: int = 1) -> Plant:
     )
     lda = LdaModel(name="lda", bus_kv=138.0, feeders=instances)
     circuit = build_circuit(lda)
-    return Plant(circuit, _parameters(soc_kwh, feeders), feeder_zones(lda, circuit))
+    return Plant(circuit, _behaviour(soc_kwh, feeders), feeder_zones(lda, circuit))
 
 
 def _begin(plant: Plant, set_point_kw: tuple[float, ...], dt_s: int = 60, sun_kw: float = 400.0) -> None:
@@ -63,10 +75,11 @@ def _begin(plant: Plant, set_point_kw: tuple[float, ...], dt_s: int = 60, sun_kw
     plant.begin_step(
         demand_p_kw=np.full(loads, 60.0),
         demand_q_kvar=np.full(loads, 25.0),
-        available_p_kw=np.tile([sun_kw, np.inf, 50.0], feeders),
+        interval=plain_interval(
+            dt_s, np.tile([0.0, -100.0, 0.0], feeders), np.tile([sun_kw, 100.0, 50.0], feeders)
+        ),
         set_point_kw=np.array(set_point_kw),
         set_point_kvar=np.zeros(len(set_point_kw)),
-        dt_s=dt_s,
     )
 
 
@@ -80,8 +93,8 @@ def test_stepping_twice_equals_stepping_once(passes: int) -> None:
             for _ in range(count - 1):
                 plant.solve(0.99, 0.0, Control.OFF)
             plant.accept()
-    assert once.soc_kwh[1] == pytest.approx(100 + 3 * 80 * 0.9 / 60, rel=1e-12)
-    assert list(often.soc_kwh) == list(once.soc_kwh)
+    assert once.state.energy_kwh[1] == pytest.approx(100 + 3 * 80 * 0.9 / 60, rel=1e-12)
+    assert list(often.state.energy_kwh) == list(once.state.energy_kwh)
     assert np.abs(once.circuit.taps()).sum() > 0
     assert list(often.circuit.taps()) == list(once.circuit.taps())
 
@@ -92,9 +105,9 @@ def test_energy_is_committed_only_by_accept_and_only_once() -> None:
     with pytest.raises(ModelError, match="nothing solved"):
         plant.accept()
     plant.solve(1.0, 0.0, Control.OFF)
-    assert plant.soc_kwh[1] == 100.0
+    assert plant.state.energy_kwh[1] == 100.0
     plant.accept()
-    assert plant.soc_kwh[1] == pytest.approx(100 - 100 / 0.9 / 60, rel=1e-12)
+    assert plant.state.energy_kwh[1] == pytest.approx(100 - 100 / 0.9 / 60, rel=1e-12)
     with pytest.raises(ModelError, match="nothing solved"):
         plant.accept()
     with pytest.raises(ModelError, match="without a step"):
@@ -132,36 +145,9 @@ def test_pv_follows_the_lower_of_set_point_and_sun() -> None:
     assert plant.p_kw[0] == 400.0
 
 
-@pytest.mark.parametrize(
-    ("soc_kwh", "asked_kw", "held_kw"),
-    [
-        (100.0, 150.0, 100.0),  # power limit
-        (100.0, -150.0, -100.0),
-        (5.0, 100.0, 5.0 * 0.9 * 12),  # 300 s: the store runs dry
-        (198.0, -100.0, -2.0 / 0.9 * 12),  # ... or full
-        (0.0, 50.0, 0.0),
-        (200.0, -50.0, 0.0),
-    ],
-)
-def test_a_store_holds_what_power_and_energy_allow(soc_kwh: float, asked_kw: float, held_kw: float) -> None:
-    ders = _parameters(soc_kwh)
-    power = feasible_power_kw(ders, ders.soc_initial_kwh, np.array([0.0, asked_kw, 0.0]), UNLIMITED, 300)
-    assert power[1] == pytest.approx(held_kw, abs=1e-9)
-    after = stored_energy_kwh(ders, ders.soc_initial_kwh, power, 300)
-    assert 0.0 <= after[1] <= 200.0
-
-
-def test_a_round_trip_loses_both_efficiencies() -> None:
-    ders = _parameters(0.0)
-    charged = stored_energy_kwh(ders, ders.soc_initial_kwh, np.array([0.0, -100.0, 0.0]), 3600)
-    out_kw = feasible_power_kw(ders, charged, np.array([0.0, 100.0, 0.0]), UNLIMITED, 3600)
-    assert out_kw[1] == pytest.approx(100 * 0.9 * 0.9, rel=1e-12)
-
-
-def test_reactive_power_stays_in_the_inverters_circle() -> None:
-    ders = _parameters()
-    p_kw = np.array([400.0, 75.0, 50.0])
-    q_kvar = feasible_reactive_kvar(ders, p_kw, np.array([500.0, -200.0, 10.0]))
+def test_reactive_power_stays_in_the_inverters_circle_and_a_generator_gives_none() -> None:
+    p_kw = np.array([400.0, 75.0, 40.0])
+    q_kvar = _behaviour().reactive_kvar(p_kw, np.array([500.0, -200.0, 10.0]))
     assert q_kvar == pytest.approx([np.sqrt(440**2 - 400**2), -100.0, 0.0])
 
 
@@ -180,7 +166,7 @@ def test_restored_plants_go_on_like_the_one_saved_and_with_the_same_bits() -> No
         plant.accept()
     assert np.abs(first.circuit.taps()).sum() > 0
     assert list(first.circuit.taps()) == list(second.circuit.taps())
-    assert first.soc_kwh.tobytes() == second.soc_kwh.tobytes()
+    assert first.state.energy_kwh.tobytes() == second.state.energy_kwh.tobytes()
     assert second.circuit.node_voltages_v().tobytes() == third.circuit.node_voltages_v().tobytes()
 
 
@@ -208,24 +194,7 @@ def test_an_element_at_its_rating_is_not_overloaded() -> None:
     assert overloaded_count(np.array([0.5, 1.0, 1.01, 3.0])) == 2
 
 
-@pytest.mark.parametrize(
-    ("field", "values", "problem"),
-    [
-        ("s_kva", [399.0, 125.0, 50.0], "'pv0': s_kva"),
-        ("soc_initial_kwh", [0.0, 201.0, 0.0], "'battery0': soc_initial_kwh"),
-        ("eta_charge", [1.0, 0.0, 1.0], "'battery0': eta_charge"),
-        ("p_min_kw", [0.0, -100.0, 60.0], "'delta0': p_min_kw"),
-        ("p_max_kw", [0.0, 100.0], "shape"),
-    ],
-)
-def test_contradicting_ratings_are_refused(field: str, values: list[float], problem: str) -> None:
-    good = _parameters()
-    fields = {name: getattr(good, name) for name in DerParameters.__slots__}
-    with pytest.raises(ConfigError, match=problem):
-        DerParameters(**{**fields, field: np.array(values)})
-
-
 def test_a_fleet_of_another_size_is_refused() -> None:
     plant = _plant()
     with pytest.raises(ConfigError, match="has 3 DERs, the fleet 6"):
-        Plant(plant.circuit, _parameters(feeders=2), None)  # type: ignore[arg-type]
+        Plant(plant.circuit, _behaviour(feeders=2), None)  # type: ignore[arg-type]

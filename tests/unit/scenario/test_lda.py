@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from federates.der.catalog import Behaviour
+from federates.der.model import FleetState
 from federates.scenario.lda import LdaConditions, LdaScenario
 from federates.scenario.sun import GREATEST, clear_sky
 from tests.build import RTS_DAY, TINY, sets, study
@@ -81,7 +83,7 @@ def test_perfect_foresight_has_no_error_of_the_sun() -> None:
 
 def test_the_sun_gives_no_more_than_a_units_rating() -> None:
     lda = tiny(*DAY, lda="lda1")
-    lda.fleet = replace(lda.fleet, yield_factor=np.full(len(lda.fleet), 1.5))
+    lda.behaviour = Behaviour(replace(lda.fleet, yield_factor=np.full(len(lda.fleet), 1.5)))
     sun, rated_kw = lda.fleet.of_kind("pv"), lda.fleet.power_kw
     by_noon, by_morning = (lda.actual(hour * 3_600).available_kw[sun] for hour in (12, 8))
     np.testing.assert_array_equal(by_noon, rated_kw[sun])
@@ -114,7 +116,8 @@ def test_an_uncoordinated_battery_covers_its_site_within_rating_and_energy(hour:
     store = fleet.of_kind("battery")
     conditions = lda.expected_day(0, lda.study.clock.day_ahead_issue(0))[hour]
     soc = share * fleet.energy_kwh
-    p, after = lda.uncoordinated_kw(conditions, soc, 3_600)
+    p, left = lda.uncoordinated_kw(conditions, FleetState(energy_kwh=soc, p_kw=np.zeros(len(fleet))))
+    after = left.energy_kwh
     np.testing.assert_allclose(p[fleet.of_kind("pv")], conditions.available_kw[fleet.of_kind("pv")])
     np.testing.assert_allclose(p[fleet.of_kind("flexible")], conditions.least_kw[fleet.of_kind("flexible")])
     assert (np.abs(p[store]) <= fleet.power_kw[store] * (1 + EXACT)).all()
