@@ -367,19 +367,25 @@ def feeder(master: Path, as_json: bool) -> None:
     "--blocks", type=click.IntRange(1, 10_000), default=100, show_default=True,
     help="Equal blocks into which a quadratic or higher cost is cut, exact at their ends.",
 )  # fmt: skip
+@click.option(
+    "--hard-limits", is_flag=True,
+    help="Keep ratings and serve all load at any cost that a dispatch can bring, and cap no price.",
+)  # fmt: skip
 @json_option
-def clear(case: Path, blocks: int, as_json: bool) -> None:
+def clear(case: Path, blocks: int, hard_limits: bool, as_json: bool) -> None:
     r"""Clear CASE once as a market: what every unit gives and what a MWh costs at every bus.
 
     CASE is a MATPOWER case (.m), a network saved with pandapower.to_json (.json), or the name of a shipped
     case (pjm5). Every unit in service is on and offers its cost between its limits; loads are fixed; flows
     are direct current without losses. A price is what the next MW costs at its bus: energy (the load-weighted
     mean) + congestion + loss. A line's shadow price is what one more MW of its rating would save in an hour.
+    Where keeping a rating or serving load costs more than the market's penalties, it gives way, with a
+    warning.
 
     \b
     Examples:
         tandem clear pjm5
-        tandem clear my_grid.m
+        tandem clear my_grid.m --hard-limits
         tandem clear my_grid.json --json
     """
 
@@ -388,7 +394,9 @@ def clear(case: Path, blocks: int, as_json: bool) -> None:
         from runner.shipped import located_case
         from runner.tool import call_tool
 
-        found = call_tool("clear", {"path": str(located_case(case)), "blocks": blocks})
+        found = call_tool(
+            "clear", {"path": str(located_case(case)), "blocks": blocks, "hard_limits": hard_limits}
+        )
         answer = cast("dict[str, object]", found["answer"])
         return Answer(text=cleared_text(found), complaint=shortfalls(answer), fields=answer)
 

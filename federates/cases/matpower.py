@@ -39,7 +39,7 @@ class Statement:
     """``[``, ``{`` or nothing."""
 
 
-def read_matpower(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
+def read_matpower(path: Path, *, blocks: int = BLOCKS, market_only: bool = False) -> TransmissionCase:
     """MATPOWER case file as a transmission case.
 
     Buses are named by ``mpc.bus_name`` where the file has it and the names are unique, else by number; units
@@ -52,6 +52,8 @@ def read_matpower(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
         The ``.m`` file.
     blocks : int
         Blocks into which a polynomial cost above degree one is cut.
+    market_only : bool
+        Whether what only a power flow needs may be missing: nominal voltages.
 
     Raises
     ------
@@ -85,6 +87,7 @@ def read_matpower(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
             dc_lines=dc_lines,
         ),
         blocks=blocks,
+        market_only=market_only,
     )
 
 
@@ -95,7 +98,10 @@ def _statements(path: Path, text: str) -> Iterator[Statement]:
             continue
         match = _ASSIGNMENT.fullmatch(line)
         if not match:
-            raise ConfigError(f"{path}:{number}: not data: {line[:60]!r}; only mpc.name = value can be read")
+            raise ConfigError(
+                f"{path}:{number}: not data: {line[:60]!r}; only mpc.name = value can be read; "
+                "MATPOWER's savecase writes such a file"
+            )
         name, rest = match[1], match[2]
         bracket = rest[:1] if rest[:1] in _CLOSES else ""
         if bracket:
@@ -168,7 +174,8 @@ def _matrix(path: Path, statements: dict[str, Statement], name: str) -> tuple[Fl
     statement = statements.get(name)
     if statement is None or statement.bracket != "[":
         line = statement.line if statement else 1
-        raise ConfigError(f"{path}:{line}: matrix mpc.{name} is missing")
+        remedy = "; the market needs a cost for every unit" if name == "gencost" else ""
+        raise ConfigError(f"{path}:{line}: matrix mpc.{name} is missing{remedy}")
     rows: list[list[float]] = []
     lines: list[int] = []
     for line, text in statement.value:

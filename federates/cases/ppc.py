@@ -57,8 +57,10 @@ class Matrices:
     """From and to bus number, greatest flow either way [MW]."""
 
 
-def case_of(matrices: Matrices, *, blocks: int = BLOCKS) -> TransmissionCase:
+def case_of(matrices: Matrices, *, blocks: int = BLOCKS, market_only: bool = False) -> TransmissionCase:
     """Transmission case of MATPOWER matrices, polynomial costs cut into ``blocks`` blocks.
+
+    With ``market_only``, what only a power flow needs may be missing: nominal voltages.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def case_of(matrices: Matrices, *, blocks: int = BLOCKS) -> TransmissionCase:
     return TransmissionCase(
         name=matrices.name,
         base_mva=matrices.base_mva,
-        buses=buses_of([_bus(matrices, int(row)) for row in kept]),
+        buses=buses_of([_bus(matrices, int(row), market_only) for row in kept]),
         branches=branches_of(branches),
         dc_lines=_dc_lines(matrices, place),
         units=units_of(_units(matrices, place, blocks)),
@@ -98,9 +100,9 @@ def _kept_buses(m: Matrices) -> IntArray:
     return np.flatnonzero(~isolated)
 
 
-def _bus(m: Matrices, row: int) -> BusRow:
+def _bus(m: Matrices, row: int, market_only: bool) -> BusRow:
     number, _, pd, qd, gs, bs, area, vm, _, base_kv = m.bus[row, :10]
-    if base_kv <= 0.0:
+    if base_kv <= 0.0 and not market_only:
         raise ConfigError(
             f"{m.where('bus', row)}: bus {int(number)} has no nominal voltage; write its baseKV in column 10"
         )

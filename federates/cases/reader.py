@@ -65,8 +65,8 @@ def read_case(
     return case.with_ratings(dict(stress or {}))
 
 
-def read_file(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
-    """Transmission case of a file, read by what its name ends with.
+def read_market_file(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
+    """Transmission case of a file, read by what its name ends with, for a market without a power flow.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def read_file(path: Path, *, blocks: int = BLOCKS) -> TransmissionCase:
     """
     match path.suffix.lower():
         case ".m":
-            return read_matpower(path, blocks=blocks)
+            return read_matpower(path, blocks=blocks, market_only=True)
         case ".json":
             return read_pandapower(path, blocks=blocks)
         case _:

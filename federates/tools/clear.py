@@ -5,27 +5,33 @@ Every unit in service is on and offers its cost between its limits; every load i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from federates.cases.case import TransmissionCase
-from federates.cases.reader import read_file
+from federates.cases.reader import read_market_file
 from federates.core.arrays import FloatArray
 from federates.iso.network import market_network
 from federates.iso.offers import UnitWindow
+from federates.iso.penalties import Penalties
 from federates.iso.sced import Clearing, Sced
 
 Row = dict[str, object]
+HARD = 1_000.0
+"""How much dearer penalties are where limits are to be kept at any cost: dearer than a case's own offers."""
 
 
 def run(arguments: dict[str, object]) -> dict[str, object]:
     """What the case at ``path`` costs and its prices, polynomial costs cut into ``blocks`` blocks.
 
+    Limits give way at the market's penalties, with ``hard_limits`` only where nothing else is possible.
+
     ``answer`` holds the keys for programs; ``system``, ``buses``, ``units`` and ``lines`` what people see.
     """
-    case = read_file(Path(str(arguments["path"])), blocks=int(str(arguments["blocks"])))
-    clearing = clear_once(case)
+    case = read_market_file(Path(str(arguments["path"])), blocks=int(str(arguments["blocks"])))
+    clearing = clear_once(case, hard_penalties() if arguments["hard_limits"] else Penalties())
     return {
         "answer": _answer(case, clearing),
         "system": _system(case, clearing),
@@ -35,13 +41,26 @@ def run(arguments: dict[str, object]) -> dict[str, object]:
     }
 
 
-def clear_once(case: TransmissionCase) -> Clearing:
+def hard_penalties() -> Penalties:
+    """Penalties dearer than any offer, without caps on prices."""
+    usual = Penalties()
+    return replace(
+        usual,
+        short=tuple((share, HARD * usd) for share, usd in usual.short),
+        surplus_usd_per_mwh=HARD * usual.surplus_usd_per_mwh,
+        line=tuple((share, HARD * usd) for share, usd in usual.line),
+        cap_usd_per_mwh=np.inf,
+        floor_usd_per_mwh=-np.inf,
+    )
+
+
+def clear_once(case: TransmissionCase, penalties: Penalties) -> Clearing:
     """Dispatch and prices of a case's own load, every unit on between its limits."""
     units = case.units
     window = UnitWindow(
         lower_mw=units.p_min_mw, upper_mw=units.p_max_mw, committed=np.ones(len(units.ids), dtype=np.bool_)
     )
-    return Sced(market_network(case), units).clear(case.buses.load_mw, window)
+    return Sced(market_network(case), units, penalties=penalties).clear(case.buses.load_mw, window)
 
 
 def _answer(case: TransmissionCase, clearing: Clearing) -> dict[str, object]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from federates.cases.pjm5 import read_pjm5
-from federates.cases.reader import read_file
+from federates.cases.reader import read_market_file
 from federates.core.errors import ConfigError
 from federates.core.exit_codes import ExitCode
 from federates.tools.clear import run
@@ -26,6 +27,10 @@ DESIGN_KEYS = {
     *("status", "objective_usd_per_h", "lmp_usd_per_mwh", "energy_usd_per_mwh", "congestion_usd_per_mwh"),
     *("loss_usd_per_mwh", "dispatch_mw", "binding"),
 }
+
+
+def cleared(path: Path, blocks: int = 10, *, hard_limits: bool = False) -> Any:
+    return run({"path": str(path), "blocks": blocks, "hard_limits": hard_limits})
 
 
 def changed(folder: Path, old: str, new: str) -> Path:
@@ -64,7 +69,7 @@ def test_the_tables_for_people_say_the_same(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_shipped_file_and_the_case_of_the_studies_are_one_system() -> None:
-    file, built = read_file(PJM5), read_pjm5()
+    file, built = read_market_file(PJM5), read_pjm5()
     assert file.buses.ids == built.buses.ids
     assert file.branches.ids == built.branches.ids
     assert file.reference_bus == built.reference_bus
@@ -90,9 +95,9 @@ def test_a_pandapower_network_of_the_same_system_has_the_same_prices(tmp_path: P
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pandapower.to_json(case5(), str(path))
-    answer = run({"path": str(path), "blocks": 10})["answer"]
-    assert answer["objective_usd_per_h"] == pytest.approx(17_479.90, abs=0.01)  # type: ignore[index]
-    assert sorted(answer["lmp_usd_per_mwh"].values()) == pytest.approx(  # type: ignore[index]
+    answer = cleared(path)["answer"]
+    assert answer["objective_usd_per_h"] == pytest.approx(17_479.90, abs=0.01)
+    assert sorted(answer["lmp_usd_per_mwh"].values()) == pytest.approx(
         sorted(PUBLISHED_LMP.values()), abs=PRINTED
     )
 
@@ -101,7 +106,7 @@ def test_a_unit_out_of_service_gives_nothing_and_a_least_output_is_kept(tmp_path
     # Alta off, Sundance (dearest, 40 $/MWh) at least at 20 MW
     path = changed(tmp_path, "100       1    40     0;", "100       0    40     0;")
     path.write_text(path.read_text().replace("100       1   200     0;", "100       1   200    20;"))
-    dispatch = run({"path": str(path), "blocks": 10})["answer"]["dispatch_mw"]  # type: ignore[index]
+    dispatch = cleared(path)["answer"]["dispatch_mw"]
     assert list(dispatch) == ["A_G1", "C_G1", "D_G1", "E_G1"]
     assert dispatch["A_G1"] == pytest.approx(170.0)
     assert dispatch["D_G1"] >= 20.0
@@ -117,10 +122,7 @@ def test_more_blocks_come_closer_to_a_quadratic_cost_from_above(tmp_path: Path) 
             for line in path.read_text().splitlines()
         )
     )
-    cost = [
-        run({"path": str(path), "blocks": blocks})["answer"]["objective_usd_per_h"]  # type: ignore[index]
-        for blocks in (3, 30, 300)
-    ]
+    cost = [cleared(path, blocks)["answer"]["objective_usd_per_h"] for blocks in (3, 30, 300)]
     assert cost[0] > cost[1] + 1.0
     assert cost[1] > cost[2]
     assert cost[1] - cost[2] < 0.02 * (cost[0] - cost[2])
@@ -139,6 +141,24 @@ def test_load_that_cannot_be_served_is_told_and_priced_by_penalty(
     assert f"warning: {found['unserved_mw']:,.3f} MW of load not served" in told.err
 
 
+def test_a_rating_gives_way_at_its_penalty_unless_limits_are_hard(tmp_path: Path) -> None:
+    # D-E at 230 MW and Solitude at 9,000 $/MWh: each MW less on D-E replaces Brighton by dearer units, which
+    # costs more than the line's penalty of 500 $/MWh; a dispatch within the limits exists all the same
+    path = changed(tmp_path, "0.0297  0.00674   240", "0.0297  0.00674   230")
+    path.write_text(path.read_text().replace("2    30    0;", "2  9000    0;"))
+    soft, hard = (cleared(path, hard_limits=hard)["answer"] for hard in (False, True))
+    assert soft["overload_mw"] > 1.0
+    assert soft["penalty_priced"] is True
+    assert hard["overload_mw"] == pytest.approx(0.0, abs=1e-6)
+    assert hard["unserved_mw"] == pytest.approx(0.0, abs=1e-6)
+    assert max(hard["lmp_usd_per_mwh"].values()) > 3_500.0
+
+
+def test_a_case_without_nominal_voltages_is_cleared_all_the_same(tmp_path: Path) -> None:
+    path = changed(tmp_path, " 230 ", "   0 ")
+    assert cleared(path)["answer"]["objective_usd_per_h"] == pytest.approx(17_479.90, abs=0.01)
+
+
 def test_a_fault_of_the_file_is_told_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,12 +172,12 @@ def test_a_fault_of_the_file_is_told_with_its_line(
 
 def test_a_name_that_tells_no_format_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"grid\.raw: the name tells no format; give a MATPOWER case"):
-        run({"path": "grid.raw", "blocks": 10})
+        cleared(Path("grid.raw"))
 
 
 def test_long_tables_keep_the_least_and_the_greatest() -> None:
-    found = run({"path": str(PJM5), "blocks": 10})
-    row = found["buses"][0]  # type: ignore[index]
+    found = cleared(PJM5)
+    row = found["buses"][0]
     prices = [(37 * k) % 101 for k in range(101)]
     found["buses"] = [{**row, "bus": f"bus{p}", "lmp_usd_per_mwh": float(p)} for p in prices]
     first = [line.split()[0] for line in cleared_text(found).splitlines() if line.strip()]
@@ -166,4 +186,4 @@ def test_long_tables_keep_the_least_and_the_greatest() -> None:
 
 
 def test_nothing_broken_is_no_warning() -> None:
-    assert not shortfalls(run({"path": str(PJM5), "blocks": 10})["answer"])  # type: ignore[arg-type]
+    assert not shortfalls(cleared(PJM5)["answer"])
