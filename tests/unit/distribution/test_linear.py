@@ -116,6 +116,17 @@ def test_small_moves_agree_with_the_circuit_in_p_and_q() -> None:
         assert np.abs(mine - true).max() < SLOPE_SHARE * np.abs(true).max()
 
 
+def test_head_power_falls_by_what_the_ders_inject() -> None:
+    one = standing_area("ieee123", 100, 1.0, 1.0)
+    point = one.point(np.zeros(100))
+    p = 0.02 * one.size_kw
+    mapped_kw = point.head_power_kw(one.map.to_map_order(p))
+    assert mapped_kw == pytest.approx(point.p_head_kw - p.sum(), rel=1e-12)
+    drawn_kw = one.point(p).p_head_kw
+    # what the losses lose besides is a tenth of it at most
+    assert 0.0 < mapped_kw - drawn_kw < 0.1 * p.sum()
+
+
 def test_adjoint_rows_equal_tree_solves() -> None:
     one = standing_area("ieee123", 100, 1.0, 1.0)
     point = one.point(np.zeros(100))

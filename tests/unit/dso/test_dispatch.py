@@ -76,6 +76,22 @@ def test_interpolation_alone_would_have_missed() -> None:
     assert max(passes) <= 3
 
 
+def test_a_trim_alone_takes_away_most_of_what_interpolation_misses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("federates.dso.dispatch.PASSES_LIMIT", 0)
+    # ratings far away: what is missed is the map's error in losses, and every state keeps its limits
+    one, offer, curve = setting(rating=5.0)
+    twin = CircuitTwin(one)
+    trimmed_count = 0
+    for award in np.linspace(curve.import_mw[0], curve.import_mw[-1], 9)[1:-1].tolist():
+        p_kw, q_kvar, _ = curve.at(award)
+        missed = abs(twin(p_kw, q_kvar).interface_mw - award)
+        done = dispatch(award, curve, [offer], twin)
+        if missed > max(ACCEPTED_SHARE * abs(award), ACCEPTED_MW):
+            assert abs(done.shortfall_mw) < 0.3 * missed
+            trimmed_count += 1
+    assert trimmed_count >= 3
+
+
 def test_on_the_map_itself_interpolation_is_exact_and_no_pass_is_taken() -> None:
     one, offer, curve = setting()
     point = one.point(0.6 * expected_kw(offer.columns))
