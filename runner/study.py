@@ -149,7 +149,9 @@ def _located(name: str, place: Place) -> Path | None:
 def _near(missing: Path, place: Place) -> str:
     names = [p.name for p in missing.parent.iterdir()] if missing.parent.is_dir() else []
     hint = did_you_mean(missing.name, names)
-    return hint if hint.startswith("did you") else f"paths are relative to the folder of {place.file}"
+    if hint.startswith("did you"):
+        return hint
+    return f"paths are relative to {f'the folder of {place.file}' if place.line else 'the working folder'}"
 
 
 def content_hash(path: Path) -> str:

@@ -11,6 +11,8 @@ from federates.core.settings import FeederGroup, Study, UnitTrip
 from federates.scenario.system import SystemScenario, feeder_tables, system_case
 
 Fault = dict[str, str]
+BUSES_SHOWN = 3
+"""Buses of a grid that a fault names as examples."""
 
 
 def run(arguments: dict[str, object]) -> dict[str, object]:
@@ -75,7 +77,7 @@ def _case_faults(study: Study, case: TransmissionCase) -> list[Fault]:
     faults = [
         {
             "path": f"ldas.{k}.bus",
-            "what": f"no bus {lda.bus!r} in {case.name}{_did_you_mean(lda.bus, case.buses.ids)}",
+            "what": f"no bus {lda.bus!r} in {case.name}{_bus_hint(lda.bus, case.buses.ids)}",
         }
         for k, lda in enumerate(study.ldas)
         if lda.bus not in case.buses.ids
@@ -93,7 +95,10 @@ def _case_faults(study: Study, case: TransmissionCase) -> list[Fault]:
         for g, group in enumerate(lda.feeders):
             profile = group.ders.pv.profile if group.ders.pv else None
             if profile is not None and profile not in units:
-                what = f"no unit {profile!r} in {case.name}{_did_you_mean(profile, units)}"
+                what = (
+                    f"no unit {profile!r} in {case.name}{_did_you_mean(profile, units)}; "
+                    "without a profile the sun is that of a clear sky"
+                )
                 faults.append({"path": f"ldas.{k}.feeders.{g}.ders.pv.profile", "what": what})
     return faults
 
@@ -111,6 +116,12 @@ def _series_faults(study: Study) -> list[Fault]:
             path = "horizon.start" if place is None else f"ldas.{place}.multiplicity"
             return [{"path": path, "what": str(error)}]
     return []
+
+
+def _bus_hint(name: str, known: Sequence[str]) -> str:
+    """Near names; else some of the grid's, for who asks by number where buses have names."""
+    some = ", ".join(repr(bus) for bus in known[:BUSES_SHOWN])
+    return _did_you_mean(name, known) or f"; its {len(known)} buses are called {some} and so on"
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -214,6 +214,13 @@ def test_a_wrong_path_gets_its_line(tmp_path: Path) -> None:
     assert fault_of(path).startswith(f"{place_of(path, 'there.m')}: transmission.path")
 
 
+def test_a_wrong_path_given_for_one_run_is_looked_for_in_the_working_folder(tmp_path: Path) -> None:
+    path = own_study(tmp_path, ("path: ../feeders/ieee13", "path: ieee13"))
+    fault = fault_of(path, "transmission={kind: matpower, path: there/grid.m}")
+    assert "transmission.path: 'there/grid.m' does not exist (looked for there/grid.m)" in fault
+    assert fault.endswith("paths are relative to the working folder")
+
+
 def test_a_wrong_bus_gets_its_line(tmp_path: Path) -> None:
     own_master(tmp_path)
     path = own_study(tmp_path, (TABLE, "{kind: opendss, path: own.dss, head_bus: mvv}"))

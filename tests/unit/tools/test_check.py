@@ -32,6 +32,7 @@ def test_the_shipped_studies_have_no_fault(path: object, counts: dict[str, int])
     ("change", "path", "what"),
     [
         ("ldas.0.bus=BB", "ldas.0.bus", "no bus 'BB' in"),
+        ("ldas.0.bus='59'", "ldas.0.bus", "no bus '59' in pjm5; its 5 buses are called 'A', 'B', 'C' and so"),
         ("ldas.1.multiplicity=900", "ldas.1.multiplicity", "more than bus C has"),
         (
             "events=[{kind: unit_trip, at: 60, duration: 60, unit: Solitud}]",
@@ -42,7 +43,7 @@ def test_the_shipped_studies_have_no_fault(path: object, counts: dict[str, int])
         (
             "ldas.0.feeders.0.ders.pv.profile=118_RTPV_1",
             "ldas.0.feeders.0.ders.pv.profile",
-            "no unit '118_RTPV_1' in",
+            "no unit '118_RTPV_1' in pjm5; without a profile the sun is that of a clear sky",
         ),
         (
             "ldas.0.feeders.0.regulators.v_set={reg9: 122}",
