@@ -82,6 +82,16 @@ def test_import_falls_with_price_and_cost_is_convex_in_it() -> None:
             assert curve.price_usd_per_mwh[k] - 1e-3 <= chord <= curve.price_usd_per_mwh[k + 1] + 1e-3
 
 
+def test_a_market_that_clears_the_bid_at_a_price_finds_the_optimum_at_that_price() -> None:
+    """Blocks worth more than the price are taken: net import is then the feeder's own at that price."""
+    curve = congested().sweep(LADDER.price_usd_per_mwh)
+    bid = lda_curve([curve], blocks_limit=1000).net_curve
+    prices = curve.price_usd_per_mwh[1:-1]
+    taken = [bid.p_min_mw + bid.width_mw[bid.value_usd_per_mwh > price].sum() for price in prices]
+    np.testing.assert_allclose(taken, curve.import_mw[1:-1], atol=1e-4)
+    assert max(taken) - min(taken) > 0.5 * (bid.p_max_mw - bid.p_min_mw)
+
+
 def test_the_area_is_the_sum_of_its_feeders_and_a_constant() -> None:
     curves = [congested().sweep(LADDER.price_usd_per_mwh), bidder(area()).sweep(LADDER.price_usd_per_mwh)]
     bid = lda_curve(curves, constant_mw=0.05, blocks_limit=1000)

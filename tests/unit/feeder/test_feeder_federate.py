@@ -176,6 +176,30 @@ def test_the_lead_in_is_not_recorded_and_every_step_of_the_study_is(tmp_path: Pa
     assert bench.recorder.ids(tables.HEAD) == ("lda2", "lda2")
 
 
+def test_a_head_above_its_limit_is_told_by_how_much_and_which_way(tmp_path: Path) -> None:
+    limits = ("ldas.1.feeders.0.import_limit=1 MVA", "ldas.1.feeders.0.export_limit=100 MVA")
+    bench = Bench(study(TINY, *limits), tmp_path)
+    bench.step(0)
+    (row,) = np.array(bench.recorder.rows(tables.FEEDER).values, dtype=np.float64).T
+    columns = [column.name for column in tables.FEEDER.columns]
+    p_kw, q_kvar, over_kva = (row[columns.index(name)] for name in ("p_kw", "q_kvar", "head_over_kva"))
+    assert p_kw > 1_000.0
+    assert over_kva == pytest.approx(np.hypot(p_kw, q_kvar) - 1_000.0)
+
+
+def test_unbalance_is_the_negative_sequence_over_the_positive(tmp_path: Path) -> None:
+    bench = Bench(study(), tmp_path)
+    bench.step(0)
+    zero, positive, negative = bench.federate._plant.circuit.head_sequence_a()
+    (row,) = np.array(bench.recorder.rows(tables.HEAD).values, dtype=np.float64).T
+    columns = [column.name for column in tables.HEAD.columns]
+    i2_pct, i0_pct = row[columns.index("i2_pct")], row[columns.index("i0_pct")]
+    assert i2_pct == pytest.approx(100.0 * negative / positive)
+    # an IEEE 13-node feeder's, behind a delta
+    assert 5.0 < i2_pct < 20.0
+    assert i0_pct == pytest.approx(100.0 * zero / positive, abs=1e-9) == pytest.approx(0.0, abs=1e-6)
+
+
 def test_vehicles_have_rows_of_their_own_and_draw_what_the_demand_holds_of_them(tmp_path: Path) -> None:
     bench = Bench(study(), tmp_path)
     charging_kw = []

@@ -100,6 +100,14 @@ def test_a_row_that_does_not_fit_is_refused_by_its_line(tmp_path: Path, text: st
         forward_plan(study(TINY, given_file(tmp_path, text)))
 
 
+def test_net_demand_counts_multiplicity() -> None:
+    once, fivefold = (
+        uncoordinated_net_mw(wanted, [LdaScenario(wanted, "lda2")], 0)
+        for wanted in (study(TINY, f"ldas.1.multiplicity={m}") for m in (1, 5))
+    )
+    np.testing.assert_allclose(fivefold, 5.0 * once, rtol=1e-12)
+
+
 def test_net_demand_is_what_sites_leave(tmp_path: Path) -> None:
     wanted = study()
     net = uncoordinated_net_mw(wanted, [LdaScenario(wanted, lda.name) for lda in wanted.ldas], 0)
