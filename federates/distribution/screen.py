@@ -168,9 +168,8 @@ class _Screener:
             raise Refused(f"{written!r} is an absolute path; files must lie in the master's folder")
         if ".." in pure.parts:
             raise Refused(f"{written!r} leaves the master's folder; copy the file into it")
-        path = folder / pure
         try:
-            real = path.resolve()
+            real = self._on_disk(folder, pure).resolve()
         except (OSError, RuntimeError):
             raise Refused(f"{written!r} cannot be followed") from None
         if not real.is_relative_to(self._root):
@@ -178,6 +177,20 @@ class _Screener:
         if not real.exists():
             raise Refused(f"{written!r} does not exist in {folder}")
         return real
+
+    def _on_disk(self, folder: Path, written: PurePosixPath) -> Path:
+        """Path as the disk spells it: scripts come from systems on which ``A.DSS`` is ``a.dss``."""
+        path = folder
+        for part in written.parts:
+            same = path / part
+            if not same.exists() and path.is_dir() and path.resolve().is_relative_to(self._root):
+                alike = [entry for entry in path.iterdir() if entry.name.lower() == part.lower()]
+                if len(alike) > 1:
+                    names = " and ".join(sorted(repr(entry.name) for entry in alike))
+                    raise Refused(f"{part!r} can be {names}; write it as the file is called")
+                same = alike[0] if alike else same
+            path = same
+        return path
 
     def _numbers(self, written: str, folder: Path) -> str:
         """Numbers of a file with one a line, as a list."""

@@ -70,6 +70,13 @@ def test_rounding_keeps_a_curve_monotone_and_moves_it_by_half_a_tick(curve: NetC
     assert price <= 0.51 * PRICE_TICK_USD_PER_MWH
 
 
+def test_each_block_ends_at_the_entry_that_gives_its_value() -> None:
+    # at least 1 MW; up to 3 MW each is worth 50 $/MWh, up to 6 MW another 20
+    curve = NetCurve(import_mw=np.array([1.0, 3.0, 6.0]), price_usd_per_mwh=np.array([60.0, 50.0, 20.0]))
+    np.testing.assert_array_equal(curve.width_mw, [2.0, 3.0])
+    np.testing.assert_array_equal(curve.value_usd_per_mwh, [50.0, 20.0])
+
+
 def test_a_fixed_quantity_is_one_entry_at_any_price() -> None:
     curve = fixed_quantity(-3.5)
     assert (curve.p_min_mw, curve.p_max_mw) == (-3.5, -3.5)

@@ -274,6 +274,23 @@ def test_numbers_of_a_file_inside_the_folder_are_written_into_the_command(folder
     ]
 
 
+def test_a_file_is_found_however_its_letters_are_cased(folder: Path) -> None:
+    written(folder, "new linecode.c nphases=1\n", "Codes/LineCodes.DSS")
+    assert texts(written(folder, HEAD + "redirect codes\\linecodes.dss\n"))[1:] == [
+        "new linecode.c nphases=1"
+    ]
+    written(folder, "new linecode.d nphases=1\n", "Codes/linecodes.dss")
+    with pytest.raises(ConfigError, match=r":3: 'LINECODES.dss' can be 'LineCodes.DSS' and 'linecodes.dss'"):
+        screen(written(folder, HEAD + "redirect Codes/LINECODES.dss\n"))
+    assert texts(written(folder, HEAD + "redirect Codes/linecodes.dss\n"))[1:] == ["new linecode.d nphases=1"]
+
+
+def test_letters_of_another_case_lead_nowhere_outside(folder: Path) -> None:
+    for name in ("Linked/secret.dss", "LINKED/Secret.DSS", "linked/SECRET.dss", "LINK.dss"):
+        with pytest.raises(ConfigError, match=r":3: .* (leaves the master's folder|does not exist)"):
+            screen(written(folder, HEAD + f"redirect {name}\n"))
+
+
 def test_clear_forgets_what_stood_before(folder: Path) -> None:
     assert len(texts(written(folder, HEAD + BODY + HEAD))) == 1
 
