@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 250_000
 MAX_DEPTH = 60
+TOO_DEEP = f"values nest deeper than {MAX_DEPTH} levels"
 _MAX_NUMBER_CHARS = 100
 _NO_TAGS = "remove it: a study is plain values"
 
@@ -278,10 +279,13 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         raise StudyError([fault_at(place, (), *_syntax(error))]) from error
     except _TooDeepError as error:
         place = _place(name, error.mark) if error.mark else Place(file=name, line=1, column=1)
-        raise StudyError([fault_at(place, (), f"values nest deeper than {MAX_DEPTH} levels")]) from error
+        raise StudyError([fault_at(place, (), TOO_DEEP)]) from error
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str]:
+    if "nesting depth" in (error.problem or ""):
+        # PyYAML's own limit, there from 6.0.4 on and met first where it looks far ahead
+        return TOO_DEEP, ""
     problem = f"{error.context}, {error.problem}" if error.context else str(error.problem)
     remedy = ""
     if "'\\t'" in problem or "tab" in problem:
