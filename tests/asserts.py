@@ -36,6 +36,8 @@ BOOKS_USD = 1e-4
 """Sums of some 1e4 statement lines of some 1e5 $ in float64, with room."""
 METERED_MWH = 1e-3
 """The AC solution's slack takes up to 2e-9 of some 8,000 MW, for a day."""
+SETTLED_MWH = 1e-9
+"""Sums of the same readings, in another order."""
 INTERFACE = 1e-9
 """Multiplicity and unit conversion: rounding only, relative."""
 

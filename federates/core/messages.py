@@ -94,6 +94,16 @@ class IntervalMeters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DerMeters:
+    """Feeder to ISO (M1): energy of DERs with awards of their own, when a market interval is over."""
+
+    interval_s: int
+    """Beginning of the interval. [s]"""
+    energy_mwh: FloatArray
+    """Injected by the DERs of each aggregator of the LDA, multiplicity included, (aggregators,). [MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceBid:
     """DSO to ISO: one net curve per interval at the T-D interface.
 

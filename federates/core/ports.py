@@ -11,6 +11,7 @@ from federates.core.messages import (
     BoundaryPower,
     BoundaryVoltage,
     DerAwards,
+    DerMeters,
     DerOffers,
     DerState,
     GridState,
@@ -41,6 +42,7 @@ class IsoPorts(Ports):
 
     grid_state: In[GridState] = In("grid_state", GridState)
     meters: In[IntervalMeters] = In("meters", IntervalMeters)
+    der_meters: In[DerMeters] = In("der_meters", DerMeters, required=False)
     bids: In[InterfaceBid] = In("bids", InterfaceBid)
     day_ahead_bids: In[InterfaceBid] = In("day_ahead_bids", InterfaceBid)
     der_offers: In[DerOffers] = In("der_offers", DerOffers, required=False)
@@ -72,6 +74,7 @@ class FeederPorts(Ports):
     power: Out[BoundaryPower] = Out("power", BoundaryPower)
     telemetry: Out[Telemetry] = Out("telemetry", Telemetry)
     der_state: Out[DerState] = Out("der_state", DerState)
+    der_meters: Out[DerMeters] = Out("der_meters", DerMeters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import LAST_PASS_OFFSET_S, Cadence, SimTime
 from federates.distribution.builder import build_circuit, feeder_zones
 from federates.distribution.circuit import Control
+from federates.feeder.metering import DerMeter
 from federates.feeder.plant import Plant
 from federates.feeder.records import FeederRecords
 from federates.scenario.lda import LdaScenario
@@ -38,6 +39,7 @@ class FeederFederate:
             name: self._scenario.portfolio(context.owner_of(name)) for name in context.receivers("der_state")
         }
         self._multiplicity = context.lda.multiplicity
+        self._meter = DerMeter(tuple(self._owners.values()), self._multiplicity, self._clock.step_s)
         self._records = FeederRecords(context.recorder, self._scenario, context.study)
         n = len(self._scenario.fleet)
         self._set_point_kw = self._scenario.initial_set_point_kw()
@@ -104,6 +106,11 @@ class FeederFederate:
         head = circuit.head_power_kva().sum() / KW_PER_MW
         feeders = circuit.feeder_power_kva().sum(axis=1) / KW_PER_MW
         outbox = Outbox()
+        if step >= 0:
+            self._meter.add(plant.p_kw)
+        interval = self._clock.settled_interval(step)
+        if interval is not None:
+            outbox.put(self.ports.der_meters, self._meter.read(interval))
         outbox.put(
             self.ports.telemetry,
             Telemetry(

@@ -178,8 +178,19 @@ class Iso:
         got = grant.inbox.only(self.ports.meters)
         if got is None:
             raise MissingInputError(f"iso at {grant.now} s: transmission has not reported its meters")
-        self._settlement.settle(got.message, self._scenario.tripped(grant.now))
+        der_mwh = self._der_mwh(grant, got.message.interval_s)
+        self._settlement.settle(got.message, der_mwh, self._scenario.tripped(grant.now))
         return Outbox()
+
+    def _der_mwh(self, grant: Grant, interval: SimTime) -> FloatArray:
+        """Metered energy of each aggregator with awards of its own, shape (aggregators,). [MWh]"""
+        read = {name: got.message for name, got in grant.inbox.all(self.ports.der_meters).items()}
+        late = [name for name, message in read.items() if message.interval_s != interval]
+        metered = np.concatenate([np.zeros(0), *(message.energy_mwh for message in read.values())])
+        if late or metered.size != len(self._aggregators):
+            what = f"late are {', '.join(late)}" if late else f"{len(read)} feeders have reported"
+            raise MissingInputError(f"iso at {grant.now} s: the meters of DERs are not all in; {what}")
+        return metered
 
     def _renew_engine(self, now: SimTime) -> None:
         """A new day starts on a new program, so that a run continued there has the same numbers."""

@@ -22,6 +22,20 @@ Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reserves:
+    """Reserves that one clearing awards."""
+
+    unit_mw: FloatArray
+    """Award of each unit, shape (units, products). [MW]"""
+    lda_mw: FloatArray
+    """Award of each LDA, shape (ldas, products). [MW]"""
+    price_usd_per_mwh: FloatArray
+    """Price of each product where it is provided, shape (buses, products). [$/MWh]"""
+    unit_cost_usd_per_h: FloatArray
+    """What each unit asked for its awards, shape (units,). [$/h]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatched:
     """What one clearing decides for one interval, as the settlement takes it."""
 
@@ -51,6 +65,8 @@ class Dispatched:
     """Price before caps, shape (buses,). [$/MWh]"""
     loss_usd_per_mwh: FloatArray
     """Loss part of the raw price, shape (buses,). [$/MWh]"""
+    reserves: Reserves | None = None
+    """Reserves; None where the market has none."""
 
 
 def dispatched(
@@ -60,6 +76,7 @@ def dispatched(
     load_mw: FloatArray,
     loss_mw: FloatArray,
     der_mw: FloatArray,
+    reserves: Reserves | None = None,
 ) -> Dispatched:
     """One interval of a clearing: an hour of a day-ahead one, or (``...``) all of a real-time one.
 
@@ -69,6 +86,8 @@ def dispatched(
         Load outside LDAs and losses that were served, shape (buses,). [MW]
     der_mw
         Injection awarded to the DERs of each aggregator, shape (aggregators,). [MW]
+    reserves
+        Reserves of the interval.
     """
     prices = cleared.prices
     return Dispatched(
@@ -85,6 +104,7 @@ def dispatched(
         lmp_usd_per_mwh=prices.lmp_usd_per_mwh[hour],
         raw_usd_per_mwh=prices.raw_usd_per_mwh[hour],
         loss_usd_per_mwh=prices.loss_usd_per_mwh[hour],
+        reserves=reserves,
     )
 
 
@@ -109,7 +129,7 @@ class Participants:
     """Who has statements, in the order of every array: units, loads, LDAs, DERs, the ISO's own takers.
 
     Under a model in which aggregators have awards of their own, an LDA's position is its interchange less
-    theirs. Their DERs count as delivered as awarded; what they miss is the LDA's.
+    theirs, forward and metered, so that nothing is settled twice.
     """
 
     def __init__(
@@ -117,7 +137,10 @@ class Participants:
         case: TransmissionCase,
         ldas: Sequence[Place],
         aggregators: Sequence[Place],
+        products: tuple[str, ...] = (),
     ) -> None:
+        self.products = products
+        """Names of the reserve products, in the order of every array of them."""
         network = market_network(case)
         buses = np.arange(network.buses_count)
         self._lda_bus: IntArray = np.array([bus for _, bus in ldas], dtype=np.int64)
@@ -165,13 +188,21 @@ class Participants:
             flow_mw=cleared.flow_mw,
             line_price_usd_per_mwh=cleared.line_price_usd_per_mwh,
             dc_mw=cleared.dc_mw,
-            reserve_mw=np.zeros((self.count, 0)),
-            reserve_usd_per_mwh=np.zeros((self.count, 0)),
+            **self._reserves(cleared.reserves),
         )
 
-    def metered(self, read: IntervalMeters, awarded: Market, length_h: float) -> Metered:
-        """Energy of everybody over one interval."""
-        der_mwh = length_h * awarded.injection_mw[self.ders]
+    def _reserves(self, reserves: Reserves | None) -> dict[str, FloatArray]:
+        """Reserve fields of a `Market`: awards and prices of everybody, shape (participants, products)."""
+        awarded_mw = np.zeros((self.count, len(self.products)))
+        price = np.zeros((self.count, len(self.products)))
+        if reserves is not None:
+            awarded_mw[self.units] = reserves.unit_mw
+            awarded_mw[self.ldas] = reserves.lda_mw
+            price = reserves.price_usd_per_mwh[self.places.bus]
+        return {"reserve_mw": awarded_mw, "reserve_usd_per_mwh": price}
+
+    def metered(self, read: IntervalMeters, der_mwh: FloatArray) -> Metered:
+        """Energy of everybody over one interval, given that of the aggregators, shape (aggregators,)."""
         at_lda = np.bincount(self._der_bus, weights=der_mwh, minlength=self.places.buses_count)
         others = (-read.load_mwh, -read.interchange_mwh - at_lda[self._lda_bus], der_mwh)
         injection_mwh = np.zeros(self.count)

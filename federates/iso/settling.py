@@ -51,6 +51,8 @@ class DaySchedule:
 
     markets: tuple[Market, ...]
     """One per hour."""
+    reserve_cost_usd_per_h: FloatArray
+    """What each unit asked for its reserve awards, shape (hours, units). [$/h]"""
     on: BoolArray
     """Whether each fuelled unit is committed, shape (hours, units)."""
     before: RunState
@@ -70,6 +72,8 @@ class _Interval:
 
     begin_s: SimTime
     market: Market
+    reserve_cost_usd_per_h: FloatArray
+    """What each unit asked for its reserve awards, shape (units,). [$/h]"""
     on: BoolArray
     """Whether each fuelled unit is synchronised, shape (units,)."""
     out: BoolArray
@@ -101,6 +105,8 @@ class Settlement:
         The study's time grid.
     recorder
         Takes the tables `SETTLEMENT` and `ACCOUNT`.
+    products
+        Names of the reserve products.
     """
 
     def __init__(
@@ -110,10 +116,11 @@ class Settlement:
         aggregators: Sequence[Place],
         clock: Clock,
         recorder: Recorder,
+        products: tuple[str, ...] = (),
     ) -> None:
         self._units: Units = case.units
         self._fuelled = case.units.of_kind(*FUELLED)
-        self._who = Participants(case, ldas, aggregators)
+        self._who = Participants(case, ldas, aggregators, products)
         self._clock = clock
         self._recorder = recorder
         self._days: dict[int, DaySchedule] = {}
@@ -143,7 +150,10 @@ class Settlement:
             Where the units stand before the day.
         """
         self._days[day] = DaySchedule(
-            markets=tuple(self._who.market(hour) for hour in hours), on=on & self._fuelled, before=before
+            markets=tuple(self._who.market(hour) for hour in hours),
+            reserve_cost_usd_per_h=np.stack([self._reserve_cost_usd_per_h(hour) for hour in hours]),
+            on=on & self._fuelled,
+            before=before,
         )
 
     def real_time(self, now: SimTime, cleared: Dispatched, on: BoolArray, out: BoolArray) -> None:
@@ -154,13 +164,28 @@ class Settlement:
         on, out
             Whether each unit is synchronised, and whether it is out, shape (units,).
         """
-        self._open = _Interval(begin_s=now, market=self._who.market(cleared), on=on & self._fuelled, out=out)
+        self._open = _Interval(
+            begin_s=now,
+            market=self._who.market(cleared),
+            reserve_cost_usd_per_h=self._reserve_cost_usd_per_h(cleared),
+            on=on & self._fuelled,
+            out=out,
+        )
 
-    def settle(self, read: IntervalMeters, out: BoolArray) -> None:
+    def _reserve_cost_usd_per_h(self, cleared: Dispatched) -> FloatArray:
+        if cleared.reserves is None:
+            return np.zeros(len(self._units.ids))
+        return cleared.reserves.unit_cost_usd_per_h
+
+    def settle(self, read: IntervalMeters, der_mwh: FloatArray, out: BoolArray) -> None:
         """Settle the open interval with its meters; close the hour and the day where it ends one.
 
         Parameters
         ----------
+        read
+            Meters of the grid.
+        der_mwh
+            Energy that the DERs of each aggregator injected, shape (aggregators,). [MWh]
         out
             Whether each unit is out as the interval ends, shape (units,).
 
@@ -179,7 +204,9 @@ class Settlement:
         day = self._clock.day_of(begin)
         midnight = self._clock.midnight(day)
         hour = (begin - midnight) // HOUR_S
-        self._settle(interval, self._days[day], hour, read, interval.out | out)
+        metered = self._who.metered(read, der_mwh)
+        self._settle(interval, self._days[day], hour, metered, interval.out | out)
+        self._hour_drawn_mwh = self._hour_drawn_mwh + self._who.drawn_mwh(read)
         over = end >= self._clock.duration_s
         if over or (end - midnight) % HOUR_S == 0:
             self._close_hour(midnight + hour * HOUR_S)
@@ -187,11 +214,10 @@ class Settlement:
             self._close_day(day)
 
     def _settle(
-        self, interval: _Interval, schedule: DaySchedule, hour: int, read: IntervalMeters, out: BoolArray
+        self, interval: _Interval, schedule: DaySchedule, hour: int, metered: Metered, out: BoolArray
     ) -> None:
         length_h = self._clock.market_s / HOUR_S
         places, forward = self._who.places, schedule.markets[hour]
-        metered = self._who.metered(read, interval.market, length_h)
         paid = {
             DAY_AHEAD: settle_day_ahead(places, forward, length_h),
             REAL_TIME: settle_real_time(places, forward, interval.market, metered, length_h),
@@ -199,7 +225,6 @@ class Settlement:
         for market, proceeds in paid.items():
             tally = self._tally[market]
             tally.hour = proceeds if tally.hour is None else tally.hour + proceeds
-        self._hour_drawn_mwh = self._hour_drawn_mwh + self._who.drawn_mwh(read)
         self._gap_mwh += meter_gap_mwh(metered)
         self._tally_units(interval, schedule, hour, metered, out, paid)
 
@@ -218,12 +243,14 @@ class Settlement:
         before = schedule.state(hour)
         run = self._run or (before if first else schedule.state(hour + 1))
         scheduled_mw, given_mw = schedule.markets[hour].injection_mw[of], metered.injection_mwh[of] / length_h
-        planned = length_h * offer_cost_usd_per_h(self._units, scheduled_mw, schedule.on[hour])
+        planned = offer_cost_usd_per_h(self._units, scheduled_mw, schedule.on[hour])
+        planned = length_h * (planned + schedule.reserve_cost_usd_per_h[hour])
         if first:
             planned += starts_usd(self._units, before, schedule.on[hour])
         runs = self._fuelled & (interval.on | (given_mw > RUNS_MW))
         on = np.where(out, run.on, interval.on)
-        incurred = length_h * offer_cost_usd_per_h(self._units, given_mw, runs)
+        incurred = offer_cost_usd_per_h(self._units, given_mw, runs)
+        incurred = length_h * (incurred + interval.reserve_cost_usd_per_h)
         incurred += starts_usd(self._units, run, on)
         self._run = run.after(on, length_h)
         counts = {DAY_AHEAD: self._fuelled, REAL_TIME: self._fuelled & ~out}
@@ -237,7 +264,7 @@ class Settlement:
         for market, tally in self._tally.items():
             assert tally.hour is not None
             takers = tuple(range(self._who.count)[self._who.takers])
-            booked = book(tally.hour, (), self._hour_drawn_mwh, takers)
+            booked = book(tally.hour, self._who.products, self._hour_drawn_mwh, takers)
             self._record(begin, market, booked)
             tally.hour = None
         self._day_drawn_mwh = self._day_drawn_mwh + self._hour_drawn_mwh
@@ -297,6 +324,7 @@ class Settlement:
             state |= {
                 f"{name}_on": schedule.on.astype(np.float64),
                 f"{name}_before": _packed(schedule.before),
+                f"{name}_reserve_cost": schedule.reserve_cost_usd_per_h,
             }
             for f in fields(Market):
                 state[f"{name}_market_{f.name}"] = np.stack([getattr(m, f.name) for m in schedule.markets])
@@ -315,6 +343,7 @@ class Settlement:
             on = state[f"{name}_on"] > 0.5
             self._days[int(day)] = DaySchedule(
                 markets=tuple(Market(**{k: v[h] for k, v in stacked.items()}) for h in range(len(on))),
+                reserve_cost_usd_per_h=state[f"{name}_reserve_cost"],
                 on=on,
                 before=_unpacked(state[f"{name}_before"]),
             )

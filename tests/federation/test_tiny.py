@@ -82,6 +82,19 @@ def test_units_serve_what_was_cleared(runs: Runs, model: str) -> None:
     asserts.assert_market_balances(runs(model))
 
 
+def test_ders_with_awards_of_their_own_are_settled_on_their_meters(runs: Runs) -> None:
+    run_dir = runs("grand_central_blind")
+    tables = RunTables(run_dir)
+    kinds, place = tables.owners("der_type", 2)
+    injected_kw = tables.column("der_type", "p_kw") * tables.multiplicities("der_type")
+    # vehicles are part of the demand, no DER in the market
+    mine = place != kinds.index("ev")
+    metered_mwh = injected_kw[mine].sum() * tables.step_h / asserts.KWH_PER_MWH
+    settled_mwh = asserts.energy_settled_mwh(run_dir)["der"]
+    assert abs(metered_mwh) > 0.1
+    assert abs(settled_mwh - metered_mwh) <= asserts.SETTLED_MWH
+
+
 def test_models_differ_by_what_they_do_to_ders(runs: Runs) -> None:
     sun = {m: asserts.values_of(runs(m), "der_type", "curtailed_kw") for m in MODELS}
     # M0 curtails nothing and lets flexible loads run

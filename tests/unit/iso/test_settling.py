@@ -15,7 +15,7 @@ from federates.core.messages import DerOffers, IntervalMeters
 from federates.core.tables import ACCOUNT, SETTLEMENT
 from federates.core.time import Clock
 from federates.iso.make_whole import RunState
-from federates.iso.participants import Dispatched, Participants, der_injections_mw
+from federates.iso.participants import Dispatched, Participants, Reserves, der_injections_mw
 from federates.iso.settling import Settlement
 from federates.recording.memory import MemoryRecorder
 from tests.unit.iso.market_cases import two_bus
@@ -67,7 +67,7 @@ def read(begin: int, dispatch: Dispatched, length_h: float, more_mw: float = 0.0
         unit_mwh=length_h * (dispatch.unit_mw + more_mw * share),
         set_point_mwh=length_h * dispatch.unit_mw,
         load_mwh=length_h * (dispatch.load_mw + np.array([0.0, more_mw])),
-        interchange_mwh=length_h * (dispatch.import_mw - dispatch.der_mw),
+        interchange_mwh=length_h * (dispatch.import_mw - dispatch.der_mw.sum()),
         losses_mwh=0.0,
         drawn_response_mwh=length_h * more_mw * share,
         loss_response_mwh=np.zeros(2),
@@ -96,7 +96,8 @@ def go(
 ) -> None:
     for begin in begins:
         ledger.real_time(begin, dispatch, on, OUT)
-        ledger.settle(read(begin, dispatch, time.market_s / HOUR_S, more_mw), OUT)
+        length_h = time.market_s / HOUR_S
+        ledger.settle(read(begin, dispatch, length_h, more_mw), length_h * dispatch.der_mw, OUT)
 
 
 def accounts(recorder: MemoryRecorder) -> dict[tuple[str, str], float]:
@@ -161,6 +162,52 @@ def test_an_lda_is_settled_for_its_interchange_less_its_ders() -> None:
     assert accounts(recorder)["day_ahead", "lda_payment_usd"] == 1_600.0
 
 
+def test_what_ders_miss_of_their_awards_is_theirs() -> None:
+    """DERs were awarded 5 MW and gave 3: the interchange is 17, not 15, and the LDA itself as bought."""
+    time = clock(duration_s=HOUR_S)
+    ledger, recorder = settlement(time)
+    dispatch = cleared(import_mw=20.0, der_mw=5.0)
+    ledger.day_ahead(0, [dispatch] * 24, np.stack([ON] * 24), STANDING)
+    ledger.real_time(0, dispatch, ON, OUT)
+    meters = read(0, dispatch, 1.0, more_mw=2.0)
+    meters = replace(meters, load_mwh=dispatch.load_mw, interchange_mwh=np.array([17.0]))
+    ledger.settle(meters, np.array([3.0]), OUT)
+    mwh = dict(zip(recorder.ids(SETTLEMENT), recorder.column(SETTLEMENT, "quantity_mwh"), strict=True))
+    assert mwh["der/own/real_time/energy"] == -2.0
+    assert "lda/south/real_time/energy" not in mwh
+    found = accounts(recorder)
+    assert found["real_time", "unexplained_usd"] == found["real_time", "meter_gap_mwh"] == 0.0
+    # 2 MWh missing at 80, made good at 50
+    assert found["real_time", "imbalance_usd"] == 60.0
+
+
+def test_reserves_have_lines_of_their_own_and_count_for_make_whole() -> None:
+    """B, an hour at its offer of 80 and no load of 300, asks 20 for 10 MW of spin: short of 320.
+
+    At 25 $/MWh spin earns 250, and 70 is left to be made whole; the LDA's 4 MW earn 100; the loads bear 350.
+    """
+    time = clock(duration_s=HOUR_S)
+    recorder = MemoryRecorder()
+    ledger = Settlement(costly(two_bus()), (("south", 1),), (), time, recorder, ("spin",))
+    reserves = Reserves(
+        unit_mw=np.array([[0.0], [10.0]]),
+        lda_mw=np.array([[4.0]]),
+        price_usd_per_mwh=np.array([[5.0], [25.0]]),
+        unit_cost_usd_per_h=np.array([0.0, 20.0]),
+    )
+    dispatch = replace(cleared(), der_mw=np.zeros(0), reserves=reserves)
+    ledger.day_ahead(0, [dispatch] * 24, np.stack([ON] * 24), STANDING)
+    go(ledger, time, range(0, HOUR_S, HOUR_S), dispatch)
+    usd = dict(zip(recorder.ids(SETTLEMENT), recorder.column(SETTLEMENT, "amount_usd"), strict=True))
+    assert usd["unit/B/day_ahead/spin"] == 250.0
+    assert usd["lda/south/day_ahead/spin"] == 100.0
+    assert usd["load/2/day_ahead/reserve_share"] == -350.0
+    assert usd["unit/B/day_ahead/make_whole"] == 70.0
+    found = accounts(recorder)
+    assert found["day_ahead", "reserve_cost_usd"] == 350.0
+    assert not any(value for (market, _), value in found.items() if market == "real_time")
+
+
 def test_start_and_no_load_that_prices_do_not_pay_are_made_whole() -> None:
     """B, off for 10 h, starts for hours 3 and 4: 2 x (300 + 90 x 80) + 1,000, and earns 2 x 7,200: 1,600.
 
@@ -208,7 +255,7 @@ def test_a_unit_that_is_out_is_not_made_whole_for_it() -> None:
     ledger.day_ahead(0, [cleared()] * 24, np.stack([ON] * 24), STANDING)
     dispatch = replace(cleared(load_mw=60.0), lmp_usd_per_mwh=np.array([50.0, 200.0]))
     ledger.real_time(0, dispatch, np.array([True, False]), np.array([False, True]))
-    ledger.settle(read(0, dispatch, 1.0), np.array([False, True]))
+    ledger.settle(read(0, dispatch, 1.0), np.zeros(1), np.array([False, True]))
     usd = dict(zip(recorder.ids(SETTLEMENT), recorder.column(SETTLEMENT, "amount_usd"), strict=True))
     assert usd["unit/B/real_time/energy"] == -18_000.0
     assert not any(name.endswith("/make_whole") for name in usd)
@@ -250,10 +297,10 @@ def test_meters_of_another_interval_are_refused() -> None:
     time = clock()
     ledger, _ = settlement(time)
     with pytest.raises(MissingInputError, match="the one to settle is none"):
-        ledger.settle(read(0, cleared(), 1.0), OUT)
+        ledger.settle(read(0, cleared(), 1.0), np.zeros(1), OUT)
     ledger.real_time(0, cleared(), ON, OUT)
     with pytest.raises(MissingInputError, match="interval at 300 s, but the one to settle is 0 s"):
-        ledger.settle(read(300, cleared(), 1.0), OUT)
+        ledger.settle(read(300, cleared(), 1.0), np.zeros(1), OUT)
 
 
 def test_load_that_is_shed_is_taken_off_loads_losses_and_ldas_alike() -> None:
