@@ -387,6 +387,14 @@ def clear(case: Path, blocks: int, hard_limits: bool, as_json: bool) -> None:
         tandem clear pjm5
         tandem clear my_grid.m --hard-limits
         tandem clear my_grid.json --json
+
+    \b
+    Keys with --json, besides status and exit_reason:
+        objective_usd_per_h                       cost of the dispatch
+        lmp_usd_per_mwh {bus: price}              energy_, congestion_ and loss_usd_per_mwh add up to it
+        dispatch_mw {unit: output}                negative: drawn
+        binding {line: shadow price}
+        unserved_mw, surplus_mw, overload_mw, penalty_priced
     """
 
     def work() -> Answer:
@@ -421,6 +429,14 @@ def commit(day: datetime, gap_pct: float, as_json: bool) -> None:
         tandem commit 2020-07-25
         tandem commit 2020-03-27 --gap 0.1
         tandem commit 2020-09-14 --json
+
+    \b
+    Keys with --json, besides status and exit_reason; lists run over the 24 hours:
+        date, cpu_s, objective_usd, bound_usd, gap_pct, nodes_count, time_limited, pricing_run
+        lmp_usd_per_mwh {bus: [price]}            and energy_, congestion_, loss_usd_per_mwh
+        commitment {unit: [0 or 1]}, dispatch_mw {unit: [output]}
+        binding {line: [shadow price]}
+        unserved_mwh, surplus_mwh, overload_mwh
     """
 
     def work() -> Answer:

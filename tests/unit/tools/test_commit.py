@@ -71,6 +71,14 @@ def test_the_picture_shows_each_hour_of_each_unit_that_ran(summer: dict[str, obj
             assert set(marks) <= {OFF, *LEVELS}
 
 
+def test_the_command_gives_one_object_of_the_same_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _code(["commit", DATE, "--gap", "2", "--json"]) == ExitCode.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"status", "exit_reason", *COMMIT_KEYS}
+    assert found["date"] == DATE
+    assert found["gap_pct"] <= 2.0
+
+
 def test_a_date_outside_the_data_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert _code(["commit", "2021-01-01", "--json"]) == ExitCode.CONFIG
     told = capsys.readouterr()
