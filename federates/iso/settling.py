@@ -22,7 +22,7 @@ from federates.core.tables import ACCOUNT, SETTLEMENT, Recorder
 from federates.core.time import Clock, SimTime
 from federates.iso import ledger
 from federates.iso.ledger import Booked, Line, book, book_make_whole
-from federates.iso.make_whole import RunState, make_whole_usd, offer_cost_usd_per_h, starts_usd
+from federates.iso.make_whole import DAY_AHEAD, MARKETS, REAL_TIME, Operation, RunState, UnitBooks, starts_usd
 from federates.iso.offers import FUELLED
 from federates.iso.participants import Dispatched, Participants, Place
 from federates.iso.settlement import (
@@ -39,8 +39,6 @@ RUNS_MW = 1e-6
 """Output above which a unit runs. [MW]"""
 LEAST_MWH = 1e-9
 """Quantity below which a line without an amount is not written. [MWh]"""
-DAY_AHEAD, REAL_TIME = "day_ahead", "real_time"
-MARKETS = (DAY_AHEAD, REAL_TIME)
 PREFIX = "settlement"
 """Of the names of saved arrays."""
 
@@ -84,10 +82,6 @@ class _Interval:
 class _Tally:
     """What has been settled of one market since the hour and the day began."""
 
-    cost_usd: FloatArray
-    """Offer cost of each unit; in real time, what it adds to the day-ahead one, shape (units,). [$]"""
-    revenue_usd: FloatArray
-    """Likewise, shape (units,). [$]"""
     hour: Proceeds | None = None
     account: FloatArray = field(default_factory=lambda: np.zeros(len(ACCOUNT.columns)))
 
@@ -129,8 +123,8 @@ class Settlement:
         self._begin_day()
 
     def _begin_day(self) -> None:
-        none = np.zeros(len(self._units.ids))
-        self._tally = {market: _Tally(cost_usd=none, revenue_usd=none) for market in MARKETS}
+        self._tally = {market: _Tally() for market in MARKETS}
+        self._books = UnitBooks(self._units, self._fuelled)
         self._hour_drawn_mwh = np.zeros(self._who.count)
         self._day_drawn_mwh = np.zeros(self._who.count)
         self._gap_mwh = 0.0
@@ -226,9 +220,9 @@ class Settlement:
             tally = self._tally[market]
             tally.hour = proceeds if tally.hour is None else tally.hour + proceeds
         self._gap_mwh += meter_gap_mwh(metered)
-        self._tally_units(interval, schedule, hour, metered, out, paid)
+        self._book_units(interval, schedule, hour, metered, out, paid)
 
-    def _tally_units(
+    def _book_units(
         self,
         interval: _Interval,
         schedule: DaySchedule,
@@ -237,28 +231,31 @@ class Settlement:
         out: BoolArray,
         paid: dict[str, Proceeds],
     ) -> None:
-        """Add one interval's offer cost and revenue of the units that the ISO commits."""
+        """Take down one interval's offer cost and revenue of the units."""
         of, length_h = self._who.units, self._clock.market_s / HOUR_S
         first = (interval.begin_s - self._clock.day_start_s) % HOUR_S == 0
-        before = schedule.state(hour)
-        run = self._run or (before if first else schedule.state(hour + 1))
-        scheduled_mw, given_mw = schedule.markets[hour].injection_mw[of], metered.injection_mwh[of] / length_h
-        planned = offer_cost_usd_per_h(self._units, scheduled_mw, schedule.on[hour])
-        planned = length_h * (planned + schedule.reserve_cost_usd_per_h[hour])
-        if first:
-            planned += starts_usd(self._units, before, schedule.on[hour])
-        runs = self._fuelled & (interval.on | (given_mw > RUNS_MW))
+        before = schedule.state(hour if first else hour + 1)
+        run = self._run or before
+        output_mw = metered.injection_mwh[of] / length_h
+        scheduled = Operation(
+            output_mw=schedule.markets[hour].injection_mw[of],
+            on=schedule.on[hour],
+            reserve_cost_usd_per_h=schedule.reserve_cost_usd_per_h[hour],
+            starts_usd=starts_usd(self._units, before, schedule.on[hour]),
+        )
         on = np.where(out, run.on, interval.on)
-        incurred = offer_cost_usd_per_h(self._units, given_mw, runs)
-        incurred = length_h * (incurred + interval.reserve_cost_usd_per_h)
-        incurred += starts_usd(self._units, run, on)
+        incurred = Operation(
+            output_mw=output_mw,
+            on=self._fuelled & (interval.on | (output_mw > RUNS_MW)),
+            reserve_cost_usd_per_h=interval.reserve_cost_usd_per_h,
+            starts_usd=starts_usd(self._units, run, on),
+        )
         self._run = run.after(on, length_h)
-        counts = {DAY_AHEAD: self._fuelled, REAL_TIME: self._fuelled & ~out}
-        cost = {DAY_AHEAD: planned, REAL_TIME: incurred - planned}
-        for market, tally in self._tally.items():
-            revenue = paid[market].energy_usd[of] + paid[market].reserve_usd[of].sum(axis=1)
-            tally.cost_usd = tally.cost_usd + np.where(counts[market], cost[market], 0.0)
-            tally.revenue_usd = tally.revenue_usd + np.where(counts[market], revenue, 0.0)
+        forward, spot = (
+            paid[market].energy_usd[of] + paid[market].reserve_usd[of].sum(axis=1) for market in MARKETS
+        )
+        self._books.add_day_ahead(scheduled, forward, length_h)
+        self._books.add_real_time(scheduled, incurred, spot, length_h, out)
 
     def _close_hour(self, begin: SimTime) -> None:
         for market, tally in self._tally.items():
@@ -272,9 +269,9 @@ class Settlement:
 
     def _close_day(self, day: int) -> None:
         midnight = self._clock.midnight(day)
-        for market, tally in self._tally.items():
+        for market in MARKETS:
             paid = np.zeros(self._who.count)
-            paid[self._who.units] = make_whole_usd(tally.cost_usd, tally.revenue_usd)
+            paid[self._who.units] = self._books.make_whole_usd(market)
             self._record(midnight, market, book_make_whole(paid, self._day_drawn_mwh))
         self._tally[REAL_TIME].account[-1] = self._gap_mwh
         columns = np.stack([tally.account for tally in self._tally.values()], axis=1)

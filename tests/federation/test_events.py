@@ -12,6 +12,8 @@ from federates.core.exit_codes import ExitCode
 from runner.post.load import load
 from runner.progress import display
 from runner.run import start_run
+from runner.study import load_study
+from tests import asserts
 
 TINY = Path(__file__).parents[2] / "configs" / "studies" / "tiny.yaml"
 EVENTS = """\
@@ -58,6 +60,15 @@ def test_a_trip_moves_the_price_and_is_carried_by_the_others(run_dir: Path) -> N
     carried = series(load(run_dir, "system"), "system", "participation_mw")
     assert max(carried[t] for t in carried if TRIP <= t < BACK) > 100 * ONE_MW
     assert max(abs(carried[t]) for t in carried if t < TRIP) < 20 * ONE_MW
+
+
+@pytest.mark.federation
+def test_a_trip_is_settled_at_the_units_own_risk_and_nothing_stays_unexplained(run_dir: Path) -> None:
+    asserts.assert_settled(run_dir, load_study(run_dir / "study.yaml").study)
+    paid = series(load(run_dir, "settlement"), "unit/Brighton/real_time/energy", "amount_usd")
+    assert sum(paid.values()) < -1_000.0
+    made_whole = series(load(run_dir, "settlement"), "unit/Brighton/real_time/make_whole", "amount_usd")
+    assert not made_whole
 
 
 @pytest.mark.federation

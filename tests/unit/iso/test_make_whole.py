@@ -6,7 +6,16 @@ import numpy as np
 
 from federates.cases.rows import UnitRow, units_of
 from federates.iso.ledger import MAKE_WHOLE, book_make_whole
-from federates.iso.make_whole import RunState, make_whole_usd, offer_cost_usd_per_h, starts_usd
+from federates.iso.make_whole import (
+    DAY_AHEAD,
+    REAL_TIME,
+    Operation,
+    RunState,
+    UnitBooks,
+    make_whole_usd,
+    offer_cost_usd_per_h,
+    starts_usd,
+)
 
 UNITS = units_of(
     [
@@ -57,6 +66,43 @@ def test_make_whole_counts_reserve_revenue() -> None:
     assert cost.tolist() == [4_000.0]
     assert make_whole_usd(cost, energy).tolist() == [800.0]
     assert make_whole_usd(cost, energy + reserve).tolist() == [0.0]
+
+
+def operation(output_mw: float, *, starts: float = 0.0) -> Operation:
+    none = np.zeros(1)
+    return Operation(
+        output_mw=np.array([output_mw]),
+        on=ON,
+        reserve_cost_usd_per_h=none,
+        starts_usd=np.array([starts]),
+    )
+
+
+def real_time_usd(output_mw: float, revenue_usd: float, *, out: bool = False) -> float:
+    """Make-whole of an hour that was scheduled at 80 MW."""
+    books = UnitBooks(UNITS, ON)
+    books.add_real_time(operation(80.0), operation(output_mw), np.array([revenue_usd]), 1.0, np.array([out]))
+    assert not books.make_whole_usd(DAY_AHEAD).any()
+    return float(books.make_whole_usd(REAL_TIME)[0])
+
+
+def test_energy_beyond_the_schedule_is_made_whole() -> None:
+    """20 MWh more cost 20 x 25 = 500; at 22 they earn 440; nothing for a unit that is out."""
+    assert real_time_usd(100.0, 440.0) == 60.0
+    assert real_time_usd(100.0, 540.0) == 0.0
+    assert real_time_usd(100.0, 440.0, out=True) == 0.0
+
+
+def test_loss_on_energy_bought_back_is_not_made_whole_but_its_gain_counts() -> None:
+    """10 MWh less save 10 x 25 = 250. Bought back at 90 they cost 900: a loss of 650 at the unit's own risk.
+
+    Bought back at 10 they cost 100: a gain of 150, which a start of 400 in the next hour has to bear first.
+    """
+    assert real_time_usd(70.0, -900.0) == 0.0
+    books = UnitBooks(UNITS, ON)
+    books.add_real_time(operation(80.0), operation(70.0), np.array([-100.0]), 1.0, OFF)
+    books.add_real_time(operation(80.0), operation(80.0, starts=400.0), np.zeros(1), 1.0, OFF)
+    assert books.make_whole_usd(REAL_TIME).tolist() == [250.0]
 
 
 def test_make_whole_is_borne_by_the_loads() -> None:
