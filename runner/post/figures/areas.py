@@ -28,6 +28,14 @@ from runner.post.run_tables import RunTables
 from runner.post.summary import KW_PER_MW
 
 ALL = "All LDAs"
+_WORDS = {
+    "battery": "batteries",
+    "ev": "EVs",
+    "hvac": "heat pumps and air conditioners",
+    "water_heater": "water heaters",
+    "process": "process loads",
+}
+"""Kinds that store, as people call them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +72,21 @@ def _demand(tables: RunTables) -> tuple[View, ...]:
     if len(row) != len(ldas):
         return ()
     pv, storage, unused = output.of("pv")[row], output.of("battery")[row], curtailed.of("pv")[row]
-    vehicles = -output.of("ev")[row]
+    vehicles, generators = -output.of("ev")[row], output.of("generator")[row]
     views = []
     for name, chosen in [(ALL, list(range(len(ldas)))), *((lda, [k]) for k, lda in enumerate(ldas))]:
-        own_net, own_pv, own_storage, own_unused, own_vehicles = (
-            values[chosen].sum(axis=0) for values in (net, pv, storage, unused, vehicles)
+        own_net, own_pv, own_storage, own_unused, own_vehicles, own_generators = (
+            values[chosen].sum(axis=0) for values in (net, pv, storage, unused, vehicles, generators)
         )
+        load = own_net + own_pv + own_storage + own_generators
         traces = [
             line(tables, grid, "PV", own_pv, ORANGE, width=0.8, fill="tozeroy"),
             line(tables, grid, "storage, + discharge", own_storage, PURPLE, width=0.8, fill="tozeroy"),
-            line(tables, grid, "load", own_net + own_pv + own_storage, GREY, dash="dash"),
+            line(tables, grid, "load", load, GREY, dash="dash"),
             line(tables, grid, "net load", own_net, INK, width=2.4),
         ]
+        if own_generators.any():
+            traces.insert(2, line(tables, grid, "small generators", own_generators, BLUE))
         if own_vehicles.any():
             traces.insert(2, line(tables, grid, "EVs, + charging", own_vehicles, GREEN))
         if own_unused.max() > 0.0:
@@ -141,8 +152,8 @@ def _storage(tables: RunTables) -> tuple[View, ...]:
             stored = _by_lda(tables, grid, energy.ldas, energy.of(kind))
             flow = _by_lda(tables, grid, power.ldas, power.of(kind))
             views += [
-                View(name=f"{kind}: energy", traces=stored, y_title="energy stored [MWh]"),
-                View(name=f"{kind}: power", traces=flow, y_title="injection [MW], + discharge"),
+                View(name=f"{_WORDS.get(kind, kind)}: energy", traces=stored, y_title="energy [MWh]"),
+                View(name=f"{_WORDS.get(kind, kind)}: power", traces=flow, y_title="injection [MW]"),
             ]
     return tuple(views)
 
@@ -172,9 +183,10 @@ SECTION = Section(
         Figure(
             key="demand",
             title="Load and net load, with PV, storage and EVs",
-            sees="Net load is the import metered at the interface (black); load = net load + PV + storage."
-            " Load includes electric vehicles (green, on their own besides), flexible load that was served,"
-            " and feeder losses. Multiplicity included; storage is positive when it discharges.",
+            sees="Net load is the import metered at the interface (black); load = net load + PV + storage +"
+            " small generators. Load includes electric vehicles (green, on their own besides), flexible load"
+            " that was served, and feeder losses. Multiplicity included; storage is positive when it"
+            " discharges.",
             needs=("head", "der_type"),
             draw=_demand,
         ),
@@ -190,7 +202,8 @@ SECTION = Section(
         Figure(
             key="storage",
             title="Storage",
-            sees="Energy in the storage of each LDA and the power that it gives, multiplicity included.",
+            sees="Energy in the storage of each LDA and the power that it injects (negative while it charges),"
+            " multiplicity included. Heat and cold count from the edge of the comfort band where none is left.",
             needs=("der_type",),
             draw=_storage,
         ),

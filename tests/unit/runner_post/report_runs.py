@@ -86,9 +86,9 @@ def _areas(run_dir: Path, market: range, steps: range) -> None:
     _record(run_dir, t.AWARD, _rows(market, "a", "b"), award_mw=[10.0, 2.0], lmp_usd_per_mwh=[20.0])
     bids = [(now, f"{lda}/{now}/{k:02d}") for now in market for lda in ("a", "b") for k in (0, 1)]
     _record(run_dir, t.BID, bids, import_mw=[8.0, 12.0, 1.0, 3.0], price_usd_per_mwh=[30.0, 10.0])
-    kinds = ("a/f1/pv", "a/f2/pv", "a/f1/battery", "b/f1/flexible", "a/f2/ev")
-    _record(run_dir, t.DER_TYPE, _rows(steps, *kinds), p_kw=[100.0, 200.0, -50.0, -10.0, -20.0],
-            soc_kwh=[0.0, 0.0, 500.0, 0.0, 0.0], curtailed_kw=[10.0, 0.0, 0.0, 5.0, 0.0])  # fmt: skip
+    kinds = ("a/f1/pv", "a/f2/pv", "a/f1/battery", "b/f1/flexible", "a/f2/ev", "b/f1/generator")
+    _record(run_dir, t.DER_TYPE, _rows(steps, *kinds), p_kw=[100.0, 200.0, -50.0, -10.0, -20.0, 300.0],
+            soc_kwh=[0.0, 0.0, 500.0, *[0.0] * 3], curtailed_kw=[10.0, 0.0, 0.0, 5.0, 0.0, 0.0])  # fmt: skip
     feeders = ("a/f1", "a/f2", "b/f1")
     _record(run_dir, t.FEEDER, _rows(steps, *feeders), v_min_pu=[0.94, 0.96, 0.97], v_p05_pu=[0.97],
             v_median_pu=[1.0], v_p95_pu=[1.02], v_max_pu=[1.03], nodes_outside_a_count=[1.0, 0.0, 0.0],

@@ -179,6 +179,10 @@ def test_load_is_net_load_and_what_der_inject_times_multiplicity(page: Page) -> 
     assert lines["load"] == [13.5] * 60
     # vehicles are within the load, and on a line of their own: 10 times 20 kW
     assert lines["EVs, + charging"] == [0.2] * 60
+    assert "small generators" not in lines
+    other = {trace["name"]: trace["y"] for trace in page.data("demand")["b"]}
+    assert (other["small generators"], other["load"]) == ([0.3] * 60, [2.3] * 60)
+    assert "EVs, + charging" not in other
 
 
 def test_interchange_shows_the_bids_range_award_and_meter(page: Page) -> None:
