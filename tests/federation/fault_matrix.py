@@ -170,6 +170,13 @@ WIRES = (
 )
 UNSOLVED = (
     Case(
+        name="diverging plant",
+        what="thirtyfold",
+        federate="feeder_lda2",
+        at_s=60,
+        says=("DivergedError", "circuit 'lda2'", "loading is beyond"),
+    ),
+    Case(
         name="diverging feeder",
         culprit="dso_lda1",
         sets=("ldas.0.feeders.0.load_scale=30",),

@@ -123,6 +123,18 @@ def _make_programs_infeasible(_: SimTime) -> None:
     Program.solve = solves_the_impossible  # type: ignore[method-assign,assignment]
 
 
+def _draw_thirtyfold(_: SimTime) -> None:
+    """From now on the customers of this process' plants draw thirty times what they should."""
+    from federates.feeder.plant import Plant
+
+    begin = Plant.begin_step
+
+    def begins(plant: Plant, *, demand_p_kw: FloatArray, demand_q_kvar: FloatArray, **rest: object) -> None:
+        begin(plant, demand_p_kw=30.0 * demand_p_kw, demand_q_kvar=30.0 * demand_q_kvar, **rest)  # type: ignore[arg-type]
+
+    Plant.begin_step = begins  # type: ignore[method-assign,assignment]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundaryPower:
     """The message of that name, in kW: another version's."""
@@ -168,6 +180,7 @@ ACTS: dict[str, tuple[Callable[[SimTime], None], Callable[[Outbox], Outbox]]] = 
     "bug": (_bug, _same),
     "hang": (_hang, _same),
     "infeasible": (_make_programs_infeasible, _same),
+    "thirtyfold": (_draw_thirtyfold, _same),
     "kilowatts": (_nothing, _in_kilowatts),
     "wrong message": (_nothing, _as_grid_state),
     "thousandfold": (_nothing, _a_thousandfold),

@@ -202,8 +202,9 @@ SECTION = Section(
         Figure(
             key="storage",
             title="Storage",
-            sees="Energy in the storage of each LDA and the power that it injects (negative while it charges),"
-            " multiplicity included. Heat and cold count from the edge of the comfort band where none is left.",
+            sees="Energy in the storage of each LDA and the power that it injects (negative while it"
+            " charges), multiplicity included. Heat and cold count from the edge of the comfort band at"
+            " which none is left.",
             needs=("der_type",),
             draw=_storage,
         ),
