@@ -194,9 +194,19 @@ class FeederGroup(Settings):
     """Overrides of the published regulator settings."""
     ders: DerMix = DerMix()
     """Distributed resources of each simulated feeder."""
+    der_table: Path | None = None
+    """CSV file of DERs that stand there one by one, beside those of `ders`; columns `name, kind, bus, phases,
+    kw, kwh, kva, owner, aggregator, profile`."""
+    der_profiles: Path | None = None
+    """CSV or Parquet file of what the DERs of `der_table` could give over time: `time` (local standard time)
+    and columns of shares of rated power."""
 
     def misfits(self) -> Iterator[MisfitError]:
-        """Keys that change a circuit, beside a master file, which is taken as it is."""
+        """Profiles that nothing follows, and keys that change a master file, which is taken as it is."""
+        if self.der_profiles is not None and self.der_table is None:
+            yield MisfitError(
+                "der_profiles are followed by the DERs of a der_table; name one", "der_profiles"
+            )
         if not isinstance(self.model, MasterFeeder):
             return
         if self.count != 1:

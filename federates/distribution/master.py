@@ -8,7 +8,7 @@ and capacitors stay as the file has them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +18,13 @@ from federates.distribution.master_faults import at_source, undrivable, unfed, u
 from federates.distribution.model import Feeder, Line, Load
 from federates.distribution.nodes import PHASES, bus_of, fed_from, phase_of
 from federates.distribution.screen import Statement, screen
+from federates.distribution.topology import BusLevel, connection_kv
 
 TOLERANCE_PU = 1e-8
+LEGS = (1, 2)
+"""Numbers of the legs of a centre tap."""
+OPPOSITE = -0.9
+"""Real part of the ratio of two legs' voltages; that of two phases is -0.5."""
 BASE_SHARE = 0.05
 """How far a source may be from its bus's voltage base."""
 SOURCE_X_PU = 1e-6
@@ -44,8 +49,8 @@ class OpenDssFeeder(Feeder):
     """Terminals at the source's bus."""
     rating_mva: float
     """What the elements at the source's bus can carry together. [MVA]"""
-    load_bus_kv: tuple[float, ...]
-    """Line-to-line base at the bus of each load, shape (loads,). [kV]"""
+    levels: Mapping[str, BusLevel]
+    """What each bus offers to a DER; the source's bus offers nothing."""
     load_edits: tuple[str, ...]
     """Commands by which loads that are left at the engine's default keep to their model at low voltage."""
 
@@ -160,9 +165,7 @@ def read_master(path: Path, head_bus: str | None = None) -> OpenDssFeeder:
         heads=published.heads,
         rating_mva=_rating_mva(circuit, published.heads, source.base_kv),
         load_edits=tuple(_load_edits(circuit)),
-        load_bus_kv=tuple(
-            math.sqrt(3) * float(circuit.node_base_v[nodes[0]]) / 1e3 for nodes in circuit.load_nodes
-        ),
+        levels=_levels(circuit, source.bus),
     )
 
 
@@ -176,10 +179,9 @@ def master_circuit(
     ConfigError
         If the engine refuses a command.
     """
-    level = {load.bus: kv for load, kv in zip(feeder.loads, feeder.load_bus_kv, strict=True)}
     commands = []
     for der in ders:
-        kv = level[der.bus] / (math.sqrt(3) if len(der.phases) == 1 else 1.0)
+        kv = connection_kv(feeder.levels[der.bus], der.phases)
         bus = ".".join([der.bus, *map(str, der.phases)])
         commands.append(der_command(der.name, bus, len(der.phases), kv))
     layout = CircuitLayout(
@@ -320,6 +322,24 @@ def _load_edits(circuit: Circuit) -> Iterator[str]:
     for name, v_min_pu in zip(circuit.layout.loads, circuit.load_ratings().v_min_pu, strict=True):
         if math.isclose(v_min_pu, ENGINE_V_MIN_PU):
             yield f"edit load.{name} vminpu={COLLAPSE_PU}"
+
+
+def _levels(circuit: Circuit, source_bus: str) -> dict[str, BusLevel]:
+    nodes: dict[str, dict[int, int]] = {}
+    for node in range(len(circuit.node_names)):
+        bus, phase = bus_of(circuit, node), phase_of(circuit, node)
+        if bus != source_bus and phase in PHASES:
+            nodes.setdefault(bus, {})[phase] = node
+    v_v = circuit.node_voltages_v()
+    levels = {}
+    for bus, at in nodes.items():
+        v = v_v[list(at.values())]
+        levels[bus] = BusLevel(
+            kv=math.sqrt(3) * float(circuit.node_base_v[next(iter(at.values()))]) / 1e3,
+            phases=tuple(sorted(at)),
+            centre_tapped=v.size == len(LEGS) and float((v[0] / v[1]).real) < OPPOSITE,
+        )
+    return levels
 
 
 def _spans(published: PublishedCircuit) -> Iterator[Line]:

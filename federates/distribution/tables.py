@@ -15,86 +15,18 @@ is an empty table. A line that starts with ``#`` is a comment.
 
 from __future__ import annotations
 
-import csv
-import math
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from federates.core.arrays import FloatArray
-from federates.core.errors import ConfigError, MissingInputError
+from federates.core.errors import ConfigError
 from federates.distribution.model import Capacitor, Feeder, Line, LineConfig, Load, Regulator, Transformer
+from federates.distribution.rows import Row, read_rows
 from federates.distribution.topology import CENTRE_TAPPED, bus_levels
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of a table, which knows where it stands."""
-
-    place: str
-    cells: dict[str, str]
-
-    def fault(self, column: str, problem: str) -> ConfigError:
-        return ConfigError(f"{self.place}: {column}: {problem}")
-
-    def text(self, column: str) -> str:
-        value = self.cells[column]
-        if not value:
-            raise self.fault(column, "is empty")
-        return value
-
-    def name(self, column: str) -> str:
-        value = self.text(column)
-        if not _NAME.fullmatch(value):
-            raise self.fault(column, f"{value!r} may hold letters, digits, '_' and '-' only")
-        return value
-
-    def choice(self, column: str, *allowed: str) -> str:
-        value = self.text(column)
-        if value not in allowed:
-            raise self.fault(column, f"{value!r} is none of {', '.join(allowed)}")
-        return value
-
-    def number(self, column: str) -> float:
-        (value,) = self.numbers(column, 1)
-        return value
-
-    def positive(self, column: str) -> float:
-        value = self.number(column)
-        if value <= 0:
-            raise self.fault(column, f"{value} must be above zero")
-        return value
-
-    def numbers(self, column: str, count: int) -> tuple[float, ...]:
-        words = self.text(column).split()
-        if len(words) != count:
-            raise self.fault(column, f"holds {len(words)} numbers where {count} are wanted")
-        try:
-            values = tuple(float(word) for word in words)
-        except ValueError as error:
-            raise self.fault(column, f"{self.cells[column]!r} is not a number") from error
-        if not all(map(math.isfinite, values)):
-            raise self.fault(column, "must be finite")
-        return values
-
-    def phases(self, column: str = "phases") -> tuple[int, ...]:
-        value = self.text(column)
-        if not set(value) <= set("123") or len(set(value)) < len(value):
-            raise self.fault(column, f"{value!r} must be distinct digits of 1, 2, 3")
-        return tuple(map(int, value))
-
-    def triangle(self, column: str, size: int) -> FloatArray:
-        values = self.numbers(column, size * (size + 1) // 2)
-        matrix = np.zeros((size, size))
-        matrix[np.tril_indices(size)] = values
-        return matrix + np.tril(matrix, -1).T
 
 
 def read_feeder(folder: Path) -> Feeder:
@@ -107,7 +39,7 @@ def read_feeder(folder: Path) -> Feeder:
     ConfigError
         If a cell does not fit, with file, line and column.
     """
-    heads = list(_rows(folder / "feeder.csv", "name head_bus kv source"))
+    heads = list(read_rows(folder / "feeder.csv", "name head_bus kv source"))
     if len(heads) != 1:
         raise ConfigError(f"{folder / 'feeder.csv'}: must hold one row, holds {len(heads)}")
     head = heads[0]
@@ -134,32 +66,15 @@ _REGULATOR_COLUMNS = (
 )
 
 
-def _rows(path: Path, columns: str) -> Iterator[_Row]:
-    wanted = columns.split()
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{path} is missing") from error
-    kept = [(number, line) for number, line in enumerate(lines, start=1) if line.strip() and line[0] != "#"]
-    cells = list(csv.reader(line for _, line in kept))
-    if not cells or cells[0] != wanted:
-        raise ConfigError(f"{path}: the first row must read {','.join(wanted)}")
-    for (number, _), values in zip(kept[1:], cells[1:], strict=True):
-        if len(values) != len(wanted):
-            raise ConfigError(f"{path}:{number}: holds {len(values)} cells where {len(wanted)} are wanted")
-        stripped = [value.strip() for value in values]
-        yield _Row(f"{path}:{number}", dict(zip(wanted, stripped, strict=True)))
-
-
 def _table(
-    folder: Path, stem: str, columns: str, build: Callable[[_Row], _T], *, optional: bool = False
+    folder: Path, stem: str, columns: str, build: Callable[[Row], _T], *, optional: bool = False
 ) -> tuple[_T, ...]:
     path = folder / f"{stem}.csv"
     if optional and not path.exists():
         return ()
     seen: dict[str, str] = {}
     items = []
-    for row in _rows(path, columns):
+    for row in read_rows(path, columns):
         name = row.name("name").lower()
         if name in seen:
             raise row.fault("name", f"{name!r} stands already at {seen[name]}")
@@ -168,7 +83,7 @@ def _table(
     return tuple(items)
 
 
-def _config(row: _Row) -> LineConfig:
+def _config(row: Row) -> LineConfig:
     phases = row.phases()
     size = len(phases)
     return LineConfig(
@@ -180,7 +95,7 @@ def _config(row: _Row) -> LineConfig:
     )
 
 
-def _line(row: _Row) -> Line:
+def _line(row: Row) -> Line:
     return Line(
         name=row.name("name"),
         bus1=row.name("bus1"),
@@ -191,7 +106,7 @@ def _line(row: _Row) -> Line:
     )
 
 
-def _transformer(row: _Row) -> Transformer:
+def _transformer(row: Row) -> Transformer:
     return Transformer(
         name=row.name("name"),
         bus1=row.name("bus1"),
@@ -207,7 +122,7 @@ def _transformer(row: _Row) -> Transformer:
     )
 
 
-def _regulator(row: _Row) -> Regulator:
+def _regulator(row: Row) -> Regulator:
     phases = row.phases()
     ganged = row.choice("ganged", "yes", "no") == "yes"
     relays = 1 if ganged else len(phases)
@@ -229,7 +144,7 @@ def _regulator(row: _Row) -> Regulator:
     )
 
 
-def _capacitor(row: _Row) -> Capacitor:
+def _capacitor(row: Row) -> Capacitor:
     return Capacitor(
         name=row.name("name"),
         bus=row.name("bus"),
@@ -239,7 +154,7 @@ def _capacitor(row: _Row) -> Capacitor:
     )
 
 
-def _load(row: _Row) -> Load:
+def _load(row: Row) -> Load:
     phases = row.phases()
     connection = row.choice("connection", "wye", "delta")
     if (connection == "delta") != (len(phases) == 2) and len(phases) < 3:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TypeGuard
 
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray, IntArray
-from federates.core.settings import DerOptOut, FeederGroup, Lda, Study
+from federates.core.settings import DEFAULT_SUPPLIER, DerOptOut, FeederGroup, Lda, Study
 from federates.core.time import LEAD_IN_PHYSICS_S, SimTime
 from federates.der.catalog import Behaviour, build_fleet
 from federates.der.demand import Demand, actual_demand, build_demand, expected_demand
@@ -31,8 +32,11 @@ from federates.distribution.builder import (
     RegulatorOverride,
 )
 from federates.distribution.circuit import Circuit
+from federates.distribution.der_table import TabledDer, read_der_table
 from federates.distribution.master import OpenDssFeeder
 from federates.distribution.model import Feeder
+from federates.scenario.attached import TABLED_KINDS, attached_fleet
+from federates.scenario.profiles import Profiles, read_profiles
 from federates.scenario.sun import clear_sky
 from federates.scenario.system import (
     LDA_STREAMS,
@@ -108,6 +112,10 @@ class _SimulatedFeeder:
     tables: Feeder
     fleet: Fleet
     demand: Demand
+    follows: tuple[str, ...]
+    """Profile of each DER, by name; empty: the feeder's own sun."""
+    profiles: Profiles | None
+    """Those of its table of DERs."""
 
 
 class LdaScenario:
@@ -126,8 +134,11 @@ class LdaScenario:
         self.bus_place = int(self._system.lda_bus[self.place])
         self._area = load_area(study, self.place, case)
         self._forecast = forecast_model(study)
+        midnight = self._clock.at(self._clock.day_start_s)
         self._feeders = [
-            _simulated(self.settings, group, k) for group in self.settings.feeders for k in range(group.count)
+            _simulated(self.settings, group, k, midnight)
+            for group in self.settings.feeders
+            for k in range(group.count)
         ]
         self.feeder_names = tuple(f.name for f in self._feeders)
         self.model = self._model(float(case.buses.base_kv[self.bus_place]))
@@ -143,6 +154,7 @@ class LdaScenario:
         self._der_feeder: IntArray = np.repeat(
             np.arange(len(self._feeders)), [len(f.fleet) for f in self._feeders]
         )
+        self._sun_column = self._sun_columns()
         self.limits = tuple(
             HeadLimits(import_kva=f.group.import_limit_kva, export_kva=f.group.export_limit_kva)
             for f in self._feeders
@@ -165,6 +177,15 @@ class LdaScenario:
             bus_kv=bus_kv,
             feeders=tuple(_instance(f) for f in self._feeders),
         )
+
+    def _sun_columns(self) -> IntArray:
+        """Column of `_profiles` that each DER follows: its feeder's own, or one of its feeder's file."""
+        columns, next_column = [], len(self._feeders)
+        for place, feeder in enumerate(self._feeders):
+            names = feeder.profiles.names if feeder.profiles else ()
+            columns += [next_column + names.index(name) if name else place for name in feeder.follows]
+            next_column += len(names)
+        return np.array(columns, dtype=np.int64)
 
     def portfolio(self, owner: str) -> IntArray:
         """Places in the fleet of an aggregator's DERs."""
@@ -273,9 +294,9 @@ class LdaScenario:
         return hours
 
     def _surroundings(self, begin: SimTime, length_s: int, profile: FloatArray, level: float) -> Surroundings:
-        """``profile``: what the sun gives over rated power, shape (feeders,)."""
+        """``profile``: what the sun gives over rated power, as a row of `_profiles`."""
         return Surroundings(
-            t_s=self._local_s(begin), length_s=length_s, sun=profile[self._der_feeder], level=level
+            t_s=self._local_s(begin), length_s=length_s, sun=profile[self._sun_column], level=level
         )
 
     def uncoordinated_kw(self, conditions: LdaConditions, state: FleetState) -> tuple[FloatArray, FleetState]:
@@ -301,7 +322,8 @@ class LdaScenario:
 
     def _site_kw(self, demand_kw: FloatArray, p_kw: FloatArray) -> FloatArray:
         of_load, of_der = self._sites
-        net: FloatArray = np.bincount(of_load, weights=demand_kw).astype(np.float64)
+        buses = 1 + int(max(of_load.max(initial=-1), of_der.max(initial=-1)))
+        net: FloatArray = np.bincount(of_load, weights=demand_kw, minlength=buses).astype(np.float64)
         passive = np.where(self.behaviour.follows_site, 0.0, p_kw)
         net -= np.bincount(of_der, weights=passive, minlength=net.size)
         site: FloatArray = net[of_der]
@@ -314,7 +336,8 @@ class LdaScenario:
         feeders = zip(self._prefixes, self._feeders, strict=True)
         names = [f"{prefix}{load.bus}" for prefix, f in feeders for load in f.tables.loads]
         loads = np.array([place.setdefault(name, len(place)) for name in names], dtype=np.int64)
-        return loads, np.array([place[bus] for bus in self.fleet.bus], dtype=np.int64)
+        ders = [place.setdefault(bus, len(place)) for bus in self.fleet.bus]
+        return loads, np.array(ders, dtype=np.int64)
 
     def load_node_mask(self, circuit: Circuit) -> BoolArray:
         """Which nodes of a circuit have a load, shape (nodes,)."""
@@ -394,7 +417,10 @@ class LdaScenario:
         return shape
 
     def _profiles(self, t: IntArray) -> FloatArray:
-        """What the sun gives over rated power, shape (times, feeders)."""
+        """What the sun gives over rated power: each feeder's own, then the profiles of their files.
+
+        Shape (times, feeders + profiles). The lead-in sees the profiles' value at the study's start.
+        """
         series = self._system.series("real_time", max(self._clock.day_of(int(t[-1])), 0))
         p_max = self._system.case.units.p_max_mw
         columns = []
@@ -404,7 +430,9 @@ class LdaScenario:
             else:
                 values = series.available_mw[:, [unit]] / p_max[unit]
                 columns.append(interpolated(series, values, t.astype(np.float64))[:, 0])
-        return np.stack(columns, axis=1)
+        own = np.maximum(t, 0) - self._clock.day_start_s
+        files = [f.profiles.at(own) for f in self._feeders if f.profiles]
+        return np.concatenate([np.stack(columns, axis=1), *files], axis=1)
 
 
 def _charging(demand: Demand, t_local_s: IntArray) -> FloatArray:
@@ -413,18 +441,38 @@ def _charging(demand: Demand, t_local_s: IntArray) -> FloatArray:
     return total
 
 
-def _simulated(lda: Lda, group: FeederGroup, place: int) -> _SimulatedFeeder:
+def _simulated(lda: Lda, group: FeederGroup, place: int, midnight: datetime) -> _SimulatedFeeder:
     tables = feeder_tables(group, place)
     seed_id = group.seed_id + place
     mix = jittered(_mix(lda, group), group.jitter, seed_id)
     fleet = build_fleet(tables, mix, seed_id)
+    profiles = None if group.der_profiles is None else read_profiles(group.der_profiles, midnight)
+    rows = _table(lda, group, tables, profiles)
+    if rows:
+        fleet = joined([fleet, attached_fleet(tables, rows, seed_id)])
     return _SimulatedFeeder(
         name=f"{group.name}{place + 1}",
         group=group,
         tables=tables,
         fleet=fleet,
         demand=build_demand(tables, mix, fleet, seed_id),
+        follows=("",) * (len(fleet) - len(rows)) + tuple(row.profile for row in rows),
+        profiles=profiles,
     )
+
+
+def _table(lda: Lda, group: FeederGroup, tables: Feeder, profiles: Profiles | None) -> tuple[TabledDer, ...]:
+    """DERs of a group's table, in the order of their fleet."""
+    if group.der_table is None:
+        return ()
+    rows = read_der_table(
+        group.der_table,
+        tables,
+        kinds=TABLED_KINDS,
+        aggregators=[DEFAULT_SUPPLIER, *(aggregator.name for aggregator in lda.aggregators)],
+        profiles=() if profiles is None else profiles.names,
+    )
+    return tuple(row for kind in TABLED_KINDS for row in rows if row.kind == kind)
 
 
 def _mix(lda: Lda, group: FeederGroup) -> Mix:

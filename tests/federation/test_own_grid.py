@@ -204,6 +204,27 @@ def test_the_study_runs_on_an_opendss_master_file(tmp_path: Path) -> None:
     assert sorted(tables.ids("feeder")[0]) == ["lda1/solar1", "lda2/urban1"]
 
 
+def test_ders_of_a_table_stand_on_a_master_file(tmp_path: Path) -> None:
+    """A roof between the legs of a phase pair, a field on a bus without a load, a battery."""
+    own_master(tmp_path)
+    (tmp_path / "ders.csv").write_text(
+        "name,kind,bus,phases,kw,kwh,kva,owner,aggregator,profile\n"
+        "roof,pv,d,13,60,,66,ann,,south\n"
+        "field,pv,B,123,400,,,bob,,south\n"
+        "store,battery,f,123,80,160,,cem,,\n"
+    )
+    (tmp_path / "sun.csv").write_text("time,south\n2020-03-27T00:00,0.5\n2020-03-27T23:00,0.5\n")
+    model = "{kind: opendss, path: own.dss}\n        der_table: ders.csv\n        der_profiles: sun.csv"
+    path = own_study(tmp_path, (TABLE, model))
+    tables = ran_to_its_end(path, tmp_path / "out")
+    ids, place = tables.ids("der")
+    p_kw = tables.column("der", "p_kw")
+    for name, most_kw in (("roof", 30.0), ("field", 200.0)):
+        given = p_kw[place == next(k for k, i in enumerate(ids) if i == f"lda1/solar1_{name}")]
+        assert given.size == INTERVALS
+        assert given.max() == pytest.approx(most_kw, rel=1e-6)
+
+
 # -- faults ---------------------------------------------------------------------------------------------
 
 
