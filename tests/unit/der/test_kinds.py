@@ -25,7 +25,15 @@ from federates.der.ev import LATE_S, ManagedVehicles, expected_sessions, session
 from federates.der.fleet import Fleet
 from federates.der.generator import SmallGenerator, pays_to_run
 from federates.der.hvac import WEATHER_SPREAD_C, Hvac
-from federates.der.model import DerModel, FleetState, Interval, Step, Surroundings, initial_state
+from federates.der.model import (
+    DerModel,
+    FleetState,
+    Interval,
+    Step,
+    Surroundings,
+    initial_state,
+    plain_interval,
+)
 from federates.der.offer import PricePath
 from federates.der.process import Process
 from federates.der.thermal import UNITS
@@ -86,6 +94,15 @@ def test_pv_yields_its_own_share_of_the_sun_and_a_forecast_does_not_know_it() ->
     full = model.actual(devices, around(devices, sun=1.0)).available_kw
     assert (full <= devices.power_kw).all()
     assert (full == devices.power_kw).any(), "the rating cuts the best units"
+
+
+def test_pv_gives_no_more_than_its_rating_whatever_sun_it_is_told() -> None:
+    model, devices = built("pv", PvSettings(power=1_500.0))
+    for told, given in ((1.3, 1.0), (0.4, 0.4)):
+        interval = plain_interval(HOUR_S, np.zeros(len(devices)), told * devices.power_kw)
+        possible = model.feasible(devices, initial_state(devices), interval)
+        np.testing.assert_allclose(possible.p_max_kw, given * devices.power_kw)
+        assert not possible.p_min_kw.any()
 
 
 def test_curtailed_sun_costs_what_is_stated() -> None:
