@@ -77,7 +77,7 @@ def _answer(case: TransmissionCase, day: DayAhead) -> dict[str, object]:
     return {
         "objective_usd": day.objective_usd,
         "bound_usd": day.search.bound_usd,
-        "gap_pct": 100.0 * day.search.gap,
+        "gap_pct": 100.0 * (day.objective_usd - day.search.bound_usd) / day.objective_usd,
         "nodes_count": day.search.nodes_count,
         "time_limited": day.search.time_limited,
         "pricing_run": PRICING_RUN,
