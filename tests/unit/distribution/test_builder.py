@@ -102,6 +102,25 @@ def test_a_ganged_regulator_moves_its_phases_together() -> None:
     assert ratios == pytest.approx([ratios[0]] * 3, abs=1e-4)
 
 
+def test_a_ganged_regulator_carries_what_its_phases_would_carry_apart() -> None:
+    """Three phases of one unit at three times the rating of a phase: its loading is their mean."""
+    (ganged,) = (r for r in IEEE123.regulators if r.ganged)
+    settings = {name: 3 * getattr(ganged, name) for name in ("v_set_v", "ldc_r_v", "ldc_x_v")}
+    alone = replace(ganged, ganged=False, **settings)
+    loadings = []
+    for regulator in (ganged, alone):
+        feeder = replace(IEEE123, regulators=(regulator, *(r for r in IEEE123.regulators if not r.ganged)))
+        circuit = build_circuit(_lda(FeederInstance(prefix="f", feeder=feeder), bus_kv=4.16))
+        circuit.set_taps(np.zeros(circuit.taps().size))
+        circuit.solve(Control.OFF)
+        name = f"transformer.f_{regulator.name}".lower()
+        mine = [k for k, unit in enumerate(circuit.transformer_ids) if unit.lower().startswith(name)]
+        loadings.append(circuit.transformer_loading_pu()[mine])
+    assert [loading.size for loading in loadings] == [1, 3]
+    assert loadings[0][0] == pytest.approx(loadings[1].mean(), rel=1e-3)
+    assert loadings[0][0] > 0.1
+
+
 @pytest.mark.parametrize(
     ("bus", "phases"), [("675", (1, 2, 3)), ("611", (3,)), ("646", (2, 3)), ("634", (1, 2, 3)), ("634", (2,))]
 )
