@@ -39,15 +39,17 @@ minute a unit u with share phi_u gives
       + \underbrace{\phi_u \, [L^{AC} - L^{mkt}]}_{loss\ difference}
 
 beyond what it was set to (W: all that is drawn, S: all set outputs, L: losses). The *AC-DC loss difference*
-is the second part at the unit's real-time price. *Imbalance* is what the deviations pay less what the first
-part earns, with x^O the participant's own injection, response left out,
+is the second part at the unit's real-time price. *Imbalance* is what
+the deviations pay less what the first part earns, each MWh against the mean price of the units that respond,
+:math:`\bar\pi = \sum_u \phi_u \pi_{n(u)}`; with x^O the participant's own injection, response left out,
 
 .. math::
 
-    imbalance = \sum_k \pi_{n(k)} (x^{RT}_k - x^O_k) - \sum_u \pi_{n(u)} \phi_u (W - S + L^{mkt})
+    imbalance = \sum_k (\pi_{n(k)} - \bar\pi) (x^{RT}_k - x^O_k)
+        - \sum_u (\pi_{n(u)} - \bar\pi) \phi_u (W - S + L^{mkt})
 
-which is zero where one price holds everywhere. So
-
+which is zero where one price holds everywhere. Deviations and responses add up to the same energy unless a
+meter is missing; then its energy is no imbalance but stays unexplained, at that mean price. So
 
 .. math::
 
@@ -234,9 +236,15 @@ def settle_real_time(
             _cap_cost_usd_per_h(places, real_time, real_time.injection_mw),
             _cap_cost_usd_per_h(places, real_time, day_ahead.injection_mw),
         ),
-        imbalance_usd=float(-lmp @ own_deviation_mwh - lmp @ response_mwh),
+        imbalance_usd=float((_mean_response_price(lmp, metered) - lmp) @ (own_deviation_mwh + response_mwh)),
         loss_difference_usd=float(lmp @ difference_mwh),
     )
+
+
+def _mean_response_price(lmp: FloatArray, metered: Metered) -> float:
+    """Mean price of the units that share an imbalance, by their shares; 0 where nobody does. [$/MWh]"""
+    shared_h = float(metered.share_h.sum())
+    return float(lmp @ metered.share_h) / shared_h if shared_h > 0.0 else 0.0
 
 
 def meter_gap_mwh(metered: Metered) -> float:

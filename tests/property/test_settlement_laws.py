@@ -110,17 +110,16 @@ def test_nothing_stays_unexplained(seed: int) -> None:
 @few
 @given(seeds)
 def test_missing_meter_is_seen(seed: int) -> None:
-    """One load's energy line is lost; nothing in duals, flows or the other meters knows of it."""
+    """2 MWh of a load are lost; they stay unexplained at the mean price of the units that respond."""
     rng = np.random.default_rng(seed)
     grid = system(rng)
     day_ahead, real_time = grid.market(rng), grid.market(rng)
     metered = meters(rng, real_time)
-    lost = metered.injection_mwh.copy()
-    lost[-1] += 2.0
-    price = real_time.lmp_usd_per_mwh[grid.places.bus[-1]]
-    paid = settle_real_time(
-        grid.places, day_ahead, real_time, replace(metered, injection_mwh=lost), HOUR_SHARE
-    )
+    lost = np.zeros(PARTICIPANTS)
+    lost[-1] = 2.0
+    seen = replace(metered, injection_mwh=metered.injection_mwh + lost, own_mwh=metered.own_mwh + lost)
+    price = real_time.lmp_usd_per_mwh[grid.places.bus] @ metered.share_h / metered.share_h.sum()
+    paid = settle_real_time(grid.places, day_ahead, real_time, seen, HOUR_SHARE)
     assert abs(meter_gap_mwh(metered)) < 1e-9
     assert abs(book(paid, PRODUCTS, drawn(rng)).accounts_usd[UNEXPLAINED] + 2.0 * price) < DIGITS_USD
 

@@ -122,13 +122,17 @@ def test_deviation_pays_its_own_price_and_imbalance_is_what_making_it_good_leave
 
 
 def test_missing_meter_stays_unexplained() -> None:
-    """The load's meter is lost: it does not pay 320, and gets back the 12,000 of what it bought day-ahead."""
+    """The load's meter is lost: it is paid 12,000 for what it bought; 154 MWh at 50, A's price, are missing.
+
+    Taken in: -12,000 - 200 of A. Imbalance is 150 MWh of deviation at 80 - 50: -4,500. That leaves -7,700.
+    """
     metered = metered_of(np.array([60.0, 90.0, -154.0]), np.array([1.0, 0.0, 0.0]), 0.0, 1.0)
-    lost = replace(metered, injection_mwh=metered.injection_mwh * [1.0, 1.0, 0.0])
+    seen = np.array([1.0, 1.0, 0.0])
+    lost = replace(metered, injection_mwh=seen * metered.injection_mwh, own_mwh=seen * metered.own_mwh)
     assert meter_gap_mwh(metered) == 0.0
     assert meter_gap_mwh(lost) == 154.0
     paid = settle_real_time(PLACES, DAY_AHEAD, DAY_AHEAD, lost, 1.0)
-    assert book(paid, (), DRAWN).accounts_usd[UNEXPLAINED] == -12_320.0
+    assert book(paid, (), DRAWN).accounts_usd[UNEXPLAINED] == -7_700.0
 
 
 def test_capped_price_is_paid_and_the_difference_to_the_raw_one_is_a_cost() -> None:

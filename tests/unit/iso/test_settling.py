@@ -261,6 +261,85 @@ def test_a_unit_that_is_out_is_not_made_whole_for_it() -> None:
     assert not any(name.endswith("/make_whole") for name in usd)
 
 
+def test_a_return_from_an_outage_is_no_start() -> None:
+    """B, scheduled all day, is out in hour 5 and back in hour 6: no part of its 400 is made whole."""
+    time = clock()
+    ledger, recorder = settlement(time, costly(two_bus()))
+    dear = replace(cleared(), lmp_usd_per_mwh=np.array([50.0, 100.0]))
+    ledger.day_ahead(0, [dear] * 24, np.stack([ON] * 24), STANDING)
+    for hour in range(24):
+        out = np.array([False, hour == 5])
+        dispatch = replace(cleared(load_mw=60.0), lmp_usd_per_mwh=dear.lmp_usd_per_mwh) if hour == 5 else dear
+        ledger.real_time(hour * HOUR_S, dispatch, ~out, out)
+        ledger.settle(read(hour * HOUR_S, dispatch, 1.0), np.zeros(1), out)
+    assert accounts(recorder)["real_time", "make_whole_usd"] == 0.0
+    # the same without an outage is a stop and a start that the ISO asked for
+    again, asked = settlement(time, costly(two_bus()))
+    again.day_ahead(0, [dear] * 24, np.stack([ON] * 24), STANDING)
+    for hour in range(24):
+        on = np.array([True, hour != 5])
+        dispatch = (
+            dear if hour != 5 else replace(dear, unit_mw=np.array([60.0, 0.0]), load_mw=np.array([0.0, 60.0]))
+        )
+        go(again, time, range(hour * HOUR_S, (hour + 1) * HOUR_S, HOUR_S), dispatch, on=on)
+    assert accounts(asked)["real_time", "make_whole_usd"] == 400.0
+
+
+def test_a_lost_meter_shows_in_the_account_twice() -> None:
+    """Of 150 MWh the load's meter misses 10: it is paid 800 for them, of which 10 x 30 count as imbalance.
+
+    The rest stays unexplained: 10 MWh at 50 $/MWh, the price of A, which shares imbalances.
+    """
+    time = clock(duration_s=HOUR_S)
+    ledger, recorder = settlement(time)
+    ledger.day_ahead(0, [cleared()] * 24, np.stack([ON] * 24), STANDING)
+    ledger.real_time(0, cleared(), ON, OUT)
+    meters = read(0, cleared(), 1.0)
+    # the grid's own sums know of all that was drawn: nothing had to be made good
+    meters = replace(meters, load_mwh=np.array([0.0, 140.0]))
+    ledger.settle(meters, np.zeros(1), OUT)
+    found = accounts(recorder)
+    assert found["real_time", "meter_gap_mwh"] == 10.0
+    assert found["real_time", "load_payment_usd"] == -800.0
+    assert found["real_time", "imbalance_usd"] == -300.0
+    assert found["real_time", "unexplained_usd"] == -500.0
+
+
+def test_an_lda_that_exports_bears_no_share() -> None:
+    """It sells 5 MW; all of the line's rent goes to the load."""
+    time = clock(duration_s=HOUR_S)
+    ledger, recorder = settlement(time)
+    dispatch = cleared(import_mw=-5.0)
+    ledger.day_ahead(0, [dispatch] * 24, np.stack([ON] * 24), STANDING)
+    go(ledger, time, range(0, HOUR_S, HOUR_S), dispatch)
+    usd = dict(zip(recorder.ids(SETTLEMENT), recorder.column(SETTLEMENT, "amount_usd"), strict=True))
+    assert usd["lda/south/day_ahead/energy"] == 400.0
+    assert usd["load/2/day_ahead/congestion_share"] == 1_800.0
+    assert "lda/south/day_ahead/congestion_share" not in usd
+
+
+def test_energy_without_a_taker_is_taken_by_the_iso_and_never_metered() -> None:
+    """B gives 15 MW for nobody at -20 $/MWh: it pays 300, which the ISO takes in and the load is handed.
+
+    In real time nothing is without a taker: B is set and runs 15 MW lower, as its own deviation.
+    """
+    time = clock(duration_s=HOUR_S)
+    ledger, recorder = settlement(time)
+    flat = np.full(2, -20.0)
+    none = np.zeros(1)
+    calm = replace(cleared(), line_price_usd_per_mwh=none, lmp_usd_per_mwh=flat, raw_usd_per_mwh=flat)
+    surplus = replace(calm, unit_mw=np.array([60.0, 105.0]), surplus_mw=np.array([0.0, 15.0]))
+    ledger.day_ahead(0, [surplus] * 24, np.stack([ON] * 24), STANDING)
+    go(ledger, time, range(0, HOUR_S, HOUR_S), calm)
+    usd = dict(zip(recorder.ids(SETTLEMENT), recorder.column(SETTLEMENT, "amount_usd"), strict=True))
+    assert usd["unit/B/day_ahead/energy"] == -2_100.0
+    assert usd["iso/2/day_ahead/energy"] == 300.0
+    assert usd["load/2/day_ahead/cap_share"] == 300.0
+    assert usd["iso/2/real_time/energy"] == -300.0
+    found = accounts(recorder)
+    assert [found[market, "unexplained_usd"] for market in ("day_ahead", "real_time")] == [0.0, 0.0]
+
+
 def test_saved_and_restored_at_midnight_goes_on_alike() -> None:
     """Two days, the second cleared on the first: one settlement, or two with a state between them."""
     time = clock(duration_s=2 * DAY_S)
