@@ -22,7 +22,7 @@ from federates.der.fleet import Fleet, taken
 from federates.der.model import FleetState, Interval, PricedModel, StoreModel, StoreWorth, Surroundings
 from federates.der.offer import Blocks, PricePath
 from federates.der.storage_value import SIDE_BLOCKS, StorageFleet, marginal_values, offer_blocks
-from federates.der.store import idle_kwh, weighted_hours
+from federates.der.store import idle_kwh
 
 KW_PER_MW = 1_000.0
 S_PER_H = 3_600.0
@@ -157,8 +157,8 @@ class Portfolio:
         possible = self.behaviour.feasible(outlook.state, outlook.interval)
         least, most = possible.p_min_kw[self.stores], possible.p_max_kw[self.stores]
         within = self.storage.limited(-least, np.maximum(most, 0.0))
-        idle, hours = idle_kwh(devices, here, now), weighted_hours(devices, now)
-        blocks = offer_blocks(within, outlook.slopes, idle, hours, np.maximum(-most, 0.0))
+        must = np.maximum(-most, 0.0)
+        blocks = offer_blocks(within, outlook.slopes, idle_kwh(devices, here, now), now.hours, must)
         return Blocks(
             floor_kw=blocks.floor_kw, width_kw=blocks.width_kw, price_usd_per_mwh=blocks.price_usd_per_mwh
         )

@@ -135,6 +135,15 @@ DER_TYPE = _table(
     "soc_kwh | kWh | energy stored",
     "curtailed_kw | kW | available but not injected (PV), or demand not served (flexible load)",
 )  # fmt: skip
+DER_SERVICE = _table(
+    "der_service", "LDA/feeder/kind",
+    "what a market interval cost and left undone, by kind, on one simulated feeder (unmultiplied)",
+    "unserved_kwh | kWh | energy due and missing: at a vehicle's departure, at the close of a window",
+    "outside_min | min | time that rooms and tanks were outside their comfort bands, every unit counted",
+    "starts_count | - | starts of generators",
+    "cost_usd | $ | true cost: fuel, starts, wear, use forgone, sun not taken",
+    "co2_kg | kg | emissions of generators",
+)  # fmt: skip
 DER = _table(
     "der", "LDA/feeder/DER", "one DER at the end of a market interval (unmultiplied)",
     "p_kw | kW | injection",
@@ -267,9 +276,9 @@ TIMING = _table(
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
-        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER, NODE, BID, AWARD, DISPATCH,
-        BINDING, LMP, DA_LMP, CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, DA_INTERFACE, DAY_AHEAD, SETTLEMENT,
-        ACCOUNT, EVENT, MESSAGE, TIMING,
+        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, NODE, BID, AWARD,
+        DISPATCH, BINDING, LMP, DA_LMP, CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, DA_INTERFACE, DAY_AHEAD,
+        SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING,
     )
 }  # fmt: skip
 """Every table by name."""

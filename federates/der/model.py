@@ -64,7 +64,7 @@ class Interval:
     due_s: FloatArray
     """Time from the interval's beginning until then; inf where nothing is due. [s]"""
     fresh: BoolArray
-    """Whether a store starts empty with this interval."""
+    """Whether a store is empty at the interval's beginning, whatever it held before."""
 
     @property
     def hours(self) -> float:

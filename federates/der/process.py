@@ -38,7 +38,7 @@ _BEGIN_S, _END_S = "process_begin_s", "process_end_s"
 
 
 class Process(StoreModel[ProcessSettings]):
-    """The work of a day as a store that starts empty with the window and should be full at its end.
+    """The work of a day as a store that is empty when the window opens and should be full when it closes.
 
     What is then missing is forgone at its value of use.
     """
@@ -84,12 +84,11 @@ class Process(StoreModel[ProcessSettings]):
         begin, end = around.t_s % DAY_S, around.t_s % DAY_S + around.length_s
         opens, closes = devices.own[_BEGIN_S], devices.own[_END_S]
         inside = (opens <= begin) & (end <= closes)
-        first = inside & (begin - around.length_s < opens)
         return replace(
             plain_interval(around.length_s, np.where(inside, -devices.power_kw, 0.0), np.zeros(len(devices))),
             due_kwh=np.where(inside, wanted_kwh, 0.0),
             due_s=np.where(inside, closes - begin, np.inf),
-            fresh=first,
+            fresh=~inside,
         )
 
     def feasible(self, devices: Fleet, state: FleetState, interval: Interval) -> PqRange:
@@ -106,13 +105,13 @@ class Process(StoreModel[ProcessSettings]):
         return interval.least_kw
 
     def worth(self, devices: Fleet) -> StoreWorth:
-        """Work that is missing when the window closes is forgone at its value of use."""
+        """Work that is missing when the window closes is forgone; what is done at the end saves buying it."""
         n = len(devices)
         return StoreWorth(
             discharge_kw=np.zeros(n),
             due_usd_per_mwh=devices.value_usd_per_mwh[:, 0],
-            terminal_share=np.zeros(n),
-            terminal_below_kwh=np.zeros(n),
+            terminal_share=np.ones(n),
+            terminal_below_kwh=devices.own[_DAILY_KWH],
         )
 
     def advance(self, devices: Fleet, state: FleetState, p_kw: FloatArray, interval: Interval) -> Step:

@@ -14,7 +14,7 @@ store; powers and prices are those at the terminals.
 What lies beyond a battery is added to the same recursion. A store that is not connected has no reach. One
 that leaks or gains by itself is carried from s to ``k s + f`` first, so that its slope is ``k`` times that of
 the place where it is carried. One that is due is worth its price for every MWh that is still asked for then;
-one that starts empty afresh is worth nothing before.
+one that is emptied is worth nothing before.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from federates.der.store import idle_hours
 
 CELLS = 48
 SIDE_BLOCKS = 2
+BELOW_USD_PER_MWH = 1_000.0
+"""Worth of a MWh to a store that its power cannot keep from falling below empty. [$/MWh]"""
 KWH_PER_MWH = 1e3
 
 
@@ -74,6 +76,10 @@ class StorageFleet:
         """Number of stores."""
         return self.energy_kwh.size
 
+    def counting_share(self, length_h: float) -> FloatArray:
+        """Share of what is moved through a stretch that is left of it at its end, shape (stores,)."""
+        return idle_hours(self.leak_per_h, length_h) / length_h
+
     def limited(self, charge_kw: FloatArray, discharge_kw: FloatArray) -> StorageFleet:
         """The same stores with no more than these powers."""
         return replace(
@@ -98,8 +104,9 @@ class StorageBlocks:
 def _cells_in_reach(fleet: StorageFleet, length_h: float, cells: int) -> tuple[IntArray, IntArray]:
     """Cells that a full charge and a full discharge move in ``length_h``; at least one with any power."""
     per_kwh = cells / fleet.energy_kwh
-    charge = np.rint(fleet.charge_kw * fleet.charge_efficiency * length_h * per_kwh)
-    discharge = np.rint(fleet.discharge_kw / fleet.discharge_efficiency * length_h * per_kwh)
+    hours = idle_hours(fleet.leak_per_h, length_h)
+    charge = np.rint(fleet.charge_kw * fleet.charge_efficiency * hours * per_kwh)
+    discharge = np.rint(fleet.discharge_kw / fleet.discharge_efficiency * hours * per_kwh)
     return (
         np.where(fleet.charge_kw > 0, np.clip(charge, 1, cells), 0).astype(np.int64),
         np.where(fleet.discharge_kw > 0, np.clip(discharge, 1, cells), 0).astype(np.int64),
@@ -147,7 +154,7 @@ def marginal_values(
     for t in range(horizon - 1, -1, -1):
         price, hours = float(price_usd_per_mwh[t]), float(length_h[t])
         if path is None:
-            mu[t] = _through(fleet, mu[t + 1], price, hours)
+            mu[t] = _through(fleet, mu[t + 1], price, hours)[:, cells:]
             continue
         now = path[t]
         due = now.is_last[:, None] & (level_kwh < now.due_kwh[:, None])
@@ -164,32 +171,41 @@ def _cell_middles_kwh(fleet: StorageFleet, cells: int) -> FloatArray:
 
 
 def _through(fleet: StorageFleet, after: FloatArray, price_usd_per_mwh: float, length_h: float) -> FloatArray:
-    """Slopes before charge and discharge of one interval, from those after it, shape (stores, cells)."""
+    """Slopes before charge and discharge of one interval, from those after it, shape (stores, 2 * cells).
+
+    The first half lies below empty, whence the interval must charge: at the price where its reach allows, at
+    `BELOW_USD_PER_MWH` where it does not.
+    """
     n = after.shape[1]
     padded = np.empty((fleet.count, 3 * n))
     padded[:, :n], padded[:, n : 2 * n], padded[:, 2 * n :] = np.inf, after, -np.inf
-    place = np.arange(n) + n
+    place = np.arange(2 * n)
     half_wear = fleet.wear_usd_per_mwh / 2
     up, down = _cells_in_reach(fleet, length_h, n)
-    store_cost = ((price_usd_per_mwh + half_wear) / fleet.charge_efficiency)[:, None]
-    use_income = ((price_usd_per_mwh - half_wear) * fleet.discharge_efficiency)[:, None]
+    counts = fleet.counting_share(length_h)
+    store_cost = ((price_usd_per_mwh + half_wear) / (fleet.charge_efficiency * counts))[:, None]
+    use_income = ((price_usd_per_mwh - half_wear) * (fleet.discharge_efficiency / counts))[:, None]
     use_income = np.minimum(use_income, store_cost)
     above = np.take_along_axis(padded, place + up[:, None], axis=1)
-    below = np.take_along_axis(padded, place - down[:, None], axis=1)
-    kept = np.maximum(after, np.minimum(use_income, below))
-    return np.asarray(np.maximum(above, np.minimum(store_cost, kept)))
+    below = np.take_along_axis(padded, np.maximum(place - down[:, None], 0), axis=1)
+    kept = np.maximum(padded[:, : 2 * n], np.minimum(use_income, below))
+    slopes = np.maximum(above, np.minimum(store_cost, kept))
+    return np.where(np.isposinf(slopes), BELOW_USD_PER_MWH, slopes)
 
 
 def _carried(fleet: StorageFleet, after: FloatArray, now: Interval, length_h: float) -> FloatArray:
-    """Slopes before a store's own leak and gain of one interval, linear between cells, held at the ends."""
+    """Slopes before a store's own leak and gain of one interval, shape (stores, cells).
+
+    Linear between the cells of ``after``, which reach below empty; held at the ends.
+    """
+    n = after.shape[1] // 2
     if not (now.flow_kw.any() or fleet.leak_per_h.any()):
-        return after
-    n = after.shape[1]
+        return after[:, n:]
     kept = np.exp(-fleet.leak_per_h * length_h)
     gained = now.flow_kw * idle_hours(fleet.leak_per_h, length_h)
     level = _cell_middles_kwh(fleet, n) * kept[:, None] + gained[:, None]
-    position = np.clip(level * n / fleet.energy_kwh[:, None] - 0.5, 0.0, n - 1.0)
-    low = np.minimum(position.astype(np.int64), n - 2)
+    position = np.clip(level * n / fleet.energy_kwh[:, None] - 0.5 + n, 0.0, 2.0 * n - 1.0)
+    low = np.minimum(position.astype(np.int64), 2 * n - 2)
     part = position - low
     below, above = (np.take_along_axis(after, low + k, axis=1) for k in (0, 1))
     return np.asarray(kept[:, None] * (below * (1.0 - part) + above * part))
@@ -220,7 +236,7 @@ def offer_blocks(
     fleet: StorageFleet,
     mu_usd_per_mwh: FloatArray,
     idle_kwh: FloatArray,
-    length_h: FloatArray | float,
+    length_h: float,
     must_kw: FloatArray | float = 0.0,
     side_blocks: int = SIDE_BLOCKS,
 ) -> StorageBlocks:
@@ -237,27 +253,29 @@ def offer_blocks(
     idle_kwh
         Energy that would be held then without charge and discharge, shape (stores,). [kWh]
     length_h
-        Hours for which a constant power counts, scalar or shape (stores,). [h]
+        Length of the interval. [h]
     must_kw
         Charge that is not offered, at most the greatest one, scalar or shape (stores,). [kW]
     """
-    soc = np.clip(idle_kwh + must_kw * fleet.charge_efficiency * length_h, 0.0, fleet.energy_kwh)
+    hours = idle_hours(fleet.leak_per_h, length_h)
+    counts = fleet.counting_share(length_h)[:, None]
+    soc = np.clip(idle_kwh + must_kw * fleet.charge_efficiency * hours, 0.0, fleet.energy_kwh)
     half_wear = fleet.wear_usd_per_mwh[:, None] / 2
-    take_kwh = np.minimum(fleet.discharge_kw * length_h / fleet.discharge_efficiency, soc)
+    take_kwh = np.minimum(fleet.discharge_kw * hours / fleet.discharge_efficiency, soc)
     spare_kw = fleet.charge_kw - must_kw
-    store_kwh = np.minimum(spare_kw * length_h * fleet.charge_efficiency, fleet.energy_kwh - soc)
+    store_kwh = np.minimum(spare_kw * hours * fleet.charge_efficiency, fleet.energy_kwh - soc)
     # From the fullest reachable state down to the emptiest: slopes, hence prices, rise along the way.
     steps = np.linspace(0.0, 1.0, side_blocks + 1)
     charge_slope = _mean_slopes(
         fleet, mu_usd_per_mwh, (soc + store_kwh)[:, None] - store_kwh[:, None] * steps
     )
     discharge_slope = _mean_slopes(fleet, mu_usd_per_mwh, soc[:, None] - take_kwh[:, None] * steps)
-    charge_kw = store_kwh / (fleet.charge_efficiency * length_h)
-    discharge_kw = take_kwh * fleet.discharge_efficiency / length_h
+    charge_kw = store_kwh / (fleet.charge_efficiency * hours)
+    discharge_kw = take_kwh * fleet.discharge_efficiency / hours
     price = np.concatenate(
         [
-            charge_slope * fleet.charge_efficiency[:, None] - half_wear,
-            discharge_slope / fleet.discharge_efficiency[:, None] + half_wear,
+            charge_slope * (fleet.charge_efficiency[:, None] * counts) - half_wear,
+            discharge_slope / (fleet.discharge_efficiency[:, None] / counts) + half_wear,
         ],
         axis=1,
     )

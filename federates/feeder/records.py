@@ -18,6 +18,8 @@ VEHICLES = "ev"
 KINDS = ("pv", "battery", "flexible", VEHICLES)
 """Kinds of table ``der_type`` with a row in every LDA, so that studies are laid side by side. Vehicles that
 charge on arrival are part of the demand: no DERs of the fleet."""
+SERVICE = ("unserved_kwh", "outside_min", "started", "cost_usd", "co2_kg")
+"""What a step leaves behind, in the order of table ``der_service``."""
 
 
 class FeederRecords:
@@ -37,12 +39,14 @@ class FeederRecords:
         kind = np.array([self._kinds.index(k) for k in scenario.fleet.kind], dtype=np.int64)
         self._type_of = np.array(scenario.model.der_feeder, dtype=np.int64) * len(self._kinds) + kind
         self._node_ids: tuple[str, ...] = ()
+        self._service = np.zeros((len(SERVICE), len(self._type_ids)))
 
     def step(
         self, t: SimTime, plant: Plant, v_pu: float, set_point_kw: FloatArray, taps_before: FloatArray
     ) -> None:
         """One accepted physical step."""
         self._head(t, plant, v_pu)
+        self._service_rows(t, plant)
         self._feeder_rows(t, plant, taps_before)
         self._der_rows(t, plant, set_point_kw)
         if self._study.record.nodes:
@@ -93,12 +97,24 @@ class FeederRecords:
             )
         self._recorder.add(tables.FEEDER, t, self._feeders, *np.array(rows, dtype=np.float64).T)
 
+    def _service_rows(self, t: SimTime, plant: Plant) -> None:
+        """Sums of a market interval, written with its last step."""
+        self._service += [self._by_type(getattr(plant.last, name)) for name in SERVICE]
+        interval = self._study.clock.settled_interval(t)
+        if interval is not None:
+            self._recorder.add(tables.DER_SERVICE, interval, self._type_ids, *self._service)
+            self._service = np.zeros_like(self._service)
+
+    def _by_type(self, values: FloatArray) -> FloatArray:
+        """Sums over each feeder's DERs of a kind, shape (feeders * kinds,)."""
+        total = np.bincount(self._type_of, weights=values, minlength=len(self._type_ids))
+        return total.astype(np.float64)
+
     def _der_rows(self, t: SimTime, plant: Plant, set_point_kw: FloatArray) -> None:
         actual = self._scenario.actual(t)
-        types = len(self._type_ids)
         curtailed = self._scenario.behaviour.curtailed_kw(plant.p_kw, actual.ders)
         injected, *others = (
-            np.bincount(self._type_of, weights=values, minlength=types).astype(np.float64)
+            self._by_type(values)
             for values in (plant.p_kw, plant.q_kvar, actual.available_kw, plant.state.energy_kwh, curtailed)
         )
         vehicles = slice(self._kinds.index(VEHICLES), None, len(self._kinds))
