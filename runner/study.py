@@ -119,6 +119,8 @@ def _inputs(tree: Node, plain: dict[str, Plain]) -> Iterator[InputFile]:
     faults: list[Fault] = []
     for at in path_keys(Study, tree):
         node = tree.nearest(at)
+        if node.value is None:  # a path that may be left out, as a run writes down its study
+            continue
         found = _located(str(node.value), node.place)
         if found is None:
             shown = os.path.normpath(_folder(node.place) / str(node.value))
