@@ -33,7 +33,7 @@ class EmptyFederate:
     @property
     def phases(self) -> Mapping[int, Phase]:
         return {
-            "iso": {0: Phase(Cadence.MARKET, self._act)},
+            "iso": {0: Phase(Cadence.MARKET, self._act), 48: Phase(Cadence.SETTLE, self._act)},
             "transmission": {5: Phase(Cadence.STEP, self._solve_bulk, 45)},
             "feeder": {4: Phase(Cadence.STEP, self._solve_feeder, 44)},
             "dso": {1: Phase(Cadence.MARKET, self._act), 53: Phase(Cadence.GATE, self._act)},
