@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.iso.ledger import CLEARING, UNEXPLAINED, Booked, Ledger, book, book_make_whole
+from federates.iso.participants import Participants, dispatched
 from federates.iso.settlement import (
     Market,
     Metered,
@@ -18,6 +19,7 @@ from federates.iso.settlement import (
     settle_day_ahead,
     settle_real_time,
 )
+from tests.property.test_market_laws import clear, market, random_case
 from tests.unit.iso.settlement_cases import as_dispatched, metered_of
 
 BUSES, BRANCHES, PARTICIPANTS, PRODUCTS = 6, 9, 20, ("spin", "reg_up")
@@ -25,6 +27,10 @@ HOUR_SHARE = 1.0 / 12.0
 CENT_USD = 0.01
 DIGITS_USD = 1e-6
 """Of sums of some 1e6 $: ten digits."""
+SOLVED_USD = 1e-4
+"""The solver's tolerance of 1e-9 MW at prices of some 1e3 $/MWh, on some 20 rows, with room."""
+LOAD_FACTORS = (0.6, 1.0, 1.6, 6.0, -1.5)
+"""Of the load of every bus; negative: it feeds in and cannot be curtailed."""
 few = settings(max_examples=60, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -233,3 +239,42 @@ def test_make_whole_is_never_taken_and_always_borne(seed: int) -> None:
     assert (amounts[1] <= 0.0).all()
     assert abs(amounts.sum() + booked.accounts_usd["rounding"]) <= DIGITS_USD
     assert booked.accounts_usd[UNEXPLAINED] == 0.0
+
+
+@few
+@given(seeds, st.sampled_from(LOAD_FACTORS))
+def test_rents_of_a_real_clearing_explain_what_it_takes_in(seed: int, load_factor: float) -> None:
+    """Bids, curves and blocks on a meshed grid: lines bind, load is shed, or energy finds no taker."""
+    case = random_case(np.random.default_rng(seed))
+    load_mw = load_factor * case.buses.load_mw
+    cleared = clear(market(case), case, seed, load_mw)
+    buses = len(case.buses.ids)
+    slots_bus = np.arange(cleared.block_mw.size) % buses
+    who = Participants(case, (("x", 2), ("y", 4)), tuple((f"at {k}", k) for k in range(buses)))
+    taken = dispatched(
+        cleared,
+        ...,
+        load_mw=load_mw,
+        loss_mw=np.zeros(buses),
+        der_mw=np.bincount(slots_bus, weights=cleared.block_mw, minlength=buses),
+    )
+    share = np.zeros(who.count)
+    share[who.loads] = case.buses.load_mw
+    takers = tuple(range(who.count)[who.takers])
+    booked = book(settle_day_ahead(who.places, who.market(taken), 1.0), (), share, takers)
+    assert abs(booked.accounts_usd[UNEXPLAINED]) <= SOLVED_USD
+
+
+def test_real_clearings_of_the_law_bind_shed_and_spill() -> None:
+    """What the law above is tried on has congestion, unserved load, capped prices and dumped energy."""
+    seen = {"binds": False, "sheds": False, "spills": False, "caps": False}
+    for seed in range(12):
+        case = random_case(np.random.default_rng(seed))
+        for load_factor in LOAD_FACTORS:
+            cleared = clear(market(case), case, seed, load_factor * case.buses.load_mw)
+            prices = cleared.prices
+            seen["binds"] |= bool(cleared.binding.size)
+            seen["sheds"] |= bool(cleared.shed_mw.max() > 1.0)
+            seen["spills"] |= bool(cleared.surplus_mw.max() > 1.0)
+            seen["caps"] |= not np.array_equal(prices.lmp_usd_per_mwh, prices.raw_usd_per_mwh)
+    assert all(seen.values()), seen
