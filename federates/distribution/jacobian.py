@@ -71,12 +71,33 @@ class NodalNetwork:
 
         Zero but at the source: what is left is the error of the equations or of the solution.
         """
-        v_v = self._circuit.node_voltages_v()
-        load_va = self._models.drawn_va(self.load_legs, self._load_va(), self.load_legs.across_v(v_v))
-        into_loads = np.conj(load_va / self.load_legs.across_v(v_v))
-        into_ders = np.conj(self._der_va() / self.der_legs.across_v(v_v))
+        return self._drawn_at(self._circuit.node_voltages_v(), self._circuit.ders_kva())
+
+    def _drawn_at(self, v_v: ComplexArray, ders_kva: ComplexArray) -> ComplexArray:
+        load_u_v, der_u_v = self.load_legs.across_v(v_v), self.der_legs.across_v(v_v)
+        into_loads = np.conj(self._models.drawn_va(self.load_legs, self._load_va(), load_u_v) / load_u_v)
+        into_ders = np.conj(self._der_va(ders_kva) / der_u_v)
         drawn = self._load_incidence.T @ into_loads + self._der_incidence.T @ into_ders
         return np.asarray(self._admittance() @ v_v + drawn)
+
+    def corrected_pu(self, jacobian: Jacobian, dp_kw: FloatArray, dq_kvar: FloatArray) -> FloatArray:
+        """Every voltage after a move, with what the linear map leaves over put right, shape (nodes,). [pu]
+
+        One more solve with the same factors (a chord step of Newton's method); its difference from
+        `Jacobian.voltage_pu` tells how far the linear map can be trusted for this move.
+
+        Parameters
+        ----------
+        jacobian
+            This network's at the circuit's present state.
+        dp_kw, dq_kvar
+            Move, shape (ders,). [kW], [kvar]
+        """
+        moved_v = jacobian.node_v + jacobian.moved_v(dp_kw, dq_kvar)
+        ders_kva = self._circuit.ders_kva()
+        left = self._drawn_at(moved_v, ders_kva + dp_kw + 1j * dq_kvar)
+        left -= self._drawn_at(jacobian.node_v, ders_kva)
+        return np.abs(moved_v - jacobian.solved_v(left)) / jacobian.base_v
 
     def at_present(self) -> Jacobian:
         """Jacobian at the circuit's last solved state.
@@ -89,7 +110,7 @@ class NodalNetwork:
         v_v = self._circuit.node_voltages_v()
         load_u_v, der_u_v = self.load_legs.across_v(v_v), self.der_legs.across_v(v_v)
         a, b = self._models.derivative(self.load_legs, self._load_va(), load_u_v)
-        der_b = -np.conj(self._der_va() / der_u_v**2)
+        der_b = -np.conj(self._der_va(self._circuit.ders_kva()) / der_u_v**2)
         shunt_a = _between(self._load_incidence, a)
         shunt_b = _between(self._load_incidence, b) + _between(self._der_incidence, der_b)
         return Jacobian(
@@ -103,9 +124,9 @@ class NodalNetwork:
         """What each load leg is asked to draw at rated voltage."""
         return VA_PER_KVA * self._circuit.loads_kva()[self.load_legs.element] * self.load_legs.share
 
-    def _der_va(self) -> ComplexArray:
+    def _der_va(self, ders_kva: ComplexArray) -> ComplexArray:
         """What each DER leg draws, whatever its voltage."""
-        return -VA_PER_KVA * self._circuit.ders_kva()[self.der_legs.element] * self.der_legs.share
+        return -VA_PER_KVA * ders_kva[self.der_legs.element] * self.der_legs.share
 
     def _admittance(self) -> csr_array:
         moving = [(b.name, b.nodes1 + b.nodes2) for b in self._moving]
@@ -151,12 +172,12 @@ class Jacobian:
         """
         ds = dp_kw if dq_kvar is None else dp_kw - 1j * dq_kvar
         drive = self.injection @ ds
-        return self._solved(drive.reshape(drive.shape[0], -1)).reshape(drive.shape)
+        return self.solved_v(drive)
 
     def columns_v(self, ders: IntArray) -> tuple[ComplexArray, ComplexArray]:
         """Change of every voltage by kW and by kvar of some DERs, each of shape (nodes, ders). [V]"""
         drive = self.injection[:, ders].toarray()
-        return self._solved(drive), self._solved(-1j * drive)
+        return self.solved_v(drive), self.solved_v(-1j * drive)
 
     def dv_pu(self, dp_kw: FloatArray, dq_kvar: FloatArray | None = None) -> FloatArray:
         """Change of every voltage's magnitude, shape as `moved_v`'s. [pu]"""
@@ -195,15 +216,16 @@ class Jacobian:
         sensitivity = np.asarray((self.injection.T @ np.conj(by_current)).T)
         return np.ascontiguousarray(sensitivity.real), np.ascontiguousarray(sensitivity.imag)
 
-    def _solved(self, current: ComplexArray) -> ComplexArray:
-        """Voltages that follow from currents, column by column."""
+    def solved_v(self, current_a: ComplexArray) -> ComplexArray:
+        """Change of every voltage by currents into the nodes, shape (nodes,) or (nodes, cases). [V]"""
+        current = current_a.reshape(current_a.shape[0], -1)
         n, count = current.shape
         voltage = np.empty((n, count), dtype=np.complex128)
         for first in range(0, count, CHUNK):
             part = current[:, first : first + CHUNK]
             both = self.factors.solve(np.concatenate([part.real, part.imag]))
             voltage[:, first : first + CHUNK] = both[:n] + 1j * both[n:]
-        return voltage
+        return voltage.reshape(current_a.shape)
 
     def _adjoint(self, weights: ComplexArray | csc_array) -> ComplexArray:
         """Weights on currents that give what the weights on voltages give."""

@@ -15,10 +15,11 @@ from federates.core.errors import MissingInputError
 from federates.core.messages import BoundaryPower, BoundaryVoltage, DerState, SetPoints, Telemetry
 from federates.core.protocol import Grant, Inbox, Outbox, Received
 from federates.core.settings import Study
+from federates.distribution.layout import Control
 from federates.feeder.federate import FeederFederate
 from federates.recording.memory import MemoryRecorder
 from federates.scenario.lda import LdaScenario
-from tests.build import TINY, context, study
+from tests.build import TINY, context, sets, study
 
 M = TypeVar("M")
 NAME, OWNER = "feeder_lda2", "agg_lda2_supplier"
@@ -78,6 +79,21 @@ def batteries(wanted: Study) -> tuple[FloatArray, FloatArray]:
     p = scenario.initial_set_point_kw()
     store = scenario.fleet.of_kind("battery")
     return np.where(store, scenario.fleet.power_kw, p), store
+
+
+@pytest.mark.parametrize(("step", "rests"), [("60 s", False), ("5 min", True)])
+def test_regulators_act_by_the_clock_in_short_steps_and_come_to_rest_in_long_ones(
+    tmp_path: Path, step: str, rests: bool
+) -> None:
+    """At 0.94 pu all have far to go; the substation's waits 30 s a tap, the feeder's own 45 s."""
+    options = sets(horizon__step=step, horizon__market_interval="15 min")
+    bench = Bench(study(TINY, *options), tmp_path)
+    circuit = bench.federate._plant.circuit
+    bench.step(0, v_pu=0.94)
+    moved = np.abs(circuit.taps())
+    assert (moved.max() > 2) == rests
+    assert moved.min() >= 1
+    assert (circuit.solve(Control.STATIC).tap_moves == 0) == rests
 
 
 def test_passes_go_on_until_transmission_has_settled(tmp_path: Path) -> None:
