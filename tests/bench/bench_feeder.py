@@ -1,9 +1,10 @@
-"""CPU time and memory of feeders: ``python tests/bench/bench_feeder.py [step | map | day | memory] ...``.
+"""CPU time and memory of feeders: ``bench_feeder.py [step] [map] [envelope] [day] [memory]``, run as a program.
 
 ``step``: new loads set, solved, every voltage read, through our circuit and by the engine's own batch calls
 on the same circuit in turn (the ratio is the figure; a busy machine moves both). ``map``: both linear maps,
 built once and renewed per interval. ``day``: 40 feeders of 123 nodes for 288 intervals, solved and with the
-tree's map renewed. ``memory``: resident memory per feeder. Without words, all of them.
+tree's map renewed. ``envelope``: an interval's operating envelopes by each rule of allocation. ``memory``:
+resident memory per feeder. Without words, all of them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from federates.distribution.jacobian import NodalNetwork
 from federates.distribution.linear import DerSite, FeederMap, build_map
 from federates.distribution.model import Feeder
 from federates.distribution.tables import read_feeder
+from federates.dso.circuit_judge import AreaLimits, CircuitJudge
+from federates.dso.envelope import ALLOCATIONS, Ability, operating_envelope
 
 IEEE123 = read_feeder(Path(__file__).parents[2] / "configs" / "feeders" / "ieee123")
 FEEDERS = {
@@ -162,6 +165,30 @@ def measure_day() -> str:
     )
 
 
+def measure_envelope(name: str) -> str:
+    """One line of figures: every DER may move 20 kW either way as far as limits go."""
+    feeder, _, ders = FEEDERS[name]
+    circuit = circuit_of(feeder, ders)
+    nothing, most = np.zeros(ders), np.full(ders, 20.0)
+    none = np.full(1, np.inf)
+    judge = CircuitJudge(
+        circuit,
+        AreaLimits(import_kva=none, export_kva=none),
+        reference_kw=nothing,
+        q_kvar=nothing,
+        monitored=np.ones(len(circuit.node_names), dtype=np.bool_),
+    )
+    able = Ability(reference_kw=nothing, least_kw=-most, most_kw=most)
+    parts = []
+    for key, rule in ALLOCATIONS.items():
+        begin = time.process_time()
+        envelope = operating_envelope(judge, able, rule)
+        ms = 1e3 * (time.process_time() - begin)
+        room = (envelope.most_kw - envelope.least_kw).sum() / 2
+        parts.append(f"{key} {ms:.0f} ms ({envelope.rounds_count} rounds, {room:.0f} kW either way)")
+    return f"{name}, {ders} DERs: " + ", ".join(parts)
+
+
 def measure_memory(name: str) -> str:
     """One line of figures; resident memory does not shrink, so each kind is asked for once."""
     feeder, _, _ = FEEDERS[name]
@@ -180,6 +207,7 @@ def resident_mb() -> float:
 MEASURES: dict[str, Callable[[], list[str]]] = {
     "step": lambda: [measure_step(name) for name in FEEDERS],
     "map": lambda: [measure_map(name) for name in FEEDERS],
+    "envelope": lambda: [measure_envelope(name) for name in ("ieee123", "synthetic 1000")],
     "day": lambda: [measure_day()],
     "memory": lambda: [measure_memory(name) for name in FEEDERS],
 }
