@@ -1,4 +1,4 @@
-"""CPU time and memory of feeders: ``bench_feeder.py [step] [map] [envelope] [day] [memory]``, run as a program.
+"""CPU time and memory of feeders: ``python tests/bench/bench_feeder.py [WORD ...]`` with the words below.
 
 ``step``: new loads set, solved, every voltage read, through our circuit and by the engine's own batch calls
 on the same circuit in turn (the ratio is the figure; a busy machine moves both). ``map``: both linear maps,
