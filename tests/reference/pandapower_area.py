@@ -14,7 +14,7 @@ from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import LAST_PASS_OFFSET_S, Cadence
 from federates.feeder.federate import FIRST_PASS_OFFSET_S
 from federates.scenario.lda import LdaScenario
-from tests.reference.balanced_area import AREAS, BULK_KV, LOADS, Demand, add_area, solve
+from tests.reference.balanced_area import AREAS, BULK_KV, LOADS, TAP_STEP_PCT, Demand, add_area, solve
 
 TAP = 9
 """Where the substation's tap changer stands, at all times."""
@@ -90,7 +90,7 @@ class PandapowerFeeder:
 
     def save(self) -> State:
         """The tap alone."""
-        return {"plant_taps": np.array([float(TAP)])}
+        return {"plant_tap_pu": np.array([1.0 + TAP * TAP_STEP_PCT / 100.0])}
 
     def restore(self, state: State) -> None:
         """There is nothing to take up."""

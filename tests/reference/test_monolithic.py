@@ -44,7 +44,8 @@ class Witness:
         for area in AREAS:
             actual = LdaScenario(study, area.name, system).actual(T_S)
             demands[area.name] = balanced_area.Demand(p_kw=actual.demand_kw, q_kvar=actual.demand_kvar)
-            taps[area.name] = float(run.federates[f"feeder_{area.name}"].save()["plant_taps"][0])
+            ratio = float(run.federates[f"feeder_{area.name}"].save()["plant_tap_pu"][0])
+            taps[area.name] = (ratio - 1.0) / (balanced_area.TAP_STEP_PCT / 100.0)
         self.run, self.taps = run, taps
         unit_mw = self.of("transmission", UNIT, "output_mw")
         self.net, self.places = balanced_area.solve_together(
