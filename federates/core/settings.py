@@ -461,6 +461,11 @@ class Study(Settings):
     """Coordination model: M0, M1 or M5."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Root of the forecasts' errors; fleets and demand hang on the feeders' `seed_id`."""
+    der_q: Literal["none", "local_volt_var"] = "none"
+    """What inverters do with reactive power, the same under every coordination model: nothing, or the default
+    volt-var curve of IEEE 1547-2018 on their own voltage."""
+    inverter_category: Literal["A", "B"] = "B"
+    """Category of the inverters in IEEE 1547-2018, which decides on their volt-var curve."""
     horizon: Horizon
     """Which time is studied."""
     transmission: TransmissionSettings

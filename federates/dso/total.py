@@ -50,17 +50,18 @@ class Offers:
     price_usd_per_mwh: FloatArray
     """Not falling along a DER, shape (blocks,). [$/MWh]"""
 
-    def columns(self, base_kw: FloatArray) -> DerColumns:
-        """Offers as the program takes them; limits are relaxed to the state at ``base_kw``."""
-        n = self.floor_kw.size
+    def columns(self, base_kw: FloatArray, q_kvar: FloatArray) -> DerColumns:
+        """Offers as the program takes them, reactive power held at what is believed of it; limits are relaxed
+        to the state at ``base_kw``.
+        """
         return DerColumns(
             der=self.der,
             width_kw=self.width_kw,
             price_usd_per_mwh=self.price_usd_per_mwh,
             floor_kw=self.floor_kw,
             base_kw=base_kw,
-            q_kvar=np.zeros(n),
-            q_limit_kvar=np.zeros(n),
+            q_kvar=q_kvar,
+            q_limit_kvar=np.zeros_like(q_kvar),
         )
 
 
@@ -78,6 +79,8 @@ class BidInputs:
     """Of all DERs."""
     expected_kw: FloatArray
     """Injections around which the feeders are linearised, shape (ders,). [kW]"""
+    q_kvar: FloatArray
+    """Reactive injections believed, shape (ders,). [kvar]"""
     price_usd_per_mwh: float
     """Price expected at the bus. [$/MWh]"""
 
@@ -122,12 +125,12 @@ class TotalDso:
         sides, within the hour and while taps hardly move.
         """
         interval_s, conditions = inputs.interval_s, inputs.conditions
-        columns = inputs.offers.columns(self._scenario.base_kw(inputs.offers.floor_kw))
+        columns = inputs.offers.columns(self._scenario.base_kw(inputs.offers.floor_kw), inputs.q_kvar)
         expected = np.clip(inputs.expected_kw, columns.floor_kw, columns.top_kw)
         self.twin.set_taps(inputs.taps)
         self.twin.set_conditions(conditions)
         kept = self._kept(interval_s) if keep_coefficients else None
-        state = self.twin.solve(expected, np.zeros(expected.size), kept)
+        state = self.twin.solve(expected, inputs.q_kvar, kept)
         if kept is None and keep_coefficients:
             self._coefficients = tuple(point.coefficients for point in state.points)
             self._coefficients_at = interval_s

@@ -141,7 +141,7 @@ class FeederFederate:
         zones = feeder_zones(model, circuit)
         loaded = self._scenario.load_node_mask(circuit)
         zones = replace(zones, node=np.where(loaded, zones.node, -1))
-        return Plant(circuit, self._scenario.behaviour, zones)
+        return Plant(circuit, self._scenario.behaviour, zones, self._scenario.volt_var)
 
     def _renew_engine(self, step: SimTime) -> None:
         """A new day starts on a new engine, so that a run continued there has the same numbers."""

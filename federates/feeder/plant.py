@@ -15,9 +15,11 @@ import numpy as np
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.errors import ConfigError, ModelError
 from federates.der.catalog import Behaviour
+from federates.der.inverter import Category, volt_var_kvar
 from federates.der.model import FleetState, Interval, Step, initial_state
 from federates.distribution.builder import FeederZones
 from federates.distribution.circuit import Circuit, Control, SolveReport
+from federates.distribution.local_control import LocalControl
 from federates.feeder.statistics import NodeStatistics, node_statistics, overloaded_count
 
 
@@ -62,6 +64,8 @@ class Plant:
         How they behave.
     zones
         Which feeder each node and element belongs to.
+    volt_var
+        Category of the curve that inverters follow on their own voltage; None: they give what is asked.
 
     Raises
     ------
@@ -69,7 +73,9 @@ class Plant:
         If circuit and parameters differ in the number of DERs.
     """
 
-    def __init__(self, circuit: Circuit, ders: Behaviour, zones: FeederZones) -> None:
+    def __init__(
+        self, circuit: Circuit, ders: Behaviour, zones: FeederZones, volt_var: Category | None = None
+    ) -> None:
         count = len(ders.fleet)
         if len(circuit.layout.ders) != count:
             raise ConfigError(
@@ -83,6 +89,8 @@ class Plant:
         self.state: FleetState = initial_state(ders.fleet)
         self.p_kw: FloatArray = np.zeros(count)
         self.q_kvar: FloatArray = np.zeros(count)
+        self._volt_var: Category | None = volt_var
+        self._local: LocalControl | None = None
         self._interval: Interval | None = None
         self._last: Step | None = None
         self._phase = _Phase.IDLE
@@ -108,7 +116,8 @@ class Plant:
             Asked of the DERs, shapes (ders,), injection positive. [kW, kvar]
         """
         self.p_kw = self.ders.feasible(self.state, interval).clip(set_point_kw)
-        self.q_kvar = self.ders.reactive_kvar(self.p_kw, set_point_kvar)
+        asked = set_point_kvar if self._volt_var is None else self.q_kvar
+        self.q_kvar = self.ders.reactive_kvar(self.p_kw, asked)
         self._interval = interval
         self.circuit.set_loads(demand_p_kw, demand_q_kvar)
         self.circuit.set_ders(self.p_kw, self.q_kvar)
@@ -132,9 +141,21 @@ class Plant:
             )
         self.circuit.set_source(v_pu, angle_deg)
         report = self.circuit.solve(control, self._interval.length_s)
+        if self._volt_var is not None:
+            self.q_kvar = self._settled_kvar(self._volt_var)
         self._phase = _Phase.SOLVED
         power = self.circuit.head_power_kva()
         return HeadPower(p_kw=power.real.copy(), q_kvar=power.imag.copy(), report=report)
+
+    def _settled_kvar(self, category: Category) -> FloatArray:
+        """Reactive power at which every inverter is on its curve, active power first; the state is solved."""
+        self._local = self._local or LocalControl(self.circuit)
+        s_kva = self.ders.fleet.s_kva
+
+        def curve(v_pu: FloatArray) -> FloatArray:
+            return self.ders.reactive_kvar(self.p_kw, volt_var_kvar(v_pu, s_kva, category))
+
+        return self._local.settle(self.p_kw, curve, self.q_kvar).q_kvar
 
     def accept(self) -> None:
         """Commit what the DERs carry to the next step, once.
@@ -183,11 +204,13 @@ class Plant:
         return {
             "energy_kwh": self.state.energy_kwh.copy(),
             "p_kw": self.state.p_kw.copy(),
+            "q_kvar": self.q_kvar.copy(),
             **self.circuit.save(),
         }
 
     def restore(self, state: Mapping[str, FloatArray]) -> None:
         """Take up a saved state."""
         self.state = FleetState(energy_kwh=state["energy_kwh"].copy(), p_kw=state["p_kw"].copy())
+        self.q_kvar = state["q_kvar"].copy()
         self.circuit.restore(state)
         self._phase = _Phase.IDLE

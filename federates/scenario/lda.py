@@ -21,6 +21,7 @@ from federates.der.catalog import Behaviour, build_fleet
 from federates.der.demand import Demand, actual_demand, build_demand, expected_demand
 from federates.der.ev import charging_kw
 from federates.der.fleet import Fleet, joined
+from federates.der.inverter import Category
 from federates.der.mix import Mix, jittered
 from federates.der.model import FleetState, Interval, Surroundings, initial_state
 from federates.der.seeds import Stream, device_draws
@@ -213,6 +214,11 @@ class LdaScenario:
         )
         open_interval = self.behaviour.expected(around, self._local_s(step))
         return self.behaviour.passive_kw(state, open_interval, site_kw)
+
+    @property
+    def volt_var(self) -> Category | None:
+        """Category of the curve that inverters follow on their own voltage, if they do."""
+        return self.study.inverter_category if self.study.der_q == "local_volt_var" else None
 
     def directed(self, now: SimTime) -> BoolArray:
         """DERs that follow set-points at ``now``: in a market, and not opted out, shape (ders,)."""

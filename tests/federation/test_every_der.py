@@ -114,3 +114,27 @@ def test_who_opts_out_follows_its_thermostat_meanwhile(run_dir: Path) -> None:
     # 2.7 kW of electric power hold a room in the middle of its band; what is colder takes all that there is
     assert (p_kw[begin:end] < -60 * 1.5).all()
     assert energy[end - 1] == pytest.approx(0.5 * 60 * 2.0 * 3.0, rel=0.02)
+
+
+def test_inverters_on_their_volt_var_curve_bring_a_feeder_s_voltages_down(tmp_path: Path) -> None:
+    noon = (
+        "coordination=uncoordinated",
+        "horizon.start=2020-03-27T12:00:00",
+        "horizon.duration=10 min",
+        "ldas.0.multiplicity=2",
+        "ldas.0.feeders.0.ders.pv.power=3.5 MW",
+        "ldas.0.feeders.0.load_scale=0.5",
+        "ldas.0.feeders.0.line_length_scale=1.5",
+        "ldas.0.feeders.0.regulators.v_set={reg60: 124}",
+    )
+    highest, drawn = {}, {}
+    for q in ("none", "local_volt_var"):
+        done = run(TINY, tmp_path / q, *noon, f"der_q={q}").run_dir
+        feeder, types = load(done, "feeder"), load(done, "der_type")
+        solar = np.array(feeder["id"].to_pylist()) == "lda1/solar1"
+        highest[q] = np.array(feeder["v_max_pu"].to_pylist())[solar].max()
+        drawn[q] = np.array(types["q_kvar"].to_pylist()).min()
+    assert highest["none"] > 1.05
+    assert highest["local_volt_var"] < highest["none"] - 0.003
+    assert drawn["none"] == 0.0
+    assert drawn["local_volt_var"] < -50.0

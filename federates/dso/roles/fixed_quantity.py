@@ -15,7 +15,7 @@ from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.der.model import FleetState, initial_state
-from federates.dso.roles.seen import HOUR_S, conditions, interface_bid, seen_state, telemetry
+from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, seen_state, telemetry
 from federates.dso.twin import Twin
 from federates.scenario.lda import ExpectedLda, LdaScenario
 
@@ -36,12 +36,10 @@ class FixedQuantity(ABC):
         self.multiplicity = context.lda.multiplicity
         self.twin = Twin(self.scenario)
 
-    def interface_mw(
-        self, expected: ExpectedLda, v_pu: float, p_kw: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-    ) -> float:
+    def interface_mw(self, expected: ExpectedLda, v_pu: float, p_kw: FloatArray, q_kvar: FloatArray) -> float:
         """What the twin draws at DER injections. [MW]"""
         self.twin.set_conditions(conditions(expected, v_pu))
-        return self.twin.solve(p_kw, np.zeros(p_kw.size)).interface_mw
+        return self.twin.solve(p_kw, q_kvar).interface_mw
 
     def expected_state(self, grant: Grant, day: int) -> FleetState:
         """State expected of the DERs when a day begins: the initial one, later what they have now."""
@@ -74,7 +72,7 @@ class FixedQuantity(ABC):
         curves = []
         for hour in self.scenario.expected_day(day, self.clock.day_ahead_issue(day)):
             p_kw, state = self.scenario.uncoordinated_kw(hour, state)
-            drawn_mw = self.interface_mw(hour, 1.0, p_kw)
+            drawn_mw = self.interface_mw(hour, 1.0, p_kw, np.zeros(p_kw.size))
             curves.append(fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now)))
         outbox = Outbox()
         bid = interface_bid(curves, self.clock.midnight(day), HOUR_S, self.multiplicity)
@@ -90,7 +88,7 @@ class FixedQuantity(ABC):
         self.twin.set_taps(seen.taps)
         expected = self.scenario.expected(interval, grant.now)
         p_kw = self.real_time_kw(expected, seen)
-        drawn_mw = self.interface_mw(expected, seen.head_v_pu, p_kw)
+        drawn_mw = self.interface_mw(expected, seen.head_v_pu, p_kw, seen.der_q_mvar * KW_PER_MW)
         curve = fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now))
         outbox = Outbox()
         outbox.put(self.ports.bids, interface_bid([curve], interval, self.clock.market_s, self.multiplicity))

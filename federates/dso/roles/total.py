@@ -82,6 +82,7 @@ class TotalDsoRole:
                 taps=dso.twin.circuit.taps(),
                 offers=mine,
                 expected_kw=at_price,
+                q_kvar=np.zeros(at_price.size),
                 price_usd_per_mwh=price,
             )
             curves.append(dso.bid(inputs, keep_coefficients=False).curve.net_curve)
@@ -104,6 +105,7 @@ class TotalDsoRole:
             taps=seen.taps,
             offers=self._joined(offers, 0),
             expected_kw=seen.der_p_mw * KW_PER_MW,
+            q_kvar=seen.der_q_mvar * KW_PER_MW,
             price_usd_per_mwh=self._expected_price(grant, interval),
         )
         prepared = self._engine(step).bid(self._waiting, keep_coefficients=True)
@@ -178,7 +180,7 @@ class TotalDsoRole:
     def _record(self, t: SimTime, dso: TotalDso, prepared: PreparedBid, done: Dispatch) -> None:
         bound = dso.bound(prepared, done)
         total = int((bound.voltage + bound.thermal + bound.head).sum())
-        error = dso.twin.map_error_pu(prepared.state.points, self._p_kw, np.zeros(self._p_kw.size))
+        error = dso.twin.map_error_pu(prepared.state.points, self._p_kw, dso.twin.joined(done.q_kvar))
         row = (
             self._award_mw,
             done.interface_mw,
@@ -303,6 +305,7 @@ def _packed(inputs: BidInputs) -> dict[str, FloatArray]:
         "bid_demand_kvar": believed.demand_kvar,
         "bid_taps": inputs.taps,
         "bid_expected_kw": inputs.expected_kw,
+        "bid_q_kvar": inputs.q_kvar,
         "bid_floor_kw": offers.floor_kw,
         "bid_der": offers.der.astype(np.float64),
         "bid_width_kw": offers.width_kw,
@@ -325,6 +328,7 @@ def _unpacked(state: State) -> BidInputs:
             price_usd_per_mwh=state["bid_price"],
         ),
         expected_kw=state["bid_expected_kw"],
+        q_kvar=state["bid_q_kvar"],
         price_usd_per_mwh=price,
     )
 

@@ -10,6 +10,7 @@ from federates.core.der_settings import BatterySettings, DerMix, GeneratorSettin
 from federates.core.errors import ConfigError, ModelError
 from federates.der.catalog import Behaviour, build_fleet
 from federates.der.fleet import joined, taken
+from federates.der.inverter import volt_var_kvar
 from federates.der.mix import Mix
 from federates.der.model import plain_interval
 from federates.distribution.builder import (
@@ -20,6 +21,7 @@ from federates.distribution.builder import (
     feeder_zones,
 )
 from federates.distribution.circuit import Control
+from federates.distribution.local_control import LocalControl
 from federates.distribution.tables import read_feeder
 from federates.feeder.plant import Plant
 from federates.feeder.statistics import node_statistics, overloaded_count
@@ -55,8 +57,8 @@ def _behaviour(soc_kwh: float = 100.0, feeders: int = 1) -> Behaviour:
     return Behaviour(joined([one] * feeders, [f"f{k}_" for k in range(feeders)]))
 
 
-def _plant(soc_kwh: float = 100.0, feeders: int = 1) -> Plant:
-    instances = tuple(
+def _instances(feeders: int) -> tuple[FeederInstance, ...]:
+    return tuple(
         FeederInstance(
             prefix=f"f{place}",
             feeder=IEEE13,
@@ -64,7 +66,10 @@ def _plant(soc_kwh: float = 100.0, feeders: int = 1) -> Plant:
         )
         for place in range(feeders)
     )
-    lda = LdaModel(name="lda", bus_kv=138.0, feeders=instances)
+
+
+def _plant(soc_kwh: float = 100.0, feeders: int = 1) -> Plant:
+    lda = LdaModel(name="lda", bus_kv=138.0, feeders=_instances(feeders))
     circuit = build_circuit(lda)
     return Plant(circuit, _behaviour(soc_kwh, feeders), feeder_zones(lda, circuit))
 
@@ -198,3 +203,24 @@ def test_a_fleet_of_another_size_is_refused() -> None:
     plant = _plant()
     with pytest.raises(ConfigError, match="has 3 DERs, the fleet 6"):
         Plant(plant.circuit, _behaviour(feeders=2), None)  # type: ignore[arg-type]
+
+
+def test_inverters_that_follow_their_voltage_settle_on_their_curve_in_every_pass() -> None:
+    """At 1.08 pu the curve of category B asks for the whole of 44 % of the rating; at 0.93 it gives it."""
+    circuit = _plant().circuit
+    zones = feeder_zones(LdaModel(name="lda", bus_kv=138.0, feeders=_instances(1)), circuit)
+    volt_var = Plant(circuit, _behaviour(), zones, "B")
+    for v_pu, sign in ((1.08, -1.0), (0.93, 1.0)):
+        _begin(volt_var, (300.0, 0.0, 0.0))
+        volt_var.solve(v_pu, 0.0, Control.OFF)
+        terminal = LocalControl(volt_var.circuit).terminal_v_pu()
+        asked = volt_var_kvar(terminal, volt_var.ders.fleet.s_kva, "B")
+        held = volt_var.ders.reactive_kvar(volt_var.p_kw, asked)
+        np.testing.assert_allclose(volt_var.q_kvar, held, atol=1e-4 * 440.0)
+        assert sign * volt_var.q_kvar[0] > 10.0
+        assert volt_var.q_kvar[2] == 0.0, "a generator has no inverter"
+        first = volt_var.q_kvar.copy()
+        volt_var.solve(v_pu, 0.0, Control.OFF)
+        np.testing.assert_allclose(volt_var.q_kvar, first, atol=1e-4 * 440.0)
+        volt_var.accept()
+    assert volt_var.save()["q_kvar"].tobytes() == volt_var.q_kvar.tobytes()
