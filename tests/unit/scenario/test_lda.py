@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from federates.der.catalog import Behaviour
-from federates.der.model import FleetState
+from federates.der.model import FleetState, initial_state
 from federates.scenario.lda import LdaConditions, LdaScenario
 from federates.scenario.sun import GREATEST, clear_sky
 from tests.build import RTS_DAY, TINY, sets, study
@@ -186,3 +186,31 @@ def test_a_clear_sky_is_dark_at_night_and_symmetric_about_half_past_twelve() -> 
     np.testing.assert_allclose(dark_and_noon, [0.0, 0.0, GREATEST])
     offset = np.arange(0, 21_600, 600)
     np.testing.assert_allclose(clear_sky(45_000 - offset), clear_sky(45_000 + offset), atol=1e-12)
+
+
+def test_the_share_that_does_not_participate_serves_its_own_sites() -> None:
+    lda = tiny("ldas.0.feeders.0.ders.participation=50 %", lda="lda1")
+    led = lda.directed(0)
+    assert 0.2 < led.mean() < 0.8
+    asked = np.full(len(lda.fleet), -1e3)
+    state = initial_state(lda.fleet)
+    used = lda.set_points_kw(0, state, asked)
+    assert (used[led] == -1e3).all()
+    own, _ = lda.uncoordinated_kw(lda.actual(0), state)
+    assert np.array_equal(used[~led], own[~led])
+    everybody = tiny(lda="lda1")
+    assert everybody.directed(0).all()
+    assert everybody.set_points_kw(0, state, asked) is asked
+
+
+def test_who_opts_out_is_drawn_on_seeds_and_comes_back() -> None:
+    event = "{kind: der_opt_out, at: 600, duration: 300, lda: lda1, ders: solar/battery, share: 40 %}"
+    lda = tiny(f"events=[{event}]", lda="lda1")
+    battery = lda.fleet.of_kind("battery")
+    assert lda.directed(599).all()
+    assert lda.directed(900).all()
+    out = ~lda.directed(600)
+    assert 0 < out.sum() < battery.sum()
+    assert not out[~battery].any()
+    assert np.array_equal(out, ~lda.directed(899))
+    assert tiny(f"events=[{event}]", lda="lda2").directed(600).all()
