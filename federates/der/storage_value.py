@@ -157,7 +157,10 @@ def marginal_values(
             mu[t] = _through(fleet, mu[t + 1], price, hours)[:, cells:]
             continue
         now = path[t]
-        due = now.is_last[:, None] & (level_kwh < now.due_kwh[:, None])
+        # due before the next stretch is over, which then finds the store gone
+        next_s = path[t + 1].length_s if t + 1 < horizon else now.length_s
+        is_last = now.due_s < now.length_s + next_s
+        due = is_last[:, None] & (level_kwh < now.due_kwh[:, None])
         mu[t + 1] += np.where(due, fleet.due_usd_per_mwh[:, None], 0.0)
         within = fleet.limited(-now.least_kw, now.available_kw)
         through = _through(within, mu[t + 1], price, hours)

@@ -170,3 +170,27 @@ def test_the_model_of_the_study_decides_the_role(tmp_path: Path) -> None:
     plan(tmp_path)
     assert set(build(context(under("uncoordinated"), NAME, tmp_path)).phases) == {2}
     assert set(build(context(under("layered_total_dso"), NAME, tmp_path)).phases) == {2, 51, 52}
+
+
+@pytest.mark.parametrize("model", ["layered_total_dso", "grand_central_blind"])
+def test_who_does_not_participate_is_one_quantity_for_the_dso_and_nothing_for_the_iso(
+    tmp_path: Path, model: str
+) -> None:
+    """The ISO hears of them in the DSO's quantity: told twice, they would be bought twice."""
+    plan(tmp_path)
+    wanted = study(TINY, f"coordination={model}", "ldas.1.feeders.0.ders.participation=50 %")
+    role = Offers(context(wanted, NAME, tmp_path))
+    scenario = LdaScenario(wanted, "lda2")
+    out = ~scenario.directed(0)
+    assert 5 < out.sum() < out.size - 5
+    known = {"prices": prices(np.full(DAY_HOURS, 30.0)), "der_state": state(scenario, site_kw=1.0)}
+    offers = only(role.offer(grant(-180 + 52, **known)), DerOffers)
+    assert not offers.width_mw[out[offers.der]].any()
+    assert offers.width_mw[~out[offers.der]].any()
+    if model == "grand_central_blind":
+        assert not offers.floor_mw[out].any()
+        return
+    sun, store = (scenario.fleet.of_kind(kind) & out for kind in ("pv", "battery"))
+    expected = scenario.expected(0, -180 + 52).available_kw
+    np.testing.assert_allclose(offers.floor_mw[sun] * 1_000, expected[sun])
+    np.testing.assert_allclose(offers.floor_mw[store] * 1_000, 1.0)

@@ -114,6 +114,17 @@ def test_energy_that_cannot_be_had_in_time_is_worth_its_shortfall() -> None:
     assert after < 10.0 * 100.0 / 1e3
 
 
+def test_a_vehicle_that_leaves_within_a_longer_stretch_is_due_before_it() -> None:
+    """Five minutes, then the rest of the hour, in which the vehicle leaves 40 minutes from now."""
+    one = store()
+    first = plain_interval(300, np.array([-10.0]), np.array([0.0]))
+    first = replace(first, due_kwh=np.array([24.0]), due_s=np.array([2_400.0]))
+    rest = plain_interval(3_300, np.zeros(1), np.zeros(1))
+    mu = marginal_values(one, np.array([30.0, 30.0]), np.array([1 / 12, 11 / 12]), 20.0, path=[first, rest])
+    assert (mu[1][0][: 48 * 24 // 40] > DUE_USD_PER_MWH).all()
+    assert (mu[1][0][48 * 24 // 40 + 1 :] <= 20.0).all()
+
+
 @pytest.mark.parametrize("leak_per_h", [0.05, 0.25])
 @pytest.mark.parametrize("flow_kw", [0.0, -2.0])
 def test_a_leaking_store_is_worth_what_the_program_says(leak_per_h: float, flow_kw: float) -> None:
