@@ -59,6 +59,20 @@ def test_a_chain_of_total_dsos_on_loopback_gives_what_one_federation_gives(
     asserts.assert_equal_tables(whole, chain)
 
 
+def test_a_chain_of_inverters_with_their_own_control_gives_what_one_federation_gives(
+    whole: Path, tmp_path: Path
+) -> None:
+    q = "der_q=local_volt_var"
+    one = run(TINY, tmp_path / "one", *NOON_TO_ONE, q).run_dir
+    chain = run(TINY, tmp_path / "two", *NOON_TO_ONE, q, "federation.chain=day").run_dir
+    assert_went_over_midnight_from_saved_state(chain)
+    asserts.assert_laws(one)
+    asserts.assert_equal_tables(one, chain)
+    # And it is another run: the inverters did act.
+    with pytest.raises(AssertionError):
+        asserts.assert_equal_tables(one, whole)
+
+
 def test_a_chain_on_helics_gives_what_one_federation_on_loopback_gives(whole: Path, tmp_path: Path) -> None:
     chain = run(TINY, tmp_path, *NOON_TO_ONE, transport="helics").run_dir
     assert_went_over_midnight_from_saved_state(chain)
