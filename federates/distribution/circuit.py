@@ -31,6 +31,7 @@ from federates.distribution.layout import (
 from federates.distribution.legs import load_legs
 from federates.distribution.metering import Metering
 from federates.distribution.regulation import RelaySettings, relay_directions, within_limits
+from federates.distribution.switched import SwitchedState
 
 __all__ = ["Branch", "Circuit", "CircuitLayout", "Control", "Shunt", "SolveReport", "Terminal"]
 
@@ -95,7 +96,6 @@ class Circuit:
                 for _ in self._bus_nodes(name)
             ]
         )
-        self._capacitor_names = [n for n in self._circuit.Capacitors.AllNames if n.lower() != "none"]
         self._timers_s: FloatArray = np.zeros(len(layout.regulators))
         self._directions: FloatArray = np.zeros(len(layout.regulators))
         self._index_elements()
@@ -371,21 +371,16 @@ class Circuit:
         Taps as ratios, capacitor steps, and how long each relay has been out of band in which direction.
         """
         return {
-            "tap_pu": self._tap_ratios(),
-            "capacitors": self._capacitor_steps(),
+            "tap_pu": self._switched.tap_pu(),
+            "capacitors": self._switched.capacitor_steps(),
             "timers_s": self._timers_s.copy(),
             "directions": self._directions.copy(),
         }
 
     def restore(self, state: Mapping[str, FloatArray]) -> None:
         """Take up a saved state; nothing is solved."""
-        transformers = self._circuit.Transformers
-        for (name, winding), ratio in zip(self._regulated_windings, state["tap_pu"].tolist(), strict=True):
-            transformers.Name = name
-            transformers.Wdg = winding
-            if transformers.Tap != ratio:
-                transformers.Tap = ratio
-        self._set_capacitor_steps(state["capacitors"])
+        self._switched.set_tap_pu(state["tap_pu"])
+        self._switched.set_capacitor_steps(state["capacitors"])
         self._forget()
         self._timers_s = np.array(state["timers_s"], dtype=np.float64)
         self._directions = np.array(state["directions"], dtype=np.float64)
@@ -422,35 +417,6 @@ class Circuit:
                 f"circuit {self.layout.name!r}: control actions left undone; check the regulators"
             )
         self._is_solved = True
-
-    def _tap_ratios(self) -> FloatArray:
-        transformers = self._circuit.Transformers
-        ratios = []
-        for name, winding in self._regulated_windings:
-            transformers.Name = name
-            transformers.Wdg = winding
-            ratios.append(transformers.Tap)
-        return np.array(ratios, dtype=np.float64)
-
-    def _capacitor_steps(self) -> FloatArray:
-        """Return which steps of every capacitor are on, one after the other."""
-        capacitors = self._circuit.Capacitors
-        states: list[int] = []
-        for name in self._capacitor_names:
-            capacitors.Name = name
-            states.extend(capacitors.States)
-        return np.array(states, dtype=np.float64)
-
-    def _set_capacitor_steps(self, steps: FloatArray) -> None:
-        capacitors = self._circuit.Capacitors
-        first = 0
-        for name in self._capacitor_names:
-            capacitors.Name = name
-            before = np.array(capacitors.States)
-            wanted = steps[first : first + before.size].astype(np.int32)
-            if not np.array_equal(wanted, before):
-                capacitors.States = wanted
-            first += before.size
 
     def _set_control_mode(self, mode: int) -> None:
         if mode != self._control_mode:
@@ -590,7 +556,7 @@ class Circuit:
         }
         ldc_v = np.zeros(count, dtype=np.complex128)
         regulated = np.zeros(count, dtype=np.int64)
-        self._regulated_windings: list[tuple[str, int]] = []
+        windings = []
         for place, name in enumerate(self.layout.regulators):
             controls.Name = name
             columns["v_set_v"][place] = controls.ForwardVreg
@@ -599,8 +565,9 @@ class Circuit:
             columns["ct_primary_a"][place] = controls.CTPrimary
             columns["delay_s"][place] = controls.Delay
             ldc_v[place] = complex(controls.ForwardR, controls.ForwardX)
-            self._regulated_windings.append((controls.Transformer, controls.TapWinding))
+            windings.append((controls.Transformer, controls.TapWinding))
             end = Terminal(element=f"transformer.{controls.Transformer}", number=controls.TapWinding)
             regulated[place] = self._metering.slots((end,))[0]
+        self._switched = SwitchedState(self._circuit, windings)
         self._relays = RelaySettings(ldc_v=ldc_v, **columns)
         self._regulated = regulated
