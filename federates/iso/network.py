@@ -12,6 +12,7 @@ Power Systems 19(2), 2004): with losses of ``l`` MW the flows are ``H (p - l w) 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,7 +86,7 @@ class MarketNetwork:
 
     def pull_back(self, values: FloatArray) -> FloatArray:
         """``H' v``: values per MW of flow, seen from the buses; shape (..., branches) to (..., buses)."""
-        weighted = (values * self.susceptance).reshape(-1, values.shape[-1])
+        weighted = (values * self.susceptance).reshape(math.prod(values.shape[:-1]), values.shape[-1])
         ends = np.zeros((weighted.shape[0], self.buses_count))
         for row, along in zip(ends, weighted, strict=True):
             row += np.bincount(self.from_bus, weights=along, minlength=self.buses_count)

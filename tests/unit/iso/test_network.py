@@ -80,3 +80,11 @@ def test_a_direct_current_line_carries_what_the_other_line_cannot() -> None:
     assert clearing.dc_mw == pytest.approx([25.0], abs=1e-6)
     assert clearing.flow_mw == pytest.approx([60.0], abs=1e-6)
     assert clearing.unit_mw == pytest.approx([85.0, 65.0], abs=1e-6)
+
+
+def test_a_single_bus_has_no_flows_and_nothing_to_pull_back() -> None:
+    network = market_network(
+        case_of([BusRow(id="all", base_kv=230.0, load_mw=10.0)], [], [offer("a", 0, 20.0, 5.0)])
+    )
+    assert network.flow_mw(np.zeros((3, 1))).shape == (3, 0)
+    np.testing.assert_array_equal(network.pull_back(np.zeros((3, 0))), np.zeros((3, 1)))
