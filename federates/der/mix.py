@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from federates.core.der_settings import DER_KINDS, DerMix, DerSettings
+from federates.core.settings import DEFAULT_SUPPLIER
 from federates.der.placement import Placement
 from federates.der.seeds import Stream, generator
 from federates.distribution.model import Feeder
-
-SUPPLIER = "supplier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,7 @@ class Mix:
             load_scale=self.load_scale,
             seed_id=seed_id,
             kind=kind,
-            owner=self.owner.get(kind, SUPPLIER),
+            owner=self.owner.get(kind, DEFAULT_SUPPLIER),
         )
 
 

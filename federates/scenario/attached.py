@@ -9,8 +9,8 @@ import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.der_settings import BatterySettings, PvSettings
+from federates.core.settings import DEFAULT_SUPPLIER
 from federates.der.fleet import Fleet, joined
-from federates.der.mix import SUPPLIER
 from federates.der.placement import Placement
 from federates.distribution.der_table import TabledDer
 from federates.distribution.model import Feeder
@@ -32,7 +32,7 @@ def attached_fleet(feeder: Feeder, ders: Sequence[TabledDer], seed_id: int) -> F
 
 
 def _placed(feeder: Feeder, rows: Sequence[TabledDer], kind: str, seed_id: int) -> Fleet:
-    place = Placement(feeder=feeder, load_scale=1.0, seed_id=seed_id, kind=kind, owner=SUPPLIER)
+    place = Placement(feeder=feeder, load_scale=1.0, seed_id=seed_id, kind=kind, owner=DEFAULT_SUPPLIER)
     at_bus: dict[str, int] = {}
     for k, load in enumerate(feeder.loads):
         at_bus.setdefault(load.bus, k)
@@ -47,7 +47,7 @@ def _placed(feeder: Feeder, rows: Sequence[TabledDer], kind: str, seed_id: int) 
         phases=tuple(der.phases for der in rows),
         load=loads,
         node=np.where(loads < 0, -1, devices.node),
-        owner=tuple(der.aggregator or SUPPLIER for der in rows),
+        owner=tuple(der.aggregator or DEFAULT_SUPPLIER for der in rows),
     )
 
 
