@@ -9,6 +9,7 @@ import numpy as np
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.curve import NetCurve
 from federates.iso.pricing import Prices
+from federates.iso.reserves import NetReserves
 from federates.iso.unit_state import UnitState
 
 
@@ -26,12 +27,16 @@ class DayBids:
     """Natural inflow of solar-thermal stores, shape (hours, units). [MW]"""
     headroom_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
     """Room to move up that a commitment keeps, shape (hours,); empty: none. [MW]"""
+    required_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Reserve requirements, shape (hours, requirements); empty: none. [MW]"""
     curves: tuple[tuple[NetCurve, ...], ...] = ()
     """Net curves: one tuple per curve, one entry per hour."""
     block_mw: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     """Width of offered blocks at the fixed slots, shape (hours, slots). [MW]"""
     block_usd_per_mwh: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     """Their price, shape (hours, slots). [$/MWh]"""
+    net_reserves: tuple[NetReserves, ...] = ()
+    """Reserve that the net curves offer, one entry per hour; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,22 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayReserves:
+    """Reserves of a day; time is the first axis."""
+
+    unit_mw: FloatArray
+    """Award by product, shape (hours, products, units). [MW]"""
+    curve_mw: FloatArray
+    """Award of net curves by product, shape (hours, products, curves). [MW]"""
+    price_usd_per_mw_h: FloatArray
+    """Price of each product at each bus, shape (hours, products, buses). [$/MW/h]"""
+    short_mw: FloatArray
+    """What is missing to the requirements, shape (hours, requirements). [MW]"""
+    requirement_usd_per_mw_h: FloatArray
+    """Their own prices, shape (hours, requirements). [$/MW/h]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayAhead:
     """Day-ahead schedules and prices; time is the first axis."""
 
@@ -61,7 +82,16 @@ class DayAhead:
     energy_mwh: FloatArray
     """Energy in stores at the end of the hour, shape (hours, units). [MWh]"""
     prices: Prices
-    """LMPs and their parts, shape (hours, buses)."""
+    """LMPs and their parts with the commitment fixed, shape (hours, buses)."""
+    relaxed_prices: Prices
+    """The same with the commitment relaxed between 0 and 1: start and no-load costs are then in the
+    prices."""
+    reserves: DayReserves
+    """Reserve awards and prices."""
+    loss_mw: FloatArray
+    """Losses, drawn at the buses by the network's loss weights, shape (hours,). [MW]"""
+    loss_held: BoolArray
+    """Hours in which prices made wasted energy worth while, so that losses were held, shape (hours,)."""
     curve_mw: FloatArray
     """Net import awarded, shape (hours, curves). [MW]"""
     block_mw: FloatArray
@@ -76,11 +106,13 @@ class DayAhead:
     """Load not served, shape (hours, buses). [MW]"""
     surplus_mw: FloatArray
     """Energy without a taker, shape (hours, buses). [MW]"""
+    penalty_priced: BoolArray
+    """Hours in which a shortage, a surplus or an overload sets prices, shape (hours,)."""
     overload_mwh: float
     """Flow beyond ratings, all lines and hours together. [MWh]"""
     objective_usd: float
-    """Cost: no-load, starts and blocks of units, offered blocks, minus the worth of net imports against
-    none, plus penalties. [$]"""
+    """Cost: no-load, starts and blocks of units, offered blocks and reserves, minus the worth of net imports
+    against none, plus penalties. [$]"""
     search: Search
     """Where the commitment comes from."""
     state: UnitState

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from federates.core.curve import NetCurve
 
 FUELLED = ("thermal", "nuclear")
 SCHEDULED = ("storage", "csp")
+CONTINGENCY_MIN = 10.0
+"""Time in which spinning and supplemental reserve must be delivered. [min]"""
 IDLE = ("sync_cond", "support")
 """Kinds without active power."""
 FAST_START_MIN = 15.0
@@ -47,14 +49,46 @@ def unit_blocks(units: Units) -> UnitBlocks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitWindow:
-    """Outputs that the units can take in an interval."""
+    """Outputs that the units can take in one interval, shape (units,), or in several, (times, units).
+
+    Empty arrays stand for the limits that the docstrings name.
+    """
 
     lower_mw: FloatArray
-    """Least output; negative = charging, shape (units,). [MW]"""
+    """Least output; negative = charging. [MW]"""
     upper_mw: FloatArray
-    """Greatest output, shape (units,). [MW]"""
+    """Greatest output. [MW]"""
     committed: BoolArray
-    """Whether a fuelled unit is on, shape (units,)."""
+    """Whether a fuelled unit is on."""
+    capacity_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Greatest output with all up-reserve called; empty: ``upper_mw``. [MW]"""
+    floor_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Least output with all down-reserve called; empty: ``lower_mw``. [MW]"""
+    rise_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Greatest rise from the interval before (the first interval's is in the window); empty: any. [MW]"""
+    fall_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Greatest fall from the interval before; empty: any. [MW]"""
+
+    def first(self) -> UnitWindow:
+        """The first interval's window, shape (units,)."""
+        return UnitWindow(**{f.name: getattr(self, f.name)[0] for f in fields(self)})
+
+    def over(self, times_count: int) -> UnitWindow:
+        """The window with every array of shape (times, units)."""
+        shape = (times_count, self.lower_mw.shape[-1])
+
+        def spread(values: FloatArray, otherwise: FloatArray | float) -> FloatArray:
+            return np.broadcast_to(values if values.size else otherwise, shape)
+
+        return UnitWindow(
+            lower_mw=spread(self.lower_mw, 0.0),
+            upper_mw=spread(self.upper_mw, 0.0),
+            committed=np.broadcast_to(self.committed, shape),
+            capacity_mw=spread(self.capacity_mw, self.upper_mw),
+            floor_mw=spread(self.floor_mw, self.lower_mw),
+            rise_mw=spread(self.rise_mw, np.inf),
+            fall_mw=spread(self.fall_mw, np.inf),
+        )
 
 
 def fast_start(units: Units) -> BoolArray:
@@ -99,39 +133,63 @@ def ramp_window(
     schedule_mw: FloatArray,
     length_s: int,
 ) -> UnitWindow:
-    """Outputs that the units can reach within one interval.
+    """Outputs that the units can reach in one interval or in several, one after the other.
 
     A fuelled unit that is on stays between its least output and what is available, within its ramp from
     ``previous_mw``; one that has just been started takes at least its least output. One that is not
     committed may come down from ``previous_mw`` at its ramp or stop at once; where it starts fast, it may
     also come up, its least output relaxed as in fast-start pricing (without that, a commitment made the day
     before would meet every forecast error by shedding load). Wind and PV may be curtailed to 0; hydro and
-    rooftop PV may not. Storage and CSP follow ``schedule_mw``, their day-ahead schedule.
+    rooftop PV may not. Storage and CSP follow ``schedule_mw``, their day-ahead schedule, unless the dispatch
+    has a model of its own for them.
 
     Parameters
     ----------
-    previous_mw
-        Output at the end of the interval before, shape (units,). [MW]
-    committed, must_take
-        Shape (units,).
+    previous_mw, must_take
+        Output at the end of the interval before [MW] and what must be taken, shape (units,).
+    committed
+        Shape (units,) or (times, units).
     available_mw, schedule_mw
-        Shape (units,); a unit that is out has 0 available. [MW]
+        The same shape; a unit that is out has 0 available. [MW]
     length_s
-        Length of the interval. [s]
+        Length of an interval. [s]
     """
+    on_plan = np.atleast_2d(committed)
+    available, schedule = np.atleast_2d(available_mw), np.atleast_2d(schedule_mw)
+    times = on_plan.shape[0]
     fuelled = units.of_kind(*FUELLED)
-    on, off = fuelled & committed, fuelled & ~committed
+    on, off = fuelled & on_plan, fuelled & ~on_plan
     step_mw = units.ramp_mw_per_min * length_s / 60.0
-    coming_up = np.maximum(units.p_min_mw, previous_mw + step_mw)
-    relaxed = previous_mw + np.where(fast_start(units), step_mw, -step_mw)
-    upper = np.where(on, coming_up, np.where(off, np.maximum(relaxed, 0.0), np.inf))
-    upper = np.minimum(upper, np.where(fuelled, np.minimum(available_mw, units.p_max_mw), available_mw))
-    lower = np.where(on, np.minimum(np.maximum(units.p_min_mw, previous_mw - step_mw), upper), 0.0)
-    lower = np.where(must_take, available_mw, lower)
-    for kinds, held_mw in ((SCHEDULED, schedule_mw), (IDLE, np.zeros_like(schedule_mw))):
+    reach_mw = step_mw * np.arange(1, times + 1)[:, None]
+    capacity = np.where(fuelled, np.minimum(available, units.p_max_mw), available)
+    starts = on & ~np.vstack((on[:1], on[:-1]))
+    fast = fast_start(units)
+    up = np.where(starts, np.inf, np.maximum(units.p_min_mw, previous_mw + reach_mw))
+    relaxed = previous_mw + np.where(fast, reach_mw, -reach_mw)
+    upper = np.where(on, up, np.where(off, np.maximum(relaxed, 0.0), np.inf))
+    upper = np.minimum(upper, capacity)
+    upper = np.where(starts, np.minimum(np.maximum(units.p_min_mw, step_mw), upper), upper)
+    down = np.maximum(units.p_min_mw, previous_mw - reach_mw)
+    lower = np.where(on, np.minimum(np.where(starts, units.p_min_mw, down), upper), 0.0)
+    lower = np.where(must_take, available, lower)
+    for kinds, held_mw in ((SCHEDULED, schedule), (IDLE, np.zeros_like(schedule))):
         held = units.of_kind(*kinds)
         lower, upper = np.where(held, held_mw, lower), np.where(held, held_mw, upper)
-    return UnitWindow(lower_mw=lower, upper_mw=upper, committed=on)
+    stays = on & np.vstack((on[:1], on[:-1]))
+    coming = off & fast
+    quick = np.minimum(units.p_max_mw, CONTINGENCY_MIN * units.ramp_mw_per_min)
+    window = UnitWindow(
+        lower_mw=lower,
+        upper_mw=upper,
+        committed=on,
+        capacity_mw=np.where(
+            coming, np.maximum(upper, np.minimum(quick, capacity)), np.maximum(capacity, upper)
+        ),
+        floor_mw=np.where(on, np.minimum(units.p_min_mw, lower), lower),
+        rise_mw=np.where(stays | coming, step_mw, np.inf),
+        fall_mw=np.where(stays, step_mw, np.inf),
+    )
+    return window if committed.ndim == 2 else window.first()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,12 +260,21 @@ def import_value(curve: NetCurve, import_mw: float) -> float:
 
 
 def share_ties(
-    x_mw: FloatArray, lower_mw: FloatArray, upper_mw: FloatArray, price: FloatArray, bus: IntArray
+    x_mw: FloatArray,
+    lower_mw: FloatArray,
+    upper_mw: FloatArray,
+    price: FloatArray,
+    bus: IntArray,
+    bound: BoolArray | None = None,
 ) -> FloatArray:
-    """Awards with the equal-price blocks of a bus filled in the same proportion; bus totals stay."""
-    order = np.lexsort((price, bus))
+    """Awards with the equal-price blocks of a bus filled in the same proportion; bus totals stay.
+
+    ``bound`` marks blocks that other rows of the program hold as well: they keep their award.
+    """
+    apart = np.zeros(x_mw.size, dtype=np.bool_) if bound is None else bound
+    order = np.lexsort((price, bus, apart))
     first = np.ones(order.size, dtype=np.bool_)
-    first[1:] = (np.diff(bus[order]) != 0) | (np.diff(price[order]) != 0.0)
+    first[1:] = (np.diff(bus[order]) != 0) | (np.diff(price[order]) != 0.0) | apart[order][1:]
     starts = np.flatnonzero(first)
     if starts.size == order.size:
         return x_mw

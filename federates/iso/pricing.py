@@ -1,7 +1,13 @@
 """Locational marginal prices, their parts, and the caps applied after the solve.
 
-LMP = energy + congestion + loss. The energy part is the average with published reference weights; only the
-sum is free of that choice. Losses are served as fixed demand, so that the loss part is zero.
+LMP = energy + congestion + loss. With the nodal duals ``alpha``, line duals ``mu``, tangent duals ``nu`` and
+their gradients ``g``, stationarity in the net injections gives ``alpha = lambda 1 + H' mu - sum_j nu_j g_j``.
+The parts follow with published reference weights ``v`` (load-weighted, sum 1)::
+
+    energy = v' alpha ;  congestion = H' mu - v' H' mu ;  loss = -sum nu g + v' sum nu g
+
+Their sum is ``alpha`` whatever the weights and the reference bus; each part by itself is not. What is missing
+to the sum would be an error of the solution: it is returned and tested.
 """
 
 from __future__ import annotations
@@ -32,26 +38,44 @@ class Prices:
     loss_usd_per_mwh: FloatArray
     """Loss part of the raw price, shape (..., buses). [$/MWh]"""
 
+    def at(self, interval: int) -> Prices:
+        """Prices of one of several intervals."""
+        return Prices(
+            lmp_usd_per_mwh=self.lmp_usd_per_mwh[interval],
+            raw_usd_per_mwh=self.raw_usd_per_mwh[interval],
+            energy_usd_per_mwh=self.energy_usd_per_mwh[interval],
+            congestion_usd_per_mwh=self.congestion_usd_per_mwh[interval],
+            loss_usd_per_mwh=self.loss_usd_per_mwh[interval],
+        )
 
-def split_prices(raw_usd_per_mwh: FloatArray, reference_weight: FloatArray, penalties: Penalties) -> Prices:
+
+def split_prices(
+    raw_usd_per_mwh: FloatArray,
+    congestion_usd_per_mwh: FloatArray,
+    reference_weight: FloatArray,
+    penalties: Penalties,
+) -> Prices:
     """Parts and caps of raw LMPs.
 
     Parameters
     ----------
     raw_usd_per_mwh
         Duals of the nodal rows, shape (..., buses). [$/MWh]
+    congestion_usd_per_mwh
+        ``H' mu`` against the market's reference bus, same shape. [$/MWh]
     reference_weight
         Published weights, sum 1, shape (buses,).
     penalties
         Holds the cap and the floor.
     """
     energy: FloatArray = raw_usd_per_mwh @ reference_weight
+    congestion = congestion_usd_per_mwh - (congestion_usd_per_mwh @ reference_weight)[..., None]
     return Prices(
         lmp_usd_per_mwh=np.clip(raw_usd_per_mwh, penalties.floor_usd_per_mwh, penalties.cap_usd_per_mwh),
         raw_usd_per_mwh=raw_usd_per_mwh,
         energy_usd_per_mwh=energy,
-        congestion_usd_per_mwh=raw_usd_per_mwh - energy[..., None],
-        loss_usd_per_mwh=np.zeros_like(raw_usd_per_mwh),
+        congestion_usd_per_mwh=congestion,
+        loss_usd_per_mwh=raw_usd_per_mwh - energy[..., None] - congestion,
     )
 
 

@@ -1,10 +1,11 @@
-"""Security-constrained unit commitment of a day, and the pricing run with the commitment fixed.
+"""Security-constrained unit commitment of a day, and the pricing runs with the commitment fixed and relaxed.
 
-The search: relax the commitment and add line rows until none is broken; fix what came out whole and search
-the rest (a relaxation-enforced neighbourhood, with two hours of slack around every fractional cell); fix
-that commitment, price the lines it breaks; then search the whole problem from that point within the budget,
-again as long as new lines turn up (columns added with them begin at zero: no flow beyond the rating).
-An incumbent is only ever replaced by a better one, and the gap is certified by the search's own bound.
+The search: relax the commitment, adding line rows and tangents of the losses until none is broken; fix what
+came out whole and search the rest (a relaxation-enforced neighbourhood, with two hours of slack around every
+fractional cell); fix that commitment and dispatch it with every line and loss in view; then search the whole
+problem from that point within the budget, again as long as new rows turn up (columns added with them begin at
+zero: no flow beyond the rating). Rows only ever tighten, so that the search's bound stays one; an incumbent
+is only ever replaced by a better one, and the gap is certified.
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ import numpy as np
 
 from federates.cases.case import Units
 from federates.core.arrays import BoolArray, FloatArray, IntArray
-from federates.iso.day_ahead import DayAhead, DayBids, Search
+from federates.iso.day_ahead import DayAhead, DayBids, DayReserves, Search
 from federates.iso.network import MarketNetwork
-from federates.iso.offers import FUELLED, IDLE, SCHEDULED, CurveBlocks, curve_blocks, share_ties
+from federates.iso.offers import CurveBlocks, curve_blocks, share_ties
 from federates.iso.penalties import Penalties
-from federates.iso.pricing import next_mw, split_prices
+from federates.iso.pricing import NEXT_MW_SHARE, Prices, next_mw, split_prices
 from federates.iso.products.commitment import Commitment
 from federates.iso.products.energy import Energy
 from federates.iso.products.headroom import Headroom
+from federates.iso.products.lazy import LazyRows, solve_with
 from federates.iso.products.lines import LineLimits
+from federates.iso.products.losses import WASTE_USD_PER_MWH, Losses, settle_waste
+from federates.iso.products.net_curves import NetCurveRoom
+from federates.iso.products.renewables import Renewables
+from federates.iso.products.reserves import Reserves
 from federates.iso.products.stores import Stores
+from federates.iso.reserves import PRODUCTS, ReserveRoom, ReserveRules
 from federates.iso.unit_state import UnitState
 from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
@@ -32,6 +39,17 @@ from federates.lp.solution import IntegerSolution, SearchBudget, Solution
 
 WHOLE = 1e-6
 DILATION_H = 2
+SEARCH_LOSS_MW = 0.25
+"""How far losses may lie below those of the flows while a commitment is searched. [MW]"""
+SEARCH_SHARE = 0.9
+"""Gap at which a search stops, over the gap asked for."""
+SEARCHES_MOST = 4
+"""Most integer searches of a day, the neighbourhood's included."""
+NEAR_LOSS_MW = 5.0
+"""A search holds the tangents of the losses that lie at most this far below them at some optimum. [MW]"""
+LOSS_MW = 1e-2
+"""The same in the dispatch and pricing runs. [MW]"""
+PENALTY_TOLERANCE_MW = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +87,12 @@ class Scuc:
         Bus of every slot for offered blocks, shape (slots,).
     penalties
         Price of breaking a rule.
+    rules
+        Reserve requirements; None: no reserves.
+    losses
+        Whether losses follow from the flows; else the caller puts them into the demand.
+    loss_tolerance_mw
+        How far losses may lie below those of the flows in the dispatch and pricing runs. [MW]
     """
 
     def __init__(
@@ -81,14 +105,17 @@ class Scuc:
         curve_slots: IntArray | None = None,
         block_bus: IntArray | None = None,
         penalties: Penalties | None = None,
+        rules: ReserveRules | None = None,
+        losses: bool = False,
+        loss_tolerance_mw: float = LOSS_MW,
     ) -> None:
         none = np.zeros(0, dtype=np.int64)
         self._network, self._units, self._hours = network, units, hours
+        self._rules, self._has_losses, self._loss_tolerance_mw = rules, losses, loss_tolerance_mw
         self._penalties = penalties or Penalties()
         self._curve_bus = none if curve_bus is None else curve_bus
         self._curve_slots = none if curve_slots is None else curve_slots
         block_bus = none if block_bus is None else block_bus
-        self._free = np.flatnonzero(~units.of_kind(*FUELLED, *SCHEDULED, *IDLE))
         per_curve = int(self._curve_slots.max(initial=0))
         self._curve_shape = (self._curve_bus.size, per_curve)
         self._curve_end = self._curve_bus.size * per_curve
@@ -101,16 +128,42 @@ class Scuc:
             "scuc", look_at="the commitment against minimum times, ramps and the state before the day"
         )
         blueprint = Blueprint(self._program)
+        with_reserves = self._rules is not None
         self._energy = Energy.add_to(blueprint, self._network, self._penalties, hours)
-        self._commitment = Commitment(blueprint, self._energy, units, hours)
-        self._stores = Stores(blueprint, self._energy, units, hours)
-        self._renewable = blueprint.columns((hours, self._free.size), 0.0, 0.0, 0.0)
-        self._energy.inject(blueprint, self._renewable, units.bus[self._free], 1.0)
-        self._headroom = Headroom(blueprint, self._commitment, self._renewable, self._penalties)
+        self._commitment = Commitment(blueprint, self._energy, units, hours, with_reserves=with_reserves)
+        self._stores = Stores(blueprint, self._energy, units, hours, with_reserves=with_reserves)
+        self._renewables = Renewables(blueprint, self._energy, units, hours, with_reserves=with_reserves)
+        self._headroom = Headroom(blueprint, self._commitment, self._renewables.output, self._penalties)
         self._offers = blueprint.columns((hours, self._bus.size), 0.0, 0.0, 0.0)
         self._energy.inject(blueprint, self._offers, self._bus, 1.0)
+        self._reserves = self._draw_reserves(blueprint) if with_reserves else None
         blueprint.pour()
         self._lines = LineLimits(self._program, self._network, self._energy, self._penalties)
+        self._rows: list[LazyRows] = [self._lines]
+        self._losses = None
+        if self._has_losses:
+            tolerance = np.full(hours, SEARCH_LOSS_MW)
+            self._losses = Losses(self._program, self._network, self._energy, tolerance)
+            self._rows.append(self._losses)
+
+    def _draw_reserves(self, blueprint: Blueprint) -> Reserves:
+        assert self._rules is not None
+        rooms: list[ReserveRoom] = [self._commitment.room, self._stores.room, self._renewables.room]
+        self._curve_room = None
+        if self._curve_bus.size:
+            sold_back = self._offers[:, : self._curve_end].reshape(self._hours, *self._curve_shape)
+            self._curve_room = NetCurveRoom(blueprint, self._curve_bus, sold_back)
+            rooms.append(self._curve_room.room)
+        reserves = Reserves(blueprint, self._rules, rooms, self._penalties)
+        self._stores.sustain(blueprint, reserves.columns(1))
+        return reserves
+
+    def _solve(self) -> Solution:
+        return solve_with(self._program, self._rows)
+
+    @property
+    def _lazy_count(self) -> int:
+        return self._lines.rows_count + (0 if self._losses is None else self._losses.rows_count)
 
     def commit(self, bids: DayBids, state: UnitState, budget: SearchBudget | None = None) -> DayAhead:
         """Cheapest commitment found within ``budget``, and the day cleared with it.
@@ -125,22 +178,24 @@ class Scuc:
         low, high = self._commitment.allowed(bids.available_mw, state)
         self._commitment.free(self._program, low, high)
         spent = self._program.iterations_count
-        relaxed = self._lines.solve()
-        near_low, near_high = _neighbourhood(relaxed.x[self._commitment.on], low, high)
-        self._commitment.free(self._program, near_low, near_high)
-        near = self._program.solve_integer(replace(budget, gap=0.5 * budget.gap))
-        best, best_on = self._priced(near, state)
-        searches, bound, rows = [near], relaxed.objective, -1
-        while best.objective - bound > budget.gap * abs(best.objective) and rows != self._lines.rows_count:
-            rows = self._lines.rows_count
-            self._commitment.free(self._program, low, high)
-            begin = np.pad(best.x, (0, self._program.columns_count - best.x.size))
-            full = self._program.solve_integer(budget, start=begin)
-            searches.append(full)
-            bound = max(bound, full.bound)
-            found, found_on = self._priced(full, state)
-            if found.objective < best.objective:
-                best, best_on = found, found_on
+        relaxed = self._solve()
+        whole = (low, high)
+        near = _neighbourhood(relaxed.x[self._commitment.on], low, high)
+        searches = [self._search(near, replace(budget, gap=0.5 * budget.gap), [relaxed])]
+        best, best_on = self._priced(searches[0], state)
+        bound, optima = relaxed.objective, [relaxed, best]
+        rows = -1
+        while best.objective - bound > budget.gap * abs(best.objective) and rows != self._lazy_count:
+            rows = self._lazy_count
+            found = self._search(whole, budget, optima, best.x)
+            searches.append(found)
+            bound = max(bound, found.bound)
+            dispatch, on = self._priced(found, state)
+            optima.append(dispatch)
+            if dispatch.objective < best.objective:
+                best, best_on = dispatch, on
+            if len(searches) == SEARCHES_MOST:
+                break
         search = Search(
             bound_usd=bound,
             gap=(best.objective - bound) / max(abs(best.objective), 1e-9),
@@ -149,6 +204,27 @@ class Scuc:
             time_limited=any(search.time_limited for search in searches),
         )
         return self._day_ahead(day, best_on, search)
+
+    def _search(
+        self,
+        on: tuple[FloatArray, FloatArray],
+        budget: SearchBudget,
+        optima: list[Solution],
+        start: FloatArray | None = None,
+    ) -> IntegerSolution:
+        """Best commitment within bounds of *on*, with the tangents of the losses that are near some optima.
+
+        Fewer rows make a relaxation: its bound is one for the whole problem. The target is a little below the
+        budget's, since the rows that are missing here make the found point dearer.
+        """
+        self._commitment.free(self._program, *on)
+        if self._losses is not None:
+            self._losses.keep_near(optima, NEAR_LOSS_MW)
+        begin = None if start is None else np.pad(start, (0, self._program.columns_count - start.size))
+        found = self._program.solve_integer(replace(budget, gap=SEARCH_SHARE * budget.gap), start=begin)
+        if self._losses is not None:
+            self._losses.restore()
+        return found
 
     def clear(self, bids: DayBids, state: UnitState, commitment: BoolArray) -> DayAhead:
         """The day cleared as a linear program with a given commitment, shape (hours, units).
@@ -174,7 +250,7 @@ class Scuc:
         self._load(bids, None)
         low, high = self._commitment.allowed(bids.available_mw, None)
         self._commitment.free(self._program, low, high)
-        x = self._lines.solve().x
+        x = self._solve().x
         traits, n = self._commitment.traits, len(self._units.ids)
         on, output = np.ones(n, dtype=np.bool_), np.zeros(n)
         on[traits.place] = x[self._commitment.on[0]] >= 0.5
@@ -201,9 +277,9 @@ class Scuc:
             demand[t] += np.bincount(self._curve_bus, weights=full[t], minlength=n)
             demand[t] -= np.bincount(self._units.bus, weights=base[t], minlength=n)
             load[t] += np.bincount(self._curve_bus, weights=np.maximum(fixed[t], 0.0), minlength=n)
-        room = np.where(bids.must_take, 0.0, bids.available_mw)[:, self._free]
+        room = np.where(bids.must_take, 0.0, bids.available_mw)[:, self._renewables.place]
         program = self._program
-        program.set_column_bounds(self._renewable.ravel(), 0.0, room.ravel())
+        self._renewables.set(program, room, with_reserves=self._reserves is not None)
         if bids.headroom_mw.size:
             self._headroom.require(program, bids.headroom_mw, room.sum(axis=1))
         if self._bus.size:
@@ -215,50 +291,136 @@ class Scuc:
             program.set_costs(self._offers.ravel(), price.ravel())
         self._energy.set_demand(program, demand, load)
         self._commitment.set_state(program, state)
-        self._stores.set_day(program, bids.inflow_mw, state)
+        self._stores.set_day(program, bids.inflow_mw, None if state is None else state.energy_mwh)
+        self._set_reserves(bids, curves)
+        if self._losses is not None:
+            program.set_costs(self._energy.loss, WASTE_USD_PER_MWH)
         return _Day(bids=bids, state=state, curves=curves, base_mw=base, demand_mw=demand, load_mw=load)
 
+    def _set_reserves(self, bids: DayBids, curves: CurveBlocks) -> None:
+        if self._reserves is None:
+            return
+        if self._curve_room is not None:
+            full = curves.full_mw.reshape(self._hours, -1)
+            self._curve_room.set(self._program, self._reserves, full, bids.net_reserves)
+        self._reserves.break_ties(self._program, on=True)
+        self._reserves.require(self._program, self._required_mw(bids))
+
+    def _required_mw(self, bids: DayBids) -> FloatArray:
+        assert self._rules is not None
+        return bids.required_mw if bids.required_mw.size else np.zeros((self._hours, len(self._rules.names)))
+
     def _priced(self, found: IntegerSolution, state: UnitState) -> tuple[Solution, BoolArray]:
-        """Cheapest dispatch of a commitment found, with every line in view."""
+        """Cheapest dispatch of a commitment found, with every line and loss in view."""
         on: BoolArray = found.x[self._commitment.on] > 0.5
         self._commitment.fix(self._program, on, state)
-        return self._lines.solve(), on
+        return self._solve(), on
 
     def _day_ahead(self, day: _Day, on: BoolArray, search: Search) -> DayAhead:
-        """Dispatch and pricing runs with the commitment held."""
+        """Dispatch run and pricing runs with the commitment held, and relaxed."""
         assert day.state is not None
         self._commitment.fix(self._program, on, day.state)
         self._headroom.lift(self._program)
-        dispatch = self._lines.solve()
-        self._energy.raise_demand(self._program, day.demand_mw, next_mw(day.load_mw))
-        marginal = self._lines.solve()
-        x, places = dispatch.x, self._commitment.traits.place
+        if self._losses is not None:
+            self._losses.set_tolerance(self._loss_tolerance_mw)
+        dispatch = self._solve()
+        held = np.zeros(self._hours, dtype=np.bool_)
+        if self._losses is not None:
+            dispatch, held = settle_waste(self._losses, self._energy, dispatch, self._solve)
+        spent = self._tie_break_usd(dispatch)
+        marginal = self._marginal(day)
+        x = np.pad(dispatch.x, (0, self._program.columns_count - dispatch.x.size))
+        low, high = self._commitment.allowed(day.bids.available_mw, day.state)
+        self._commitment.free(self._program, low, high)
+        relaxed = self._prices(self._solve())
+        places = self._commitment.traits.place
         commitment = np.ones((self._hours, len(self._units.ids)), dtype=np.bool_)
         commitment[:, places] = on
         unit_mw, energy_mwh = day.base_mw.copy(), np.zeros_like(day.base_mw)
-        unit_mw[:, self._free] += x[self._renewable]
+        unit_mw[:, self._renewables.place] += x[self._renewables.output]
         unit_mw[:, places] = self._commitment.output_mw(x)
         unit_mw[:, self._stores.place] = self._stores.output_mw(x)
         energy_mwh[:, self._stores.place] = x[self._stores.energy]
         taken = self._taken(day, x)
         sold_back = taken[:, : self._curve_end].reshape(self._hours, *self._curve_shape)
-        raw = self._energy.price_usd_per_mwh(marginal)
+        shed, surplus, excess = self._energy.shed_mw(x), x[self._energy.surplus], self._lines.excess_mw(x)
+        reserves = self._reserves_of(x, marginal)
+        broken = shed.sum(axis=1) + surplus.sum(axis=1) + excess + reserves.short_mw.sum(axis=1)
         return DayAhead(
             commitment=commitment,
             unit_mw=unit_mw,
             energy_mwh=energy_mwh,
-            prices=split_prices(raw, self._network.reference_weight, self._penalties),
+            prices=self._prices(marginal),
+            relaxed_prices=relaxed,
+            reserves=reserves,
+            loss_mw=x[self._energy.loss],
+            loss_held=held,
             curve_mw=day.curves.full_mw.reshape(self._hours, -1) - sold_back.sum(axis=2),
             block_mw=taken[:, self._curve_end :],
             flow_mw=self._lines.flow_mw(x),
             line_price_usd_per_mwh=self._lines.price_usd_per_mwh(marginal),
             dc_mw=self._energy.direct_mw(x),
-            shed_mw=self._energy.shed_mw(x),
-            surplus_mw=x[self._energy.surplus],
-            overload_mwh=float(self._lines.excess_mw(x).sum()),
-            objective_usd=dispatch.objective - float(day.curves.full_value_usd_per_h.sum()),
+            shed_mw=shed,
+            surplus_mw=surplus,
+            penalty_priced=broken > PENALTY_TOLERANCE_MW,
+            overload_mwh=float(excess.sum()),
+            objective_usd=dispatch.objective - spent - float(day.curves.full_value_usd_per_h.sum()),
             search=search,
             state=day.state.after(commitment, unit_mw, energy_mwh),
+        )
+
+    def _marginal(self, day: _Day) -> Solution:
+        """The pricing run: no tie breaks, and a little more of everything that is asked for."""
+        if self._reserves is not None:
+            self._reserves.break_ties(self._program, on=False)
+            self._reserves.require(self._program, self._required_mw(day.bids), NEXT_MW_SHARE)
+        if self._losses is not None:
+            self._program.set_costs(self._energy.loss, 0.0)
+        self._energy.raise_demand(self._program, day.demand_mw, next_mw(day.load_mw))
+        return self._solve()
+
+    def _tie_break_usd(self, dispatch: Solution) -> float:
+        spent = 0.0 if self._reserves is None else self._reserves.tie_break_usd_per_h(dispatch.x)
+        if self._losses is not None:
+            spent += WASTE_USD_PER_MWH * float(dispatch.x[self._energy.loss].sum())
+        return spent
+
+    def _prices(self, solution: Solution) -> Prices:
+        return split_prices(
+            self._energy.price_usd_per_mwh(solution),
+            self._lines.congestion_usd_per_mwh(solution),
+            self._network.reference_weight,
+            self._penalties,
+        )
+
+    def _reserves_of(self, x: FloatArray, marginal: Solution) -> DayReserves:
+        hours, products = self._hours, len(PRODUCTS)
+        unit = np.zeros((hours, products, len(self._units.ids)))
+        curve = np.zeros((hours, products, self._curve_bus.size))
+        reserves = self._reserves
+        if reserves is None:
+            return DayReserves(
+                unit_mw=unit,
+                curve_mw=curve,
+                price_usd_per_mw_h=np.zeros((hours, products, self._network.buses_count)),
+                short_mw=np.zeros((hours, 0)),
+                requirement_usd_per_mw_h=np.zeros((hours, 0)),
+            )
+        sellers = (
+            self._commitment.traits.place,
+            self._stores.place[self._stores.sellers],
+            self._renewables.place[self._renewables.sellers],
+        )
+        for room, places in enumerate(sellers):
+            unit[:, :, places] = reserves.awarded_mw(room, x).transpose(0, 2, 1)
+        if self._curve_room is not None:
+            curve = reserves.awarded_mw(reserves.rooms_count - 1, x).transpose(0, 2, 1)
+        return DayReserves(
+            unit_mw=unit,
+            curve_mw=curve,
+            price_usd_per_mw_h=reserves.price_usd_per_mw_h(marginal),
+            short_mw=reserves.short_mw(x),
+            requirement_usd_per_mw_h=reserves.requirement_usd_per_mw_h(marginal),
         )
 
     def _taken(self, day: _Day, x: FloatArray) -> FloatArray:

@@ -235,18 +235,21 @@ class Program:
             status.row_status = list(status.row_status) + [highspy.HighsBasisStatus.kBasic] * added
         self._ok(self._highs.setBasis(status), "set_basis")
 
-    def start_at(self, basic_columns: IntArray, upper_columns: IntArray) -> None:
+    def start_at(self, basic_columns: IntArray, upper_columns: IntArray, slack_rows: IntArray) -> None:
         """Start the next solve from a guessed vertex.
 
         Parameters
         ----------
         basic_columns
-            As many columns as there are rows; every row then holds at its lower bound.
+            Columns between their bounds: with ``slack_rows`` as many as there are rows.
         upper_columns
             Columns at their upper bound; all others are at their lower one, or at zero where free.
+        slack_rows
+            Rows that do not bind; every other row holds at its lower bound.
         """
-        if basic_columns.size != self._rows_count:
-            raise ModelError(f"{self.name}: {basic_columns.size} basic columns for {self._rows_count} rows")
+        if basic_columns.size + slack_rows.size != self._rows_count:
+            given = f"{basic_columns.size} basic columns and {slack_rows.size} slack rows"
+            raise ModelError(f"{self.name}: {given} for {self._rows_count} rows")
         kinds = highspy.HighsBasisStatus
         column = [kinds.kLower] * self._columns_count
         for place in upper_columns.tolist():
@@ -254,7 +257,10 @@ class Program:
         for place in basic_columns.tolist():
             column[place] = kinds.kBasic
         basis = highspy.HighsBasis()
-        basis.col_status, basis.row_status = column, [kinds.kLower] * self._rows_count
+        row = [kinds.kLower] * self._rows_count
+        for place in slack_rows.tolist():
+            row[place] = kinds.kBasic
+        basis.col_status, basis.row_status = column, row
         basis.valid = True
         self._ok(self._highs.setBasis(basis), "start_at")
 

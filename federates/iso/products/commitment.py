@@ -7,6 +7,12 @@ IEEE Trans. Power Systems 28(4), 2013); blocks tightened by start-up and shut-do
 Ostrowski, J. Wang, INFORMS J. Computing 32(4), 2020).
 
 Times are hours, fractions rounded up. A unit starts and stops within max(least output, one hour of ramp).
+
+With blocks ``q``, on ``u``, start ``v``, stop ``w``, least and greatest output ``P-, P+`` and greatest
+outputs in the first and last hour ``SU, SD``, reserves keep::
+
+    sum q + up-reserve <= (P+ - P-) u - (P+ - SU) v - (P+ - SD) w_(t+1) ;   sum q - down-reserve >= 0
+    regulation up + spin <= 10 min of ramp u ;   supplemental <= 10 min of ramp (1 - u), fast units only
 """
 
 from __future__ import annotations
@@ -18,8 +24,9 @@ import numpy as np
 
 from federates.cases.case import Units
 from federates.core.arrays import BoolArray, FloatArray, IntArray
-from federates.iso.offers import FUELLED, UnitBlocks, unit_blocks
+from federates.iso.offers import CONTINGENCY_MIN, FUELLED, UnitBlocks, fast_start, unit_blocks
 from federates.iso.products.energy import Energy
+from federates.iso.reserves import ReserveRoom
 from federates.iso.unit_state import UnitState
 from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
@@ -47,6 +54,9 @@ class Traits:
     start_usd: tuple[tuple[float, ...], ...]
     """Its cost."""
     must_run: BoolArray
+    ramp_mw_per_min: FloatArray
+    quick: BoolArray
+    """Whether it can be started within the time of contingency reserve."""
 
     @property
     def categories(self) -> list[int]:
@@ -83,6 +93,8 @@ def traits_of(units: Units) -> Traits:
         start_after_h=tuple(tuple(hour for hour, _ in start) for start in starts),
         start_usd=tuple(tuple(cost for _, cost in start) for start in starts),
         must_run=units.must_run[place],
+        ramp_mw_per_min=units.ramp_mw_per_min[place],
+        quick=fast_start(units)[place],
     )
 
 
@@ -96,7 +108,15 @@ def _reachable(after_h: FloatArray, usd: FloatArray, min_down_h: int) -> list[tu
 class Commitment:
     """Columns and rows of the fuelled units over ``times`` hours."""
 
-    def __init__(self, blueprint: Blueprint, energy: Energy, units: Units, times_count: int) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        energy: Energy,
+        units: Units,
+        times_count: int,
+        *,
+        with_reserves: bool = False,
+    ) -> None:
         self.traits = traits = traits_of(units)
         self._program = blueprint.program
         self._times = times_count
@@ -115,6 +135,36 @@ class Commitment:
         self._add_blocks(blueprint)
         self._add_ramps(blueprint)
         self._add_categories(blueprint)
+        if with_reserves:
+            self._add_room(blueprint)
+
+    def _add_room(self, blueprint: Blueprint) -> None:
+        traits, shape = self.traits, self.on.shape
+        span = traits.p_max_mw - traits.p_min_mw
+        beyond = np.maximum(traits.p_max_mw - traits.start_mw, 0.0)
+        within = CONTINGENCY_MIN * traits.ramp_mw_per_min
+        quick = np.where(traits.quick, np.minimum(traits.p_max_mw, within), 0.0)
+        head = blueprint.rows(shape, -np.inf, 0.0)
+        foot = blueprint.rows(shape, 0.0, np.inf)
+        joint = blueprint.rows(shape, -np.inf, 0.0)
+        standstill = blueprint.rows(shape, -np.inf, quick)
+        for rows in (head, foot):
+            blueprint.entries(rows[..., None], self.block, 1.0)
+        blueprint.entries(head, self.on, -span)
+        blueprint.entries(head, self.start, beyond)
+        lasting = traits.min_up_h > 1  # a shorter run may start and stop in one hour: only one term holds
+        blueprint.entries(head[:-1], self.stop[1:], np.where(lasting, beyond, 0.0))
+        blueprint.entries(joint, self.on, -np.minimum(within, span))
+        blueprint.entries(standstill, self.on, quick)
+        self.room = ReserveRoom(
+            bus=traits.bus,
+            ramp_mw_per_min=traits.ramp_mw_per_min,
+            head=head,
+            foot=foot,
+            joint=joint,
+            standstill=standstill,
+            quick=traits.quick,
+        )
 
     def _add_logic(self, blueprint: Blueprint) -> None:
         self._logic = blueprint.rows(self.on.shape, 0.0, 0.0)

@@ -1,7 +1,13 @@
 """Energy: what is injected and drawn at every bus in every interval adds up.
 
+Per interval, with offers ``x`` at buses, net injection ``p``, losses ``l`` and demand ``d``::
+
+    sum of x at n + short_n - surplus_n - p_n = d_n          price alpha_n: the LMP
+    sum_n p_n - l = 0                                        price lambda
+
 One free column per bus and interval stands for the net injection; bids meet it in the nodal rows only, so
-that line rows never touch bids. Every load may be left unserved and every surplus dumped, at a price.
+that line rows never touch bids. Every load may be left unserved and every surplus dumped, at a price. Losses
+are zero until :class:`~federates.iso.products.losses.Losses` opens them.
 """
 
 from __future__ import annotations
@@ -31,6 +37,8 @@ class Energy:
     """Load not served by penalty step, shape (times, buses, steps)."""
     surplus: IntArray
     """Energy without a taker, shape (times, buses)."""
+    loss: IntArray
+    """Losses, shape (times,)."""
     direct: IntArray
     """Flow of direct-current lines forwards and backwards, shape (times, dc lines, 2)."""
     nodal: IntArray
@@ -39,6 +47,10 @@ class Energy:
     """System rows, shape (times,)."""
     step_share: FloatArray
     """Width of each shortage step as a share of the load, shape (steps,)."""
+    step_usd_per_mwh: FloatArray
+    """Its price, shape (steps,). [$/MWh]"""
+    surplus_usd_per_mwh: float
+    """Price of energy without a taker. [$/MWh]"""
 
     @classmethod
     def add_to(
@@ -52,17 +64,21 @@ class Energy:
             net=blueprint.columns(free, -np.inf, np.inf, 0.0),
             short=blueprint.columns((*free, len(steps)), 0.0, 0.0, steps[:, 1]),
             surplus=blueprint.columns(free, 0.0, np.inf, penalties.surplus_usd_per_mwh),
+            loss=blueprint.columns((times_count,), 0.0, 0.0, 0.0),
             direct=blueprint.columns(
                 (times_count, d, 2), 0.0, network.dc_limit_mw[:, None], DIRECT_USD_PER_MWH
             ),
             nodal=blueprint.rows(free, 0.0, 0.0),
             balance=blueprint.rows((times_count,), 0.0, 0.0),
             step_share=steps[:, 0],
+            step_usd_per_mwh=steps[:, 1],
+            surplus_usd_per_mwh=penalties.surplus_usd_per_mwh,
         )
         blueprint.entries(energy.nodal, energy.net, -1.0)
         blueprint.entries(energy.nodal[..., None], energy.short, 1.0)
         blueprint.entries(energy.nodal, energy.surplus, -1.0)
         blueprint.entries(energy.balance[:, None], energy.net, 1.0)
+        blueprint.entries(energy.balance, energy.loss, -1.0)
         for way, sign in enumerate((1.0, -1.0)):
             energy.inject(blueprint, energy.direct[..., way], network.dc_from, -sign)
             energy.inject(blueprint, energy.direct[..., way], network.dc_to, sign)
@@ -100,10 +116,21 @@ class Energy:
         """Locational marginal prices, shape (times, buses). [$/MWh]"""
         return solution.row_dual[self.nodal]
 
+    def flow_mw(self, network: MarketNetwork, x: FloatArray) -> FloatArray:
+        """Branch flows, shape (times, branches). [MW]"""
+        return network.flow_mw(x[self.net] - x[self.loss][:, None] * network.loss_weight)
+
     def direct_mw(self, x: FloatArray) -> FloatArray:
         """Flow of direct-current lines, shape (times, dc lines). [MW]"""
         flow: FloatArray = x[self.direct[..., 0]] - x[self.direct[..., 1]]
         return flow
+
+    def cost_usd_per_h(self, x: FloatArray) -> FloatArray:
+        """Cost of shortage, surplus and direct-current lines, shape (times,). [$/h]"""
+        short = x[self.short].sum(axis=1) @ self.step_usd_per_mwh
+        surplus = self.surplus_usd_per_mwh * x[self.surplus].sum(axis=1)
+        cost: FloatArray = short + surplus + DIRECT_USD_PER_MWH * x[self.direct].sum(axis=(1, 2))
+        return cost
 
     def shed_mw(self, x: FloatArray) -> FloatArray:
         """Load not served, shape (times, buses). [MW]"""

@@ -1,4 +1,9 @@
-"""Line ratings: rows on net injections, added once a flow breaks them, with a stepped price of excess."""
+"""Line ratings: rows on net injections and losses, added once a flow breaks them, with priced excess.
+
+Per line and interval, with shift factors ``H_m``, loss withdrawal ``w`` and excess ``s >= 0`` by steps::
+
+    -F_m - sum s- <= H_m (p - l w) + f0_m <= F_m + sum s+                   price mu_m
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,7 @@ class LineLimits:
     Parameters
     ----------
     program
-        The program that holds ``energy``; solved through :meth:`solve`.
+        The program that holds ``energy``.
     network
         Shift factors and ratings.
     energy
@@ -42,6 +47,7 @@ class LineLimits:
         self._time = np.zeros(0, dtype=np.int64)
         self._branch = np.zeros(0, dtype=np.int64)
         self._row = np.zeros(0, dtype=np.int64)
+        self._excess: IntArray = np.zeros((0, 2, self._steps.shape[0]), dtype=np.int64)
 
     @property
     def rows_count(self) -> int:
@@ -50,20 +56,13 @@ class LineLimits:
 
     def flow_mw(self, x: FloatArray) -> FloatArray:
         """Branch flows, shape (times, branches). [MW]"""
-        return self._network.flow_mw(x[self._energy.net])
+        return self._energy.flow_mw(self._network, x)
 
     def excess_mw(self, x: FloatArray) -> FloatArray:
         """Flow beyond ratings, all lines together, shape (times,). [MW]"""
         over = np.abs(self.flow_mw(x)) - self._network.limit_mw
         excess: FloatArray = np.where(over > FLOW_TOLERANCE_MW, over, 0.0).sum(axis=1)
         return excess
-
-    def solve(self) -> Solution:
-        """Least cost with every rating respected or its excess paid for."""
-        while True:
-            solution = self._program.solve()
-            if not self.add_broken(solution.x):
-                return solution
 
     def add_broken(self, x: FloatArray) -> int:
         """Add the rows that ``x`` breaks; return how many were added."""
@@ -88,8 +87,10 @@ class LineLimits:
         excess = self._program.add_columns(0.0, width.ravel(), cost.ravel()).reshape(n, 2, steps)
         factor = self._network.shift_factors(branches)
         signs = np.repeat(np.array([-1.0, 1.0]), steps)
-        columns = np.hstack((self._energy.net[times], excess.reshape(n, 2 * steps)))
-        values = np.hstack((factor, np.broadcast_to(signs, (n, 2 * steps))))
+        loss = self._energy.loss[times][:, None]
+        columns = np.hstack((self._energy.net[times], loss, excess.reshape(n, 2 * steps)))
+        lost = -(factor @ self._network.loss_weight)[:, None]
+        values = np.hstack((factor, lost, np.broadcast_to(signs, (n, 2 * steps))))
         shift = self._network.shift_flow_mw[branches]
         rows = self._program.add_rows(
             -limit - shift, limit - shift, np.arange(n) * columns.shape[1], columns.ravel(), values.ravel()
@@ -98,6 +99,12 @@ class LineLimits:
         self._time = np.concatenate((self._time, times))
         self._branch = np.concatenate((self._branch, branches))
         self._row = np.concatenate((self._row, rows))
+        self._excess = np.concatenate((self._excess, excess))
+
+    def cost_usd_per_h(self, x: FloatArray) -> FloatArray:
+        """Cost of excess, shape (times,). [$/h]"""
+        spent = (x[self._excess] * self._steps[:, 1]).sum(axis=(1, 2))
+        return np.bincount(self._time, weights=spent, minlength=self._held.shape[0]).astype(np.float64)
 
     def price_usd_per_mwh(self, solution: Solution) -> FloatArray:
         """Cost of one more MW of flow limit each way, signed by the flow's direction, (times, branches).
@@ -107,3 +114,7 @@ class LineLimits:
         price = np.zeros(self._held.shape)
         price[self._time, self._branch] = solution.row_dual[self._row]
         return price
+
+    def congestion_usd_per_mwh(self, solution: Solution) -> FloatArray:
+        """What the ratings add to the price of each bus, ``H' mu``, shape (times, buses). [$/MWh]"""
+        return self._network.pull_back(self.price_usd_per_mwh(solution))

@@ -1,11 +1,20 @@
-"""Storage and solar-thermal stores: energy carried from hour to hour.
+"""Storage and solar-thermal stores: energy carried from interval to interval.
 
-A store ends the horizon with at least the energy it began with. Losses are split evenly between charging
-and discharging. Solar-thermal plants fill from their natural inflow, may spill it, and are not committed:
-their least output and start-up cost are left out.
+Per interval of ``h`` hours, discharge ``d``, charge ``c``, spill ``s`` and energy ``e``::
+
+    e_t = e_(t-1) + eta c h - d h / eta + inflow h - s h ,   eta = square root of the round-trip efficiency
+    d - c + up-reserve <= greatest discharge ;  d - c - down-reserve >= -greatest charge
+    e_t >= hours sustained x up-reserve / eta ;  e_t <= capacity - hours sustained x eta x down-reserve
+
+A day ends with at least the energy it began with. A look-ahead ends with what its energy is worth: below its
+target, each MWh missing costs the dearest, above it, each MWh left earns the cheapest hour to come.
+Solar-thermal plants fill from their natural inflow, may spill it, and are not committed: their least output
+and start-up cost are left out, and so they sell no reserve.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,41 +22,139 @@ from federates.cases.case import Units
 from federates.core.arrays import FloatArray
 from federates.iso.offers import SCHEDULED
 from federates.iso.products.energy import Energy
-from federates.iso.unit_state import UnitState
+from federates.iso.reserves import DURATION_H, PRODUCTS, REG_DOWN, REG_UP, SPIN, ReserveRoom
 from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
 
 
-class Stores:
-    """Columns and rows of the stores over ``times`` hours."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOutlook:
+    """What a look-ahead needs to know of the stores; arrays over all units of the case."""
 
-    def __init__(self, blueprint: Blueprint, energy: Energy, units: Units, times_count: int) -> None:
+    energy_mwh: FloatArray
+    """Energy at the beginning, shape (units,). [MWh]"""
+    inflow_mw: FloatArray
+    """Natural inflow, shape (times, units). [MW]"""
+    target_mwh: FloatArray
+    """Energy to end with, shape (units,). [MWh]"""
+    short_usd_per_mwh: FloatArray
+    """What a MWh below the target costs, shape (units,). [$/MWh]"""
+    spare_usd_per_mwh: FloatArray
+    """What a MWh above it is worth, not more than ``short``, shape (units,). [$/MWh]"""
+    available_mw: FloatArray
+    """Greatest output, shape (times, units); 0 where the unit has tripped. [MW]"""
+
+
+class Stores:
+    """Columns and rows of the stores over ``times`` intervals of ``hours`` each."""
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        energy: Energy,
+        units: Units,
+        times_count: int,
+        *,
+        hours: float = 1.0,
+        with_reserves: bool = False,
+    ) -> None:
         self.place = place = np.flatnonzero(units.of_kind(*SCHEDULED))
+        self._hours = hours
         self._capacity_mwh = units.energy_mwh[place]
+        self._p_max_mw, self._charge_mw = units.p_max_mw[place], units.charge_mw[place]
         shape = (times_count, place.size)
         one_way = np.sqrt(units.round_trip[place])
-        self.discharge = blueprint.columns(shape, 0.0, units.p_max_mw[place], 0.0)
-        self.charge = blueprint.columns(shape, 0.0, units.charge_mw[place], 0.0)
+        self.discharge = blueprint.columns(shape, 0.0, self._p_max_mw, 0.0)
+        self.charge = blueprint.columns(shape, 0.0, self._charge_mw, 0.0)
         self.spill = blueprint.columns(shape, 0.0, 0.0, 0.0)
         self.energy = blueprint.columns(shape, 0.0, self._capacity_mwh, 0.0)
+        self._short = blueprint.columns((place.size,), 0.0, 0.0, 0.0)
+        self._spare = blueprint.columns((place.size,), 0.0, 0.0, 0.0)
         self._rows = blueprint.rows(shape, 0.0, 0.0)
+        self._end = blueprint.rows((place.size,), -np.inf, np.inf)
         blueprint.entries(self._rows, self.energy, 1.0)
         blueprint.entries(self._rows[1:], self.energy[:-1], -1.0)
-        blueprint.entries(self._rows, self.charge, -one_way)
-        blueprint.entries(self._rows, self.discharge, 1.0 / one_way)
-        blueprint.entries(self._rows, self.spill, 1.0)
+        blueprint.entries(self._rows, self.charge, -one_way * hours)
+        blueprint.entries(self._rows, self.discharge, hours / one_way)
+        blueprint.entries(self._rows, self.spill, hours)
+        blueprint.entries(self._end, self.energy[-1], 1.0)
+        blueprint.entries(self._end, self._short, 1.0)
+        blueprint.entries(self._end, self._spare, -1.0)
         energy.inject(blueprint, self.discharge, units.bus[place], 1.0)
         energy.inject(blueprint, self.charge, units.bus[place], -1.0)
+        self._sells = units.of_kind("storage")[place] & (self._p_max_mw > 0.0)
+        if with_reserves:
+            self._add_room(blueprint, units, times_count, one_way)
 
-    def set_day(self, program: Program, inflow_mw: FloatArray, state: UnitState | None) -> None:
-        """Set inflow, shape (times, units), and the energy to begin and end with; half full without state."""
-        begin = 0.5 * self._capacity_mwh if state is None else state.energy_mwh[self.place]
+    def _add_room(self, blueprint: Blueprint, units: Units, times: int, one_way: FloatArray) -> None:
+        able = self.sellers
+        shape = (times, able.size)
+        head = blueprint.rows(shape, -np.inf, self._p_max_mw[able])
+        foot = blueprint.rows(shape, -self._charge_mw[able], np.inf)
+        joint = blueprint.rows(shape, -np.inf, np.inf)
+        for rows in (head, foot):
+            blueprint.entries(rows, self.discharge[:, able], 1.0)
+            blueprint.entries(rows, self.charge[:, able], -1.0)
+        self._full = blueprint.rows(shape, 0.0, np.inf)
+        self._empty = blueprint.rows(shape, -np.inf, self._capacity_mwh[able])
+        blueprint.entries(self._full, self.energy[:, able], 1.0)
+        blueprint.entries(self._empty, self.energy[:, able], 1.0)
+        self._one_way = one_way[able]
+        self.room = ReserveRoom(
+            bus=units.bus[self.place[able]],
+            ramp_mw_per_min=np.full(able.size, np.inf),
+            head=head,
+            foot=foot,
+            joint=joint,
+            standstill=head,
+            quick=np.zeros(able.size, dtype=np.bool_),
+        )
+
+    @property
+    def sellers(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Stores that may sell reserve, by their place among the stores."""
+        return np.flatnonzero(self._sells)
+
+    def sustain(self, blueprint: Blueprint, columns: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> None:
+        """Hold energy for reserve columns of the room, shape (times, k, products, slots)."""
+        for product in range(len(PRODUCTS)):
+            mine = columns[:, :, product, 0]
+            if product in (REG_UP, SPIN):
+                blueprint.entries(self._full, mine, -DURATION_H / self._one_way)
+            elif product == REG_DOWN:
+                blueprint.entries(self._empty, mine, DURATION_H * self._one_way)
+
+    def set_day(self, program: Program, inflow_mw: FloatArray, energy_mwh: FloatArray | None) -> None:
+        """Set inflow, shape (times, units), and the energy to begin and end with; half full where not
+        given.
+        """
+        begin = 0.5 * self._capacity_mwh if energy_mwh is None else energy_mwh[self.place]
         begin = np.minimum(begin, self._capacity_mwh)
-        inflow = inflow_mw[:, self.place].copy()
-        program.set_column_bounds(self.spill.ravel(), 0.0, inflow.ravel())
-        inflow[0] += begin
-        program.set_row_bounds(self._rows.ravel(), inflow.ravel(), inflow.ravel())
+        self._set_inflow(program, inflow_mw[:, self.place], begin)
         program.set_column_bounds(self.energy[-1], begin, self._capacity_mwh)
+
+    def set_outlook(self, program: Program, outlook: StoreOutlook) -> None:
+        """Set a look-ahead's beginning, inflow and the worth of what it leaves."""
+        begin = np.clip(outlook.energy_mwh[self.place], 0.0, self._capacity_mwh)
+        self._set_inflow(program, outlook.inflow_mw[:, self.place], begin)
+        available = np.minimum(outlook.available_mw[:, self.place], self._p_max_mw)
+        program.set_column_bounds(self.discharge.ravel(), 0.0, available.ravel())
+        out = available <= 0.0
+        charge = np.where(out, 0.0, self._charge_mw)
+        program.set_column_bounds(self.charge.ravel(), 0.0, charge.ravel())
+        target = np.clip(outlook.target_mwh[self.place], 0.0, self._capacity_mwh)
+        program.set_row_bounds(self._end, target, target)
+        program.set_column_bounds(self._short, 0.0, np.inf)
+        program.set_column_bounds(self._spare, 0.0, np.inf)
+        # the objective is in $/h of one interval: an amount at the end counts once
+        program.set_costs(self._short, outlook.short_usd_per_mwh[self.place] / self._hours)
+        program.set_costs(self._spare, -outlook.spare_usd_per_mwh[self.place] / self._hours)
+
+    def _set_inflow(self, program: Program, inflow_mw: FloatArray, begin_mwh: FloatArray) -> None:
+        program.set_column_bounds(self.spill.ravel(), 0.0, inflow_mw.ravel())
+        into = inflow_mw * self._hours
+        into[0] += begin_mwh
+        program.set_row_bounds(self._rows.ravel(), into.ravel(), into.ravel())
 
     def output_mw(self, x: FloatArray) -> FloatArray:
         """Net output, negative = charging, shape (times, stores). [MW]"""

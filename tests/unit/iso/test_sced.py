@@ -50,11 +50,11 @@ def test_too_much_load_is_shed_at_the_shortage_price() -> None:
 
 
 def test_default_penalties_overload_the_line_before_they_shed() -> None:
-    """40 MW are missing: 3 MW of overload at 500 and 6 at 1,000 come before the rest at 2,000."""
+    """30 MW are missing: 3 MW of overload at 500, 6 at 1,000 and the rest at 2,000 come before 3,000."""
     case = two_bus()
-    clearing = Sced(market_network(case), case.units).clear(at_bus_2(300.0), all_on(case))
-    assert clearing.overload_mw == pytest.approx(40.0 - 6.0, abs=EXACT)
-    assert clearing.shed_mw.sum() == pytest.approx(6.0, abs=EXACT)  # 2 % of the load at 1,000
+    clearing = Sced(market_network(case), case.units).clear(at_bus_2(290.0), all_on(case))
+    assert clearing.overload_mw == pytest.approx(30.0, abs=EXACT)
+    assert clearing.shed_mw.sum() == pytest.approx(0.0, abs=EXACT)
     assert clearing.prices.lmp_usd_per_mwh[1] == pytest.approx(2_050.0, abs=EXACT)
     assert clearing.penalty_priced
 
