@@ -343,13 +343,45 @@ CommitmentSettings = Annotated[
 ]
 
 
+class CaseReserves(Settings):
+    """The case's own reserve requirements; RTS-GMLC has them, other cases take the default shares of load."""
+
+    kind: Literal["case"]
+    """Which requirements."""
+
+
+class ShareReserves(Settings):
+    """Reserve requirements as shares of the load."""
+
+    kind: Literal["shares"]
+    """Which requirements."""
+    regulation: Share = 0.01
+    """Regulation up, and down, system-wide."""
+    spin: Share = 0.03
+    """Spinning reserve of each area, as a share of the area's load."""
+    total: Share = 0.05
+    """Regulation up, spinning and supplemental reserve together, system-wide."""
+
+
+class NoReserves(Settings):
+    """A market for energy only."""
+
+    kind: Literal["none"]
+    """Which requirements."""
+
+
+ReserveSettings = Annotated[CaseReserves | ShareReserves | NoReserves, Field(discriminator="kind")]
+
+
 class MarketSettings(Settings):
     """The ISO market."""
 
     commitment: CommitmentSettings = SolveCommitment(kind="solve")
     """How units are committed."""
-    loss_share: Share = 0.03
-    """Losses as a share of demand until the first AC solution, spread by load."""
+    reserves: ReserveSettings = CaseReserves(kind="case")
+    """What reserves are bought, day-ahead and in real time."""
+    look_ahead: Annotated[int, Field(ge=1, le=48)] = 12
+    """Intervals that a real-time dispatch looks at, the binding one included."""
 
 
 class ForecastSettings(Settings):

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from federates.core.arrays import BoolArray, FloatArray
+from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.curve import curves_of
 from federates.core.errors import MissingInputError
@@ -28,11 +28,12 @@ from federates.iso.market import (
     headroom_mw,
     running,
     uncurtailed,
-    with_losses,
 )
-from federates.iso.participants import der_injections_mw, dispatched
+from federates.iso.participants import Reserves, der_injections_mw, dispatched
 from federates.iso.records import MarketRecords
+from federates.iso.reserves import PRODUCTS
 from federates.iso.sced import Clearing
+from federates.iso.schedule import Schedule, Schedules
 from federates.iso.settling import Settlement
 from federates.iso.unit_state import UnitState
 from federates.scenario.staleness import held_by_link_loss
@@ -42,7 +43,7 @@ SETTLE_OFFSET_S = 48
 DAY_AHEAD_OFFSET_S, LAST_ROUND_OFFSET_S = 55, 59
 HOUR_S = 3_600
 M = TypeVar("M", InterfaceBid, DerOffers)
-SCHEMA = 1.0
+SCHEMA = 2.0
 
 
 class Iso:
@@ -67,8 +68,11 @@ class Iso:
             tuple(zip(self._aggregators, self._aggregator_bus, strict=True)),
             context.clock,
             context.recorder,
+            PRODUCTS if context.study.market.reserves.kind != "none" else (),
         )
-        self._schedule: dict[int, tuple[BoolArray, FloatArray]] = {}
+        self._schedules = Schedules(self._scenario.case.units, context.clock)
+        self._intervals = context.study.market.look_ahead
+        self._with_reserves = context.study.market.reserves.kind != "none"
         self._day: int | None = None
         self._real_time: RealTimeMarket | None = None
 
@@ -105,9 +109,11 @@ class Iso:
             load_mw=load,
             available_mw=available,
             series=series,
-            loss_share=self._study.market.loss_share,
+            required_mw=self._scenario.required_day(day),
         )
-        market = DayAheadMarket(self._scenario.case, self._scenario.lda_bus)
+        market = DayAheadMarket(
+            self._scenario.case, self._scenario.lda_bus, with_reserves=self._with_reserves
+        )
         cleared = market.clear(
             inputs,
             tuple(tuple(c) for c in curves),
@@ -115,20 +121,31 @@ class Iso:
             self._unit_state(day),
             self._forward.committed[day],
         )
-        self._schedule[day] = (cleared.commitment, cleared.unit_mw)
+        before = self._unit_state(day)
+        schedule = Schedule(
+            committed=cleared.commitment.astype(np.float64),
+            energy_mwh=cleared.energy_mwh,
+            begin_mwh=before.energy_mwh,
+            lmp_usd_per_mwh=cleared.prices.lmp_usd_per_mwh,
+        )
+        self._schedules.add(day, schedule)
         hours = [
             dispatched(
                 cleared,
                 hour,
                 load_mw=load[hour],
-                loss_mw=load[hour] * inputs.loss_share,
+                loss_mw=cleared.loss_mw[hour] * market.loss_weight,
                 der_mw=der_injections_mw(book, hour, cleared.block_mw[hour]),
+                reserves=self._settled_reserves(
+                    cleared.reserves.unit_mw[hour],
+                    cleared.reserves.curve_mw[hour],
+                    cleared.reserves.price_usd_per_mw_h[hour],
+                ),
             )
             for hour in range(24)
         ]
-        state = self._unit_state(day)
-        before = RunState(on=state.on, in_state_h=state.in_state_h)
-        self._settlement.day_ahead(day, hours, cleared.commitment, before)
+        run = RunState(on=before.on, in_state_h=before.in_state_h)
+        self._settlement.day_ahead(day, hours, cleared.commitment, run)
         self._records.day_ahead(day, self._clock, cleared, float(self._forward.gap[day]))
         outbox = Outbox()
         self._send_day_ahead(outbox, midnight, cleared, book)
@@ -152,10 +169,10 @@ class Iso:
         dispatch = UnitDispatch(
             interval_s=now,
             set_point_mw=cleared.unit_mw,
-            synchronised=running(self._scenario.case, cleared.unit_mw, inputs.committed & ~inputs.out).astype(
-                np.float64
-            ),
-            uncurtailed=uncurtailed(self._scenario.case, cleared.unit_mw, inputs.available_mw).astype(
+            synchronised=running(
+                self._scenario.case, cleared.unit_mw, inputs.committed[0] & ~inputs.out
+            ).astype(np.float64),
+            uncurtailed=uncurtailed(self._scenario.case, cleared.unit_mw, inputs.available_mw[0]).astype(
                 np.float64
             ),
             headroom_mw=self._real_time.headroom_mw(cleared, inputs),
@@ -166,9 +183,12 @@ class Iso:
         settled = dispatched(
             cleared,
             ...,
-            load_mw=inputs.load_mw,
-            loss_mw=with_losses(inputs.load_mw, inputs.losses_mw) - inputs.load_mw,
+            load_mw=inputs.load_mw[0],
+            loss_mw=cleared.loss_mw * self._real_time.loss_weight,
             der_mw=der_injections_mw(offers, 0, cleared.block_mw),
+            reserves=self._settled_reserves(
+                cleared.reserves.unit_mw, cleared.reserves.curve_mw, cleared.reserves.price_usd_per_mw_h
+            ),
         )
         self._settlement.real_time(now, settled, dispatch.synchronised > 0.5, inputs.out)
         return outbox
@@ -179,8 +199,24 @@ class Iso:
         if got is None:
             raise MissingInputError(f"iso at {grant.now} s: transmission has not reported its meters")
         der_mwh = self._der_mwh(grant, got.message.interval_s)
-        self._settlement.settle(got.message, der_mwh, self._scenario.tripped(grant.now))
+        read = got.message
+        self._settlement.settle(read, der_mwh, self._scenario.tripped(grant.now))
+        inflow_mw = self._scenario.inflow_mw(read.interval_s)
+        self._schedules.meter(read.unit_mwh, inflow_mw * self._clock.market_s / HOUR_S)
         return Outbox()
+
+    def _settled_reserves(
+        self, unit_mw: FloatArray, lda_mw: FloatArray, price_usd_per_mw_h: FloatArray
+    ) -> Reserves | None:
+        """One interval's reserves as the settlement takes them: units ask for nothing but their room."""
+        if not self._with_reserves:
+            return None
+        return Reserves(
+            unit_mw=unit_mw.T,
+            lda_mw=lda_mw.T,
+            price_usd_per_mwh=price_usd_per_mw_h.T,
+            unit_cost_usd_per_h=np.zeros(unit_mw.shape[1]),
+        )
 
     def _der_mwh(self, grant: Grant, interval: SimTime) -> FloatArray:
         """Metered energy of each aggregator with awards of its own, shape (aggregators,). [MWh]"""
@@ -198,9 +234,13 @@ class Iso:
         if day != self._day:
             self._day = day
             self._real_time = RealTimeMarket(
-                self._scenario.case, self._scenario.lda_bus, self._clock.market_s
+                self._scenario.case,
+                self._scenario.lda_bus,
+                self._clock.market_s,
+                intervals=self._intervals,
+                with_reserves=self._with_reserves,
             )
-            self._schedule = {d: s for d, s in self._schedule.items() if d >= day}
+            self._schedules.forget_before(day)
 
     def _unit_state(self, day: int) -> UnitState:
         plan = self._forward
@@ -212,21 +252,19 @@ class Iso:
         )
 
     def _inputs(self, grant: Grant, now: SimTime) -> RealTimeInputs:
-        day = self._clock.day_of(now)
-        commitment, schedule = self._schedule[day]
-        hour = (now - self._clock.midnight(day)) // HOUR_S
-        load, available = self._scenario.expected(now, now - self._clock.gate_lead_s)
+        expected = self._scenario.expected(now, now - self._clock.gate_lead_s, self._intervals)
         state = grant.inbox.only(self.ports.grid_state)
         if state is None:
             raise MissingInputError(f"iso at {now} s: transmission has not reported the grid's state")
         return RealTimeInputs(
-            load_mw=load,
-            available_mw=available,
-            must_take=self._scenario.series("real_time", day).must_take,
-            losses_mw=state.message.losses_mw,
+            load_mw=expected.load_mw,
+            available_mw=expected.available_mw,
+            inflow_mw=expected.inflow_mw,
+            required_mw=expected.required_mw,
+            must_take=self._scenario.series("real_time", self._clock.day_of(now)).must_take,
             previous_mw=state.message.unit_output_mw,
-            committed=commitment[hour],
-            schedule_mw=schedule[hour],
+            committed=self._schedules.committed(now, self._intervals),
+            stores=self._schedules.stores(now, self._intervals),
             out=self._scenario.tripped(now),
         )
 
@@ -316,19 +354,12 @@ class Iso:
         return total
 
     def save(self) -> State:
-        """Day-ahead schedules of the days to come, and the settlement's."""
-        state: dict[str, FloatArray] = {"schema": np.array([SCHEMA])}
-        for day, (commitment, unit_mw) in self._schedule.items():
-            state[f"commitment_{day}"] = commitment.astype(np.float64)
-            state[f"unit_mw_{day}"] = unit_mw
-        return {**state, **self._settlement.save()}
+        """Day-ahead schedules of the days to come, energy in stores, and the settlement's."""
+        return {"schema": np.array([SCHEMA]), **self._schedules.save(), **self._settlement.save()}
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
-        for name, commitment in state.items():
-            if name.startswith("commitment_"):
-                day = int(name.removeprefix("commitment_"))
-                self._schedule[day] = (commitment > 0.5, state[f"unit_mw_{day}"])
+        self._schedules.restore(state)
         self._settlement.restore(state)
 
     def finish(self) -> None:

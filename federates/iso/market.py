@@ -6,7 +6,7 @@ Pure: offers, forecasts and the grid's state in; awards and prices out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from federates.core.messages import DerOffers
 from federates.iso.day_ahead import DayAhead, DayBids
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED, NO_BLOCKS, OfferedBlocks, ramp_window
+from federates.iso.reserves import nested_rules
 from federates.iso.sced import Clearing, Sced
 from federates.iso.scuc import Scuc
+from federates.iso.store_plan import StorePlan
 from federates.iso.unit_state import UnitState
 from federates.lp.solution import SearchBudget
 
@@ -26,9 +28,6 @@ CURVE_SLOTS = 40
 """Blocks that a DSO's curve may have."""
 SYNCHRONISED_MW = 1e-6
 """Tolerance on output. [MW]"""
-HEADROOM_SHARE = 0.05
-"""Room that a commitment keeps above the hour's demand: without it, real time sheds load on the forecast's
-error alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,43 +80,75 @@ def der_awards(offers: DerOffers, interval: int, taken_mw: FloatArray) -> FloatA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealTimeInputs:
-    """What the ISO knows when it clears one interval."""
+    """What the ISO knows when it clears one interval; time is the first axis, the binding interval first."""
 
     load_mw: FloatArray
-    """Forecast load outside LDAs, shape (buses,). [MW]"""
+    """Forecast load outside LDAs, shape (intervals, buses). [MW]"""
     available_mw: FloatArray
-    """Forecast of what each unit can give, shape (units,). [MW]"""
+    """Forecast of what each unit can give, shape (intervals, units). [MW]"""
+    inflow_mw: FloatArray
+    """Natural inflow of stores, shape (intervals, units). [MW]"""
+    required_mw: FloatArray
+    """Reserve requirements, shape (intervals, requirements). [MW]"""
     must_take: BoolArray
     """Shape (units,)."""
-    losses_mw: float
-    """Losses, served as fixed demand. [MW]"""
     previous_mw: FloatArray
     """Output at the end of the interval before, shape (units,). [MW]"""
     committed: BoolArray
-    """Shape (units,)."""
-    schedule_mw: FloatArray
-    """Day-ahead schedule, which stores follow, shape (units,). [MW]"""
+    """Shape (intervals, units)."""
+    stores: StorePlan
+    """Where stores stand and where they are to go."""
     out: BoolArray
     """Units that have tripped, shape (units,)."""
 
 
 class RealTimeMarket:
-    """The five-minute dispatch; keeps one program warm."""
+    """The five-minute dispatch; keeps one program warm.
 
-    def __init__(self, case: TransmissionCase, lda_bus: IntArray, length_s: int) -> None:
+    Parameters
+    ----------
+    case
+        The transmission system.
+    lda_bus
+        Bus of each LDA, shape (ldas,).
+    length_s
+        Length of an interval. [s]
+    intervals
+        Intervals looked at.
+    with_reserves
+        Whether reserves are bought.
+    """
+
+    def __init__(
+        self,
+        case: TransmissionCase,
+        lda_bus: IntArray,
+        length_s: int,
+        *,
+        intervals: int = 1,
+        with_reserves: bool = False,
+    ) -> None:
         self._case = case
         self._lda_bus = lda_bus
         self._length_s = length_s
+        self._intervals = intervals
         self._network = market_network(case)
+        self._rules = nested_rules(self._network.region) if with_reserves else None
         self._block_bus: IntArray = np.zeros(0, dtype=np.int64)
         self._sced: Sced | None = None
+
+    @property
+    def loss_weight(self) -> FloatArray:
+        """Share of each bus in the withdrawal of losses, shape (buses,)."""
+        return self._network.loss_weight
 
     def clear(self, inputs: RealTimeInputs, curves: list[NetCurve], book: DerBook | None) -> Clearing:
         """Awards and prices of one interval."""
         sced = self._engine(book)
-        demand = with_losses(inputs.load_mw, inputs.losses_mw)
+        demand = inputs.load_mw.copy()
         if book is not None:
-            np.add.at(demand, book.floor_bus, -book.floor_mw)
+            for hour in demand:
+                np.add.at(hour, book.floor_bus, -book.floor_mw)
         available = np.where(inputs.out, 0.0, inputs.available_mw)
         window = ramp_window(
             self._case.units,
@@ -125,14 +156,22 @@ class RealTimeMarket:
             committed=inputs.committed & ~inputs.out,
             available_mw=available,
             must_take=inputs.must_take,
-            schedule_mw=np.where(inputs.out, 0.0, inputs.schedule_mw),
+            schedule_mw=np.zeros_like(available),
             length_s=self._length_s,
         )
-        return sced.clear(demand, window, curves, NO_BLOCKS if book is None else book.blocks)
+        return sced.clear(
+            demand,
+            window,
+            curves,
+            NO_BLOCKS if book is None else book.blocks,
+            outlook=inputs.stores.outlook(inputs.inflow_mw, available),
+            required_mw=None if self._rules is None else inputs.required_mw,
+        )
 
     def headroom_mw(self, clearing: Clearing, inputs: RealTimeInputs) -> FloatArray:
         """Committed room to move up, shape (units,). [MW]"""
-        return headroom_mw(self._case, clearing.unit_mw, inputs.committed & ~inputs.out, inputs.available_mw)
+        on = inputs.committed[0] & ~inputs.out
+        return headroom_mw(self._case, clearing.unit_mw, on, inputs.available_mw[0])
 
     def _engine(self, book: DerBook | None) -> Sced:
         block_bus = np.zeros(0, dtype=np.int64) if book is None else book.bus
@@ -144,15 +183,13 @@ class RealTimeMarket:
                 curve_bus=self._lda_bus,
                 curve_slots=np.full(self._lda_bus.size, CURVE_SLOTS, dtype=np.int64),
                 block_bus=block_bus,
+                intervals=self._intervals,
+                length_s=self._length_s,
+                rules=self._rules,
+                losses=True,
+                stores=True,
             )
         return self._sced
-
-
-def with_losses(load_mw: FloatArray, losses_mw: float) -> FloatArray:
-    """Load with losses as fixed demand, spread by load, shape (..., buses). [MW]"""
-    total = load_mw.sum(axis=-1, keepdims=True)
-    spread: FloatArray = load_mw + losses_mw * load_mw / np.where(total > 0, total, 1.0)
-    return spread
 
 
 def running(case: TransmissionCase, output_mw: FloatArray, committed: BoolArray) -> BoolArray:
@@ -187,19 +224,25 @@ class DayAheadInputs:
     """Shape (24, units). [MW]"""
     series: Series
     """Day-ahead series, for what must be taken and the inflow of stores."""
-    loss_share: float
-    """Losses as a share of load."""
+    required_mw: FloatArray
+    """Reserve requirements, shape (24, requirements). [MW]"""
 
 
 class DayAheadMarket:
     """The day-ahead market of one system; keeps one program per population of DER offers."""
 
-    def __init__(self, case: TransmissionCase, lda_bus: IntArray) -> None:
+    def __init__(self, case: TransmissionCase, lda_bus: IntArray, *, with_reserves: bool = False) -> None:
         self._case = case
         self._lda_bus = lda_bus
         self._network = market_network(case)
+        self._rules = nested_rules(self._network.region) if with_reserves else None
         self._block_bus: IntArray = np.zeros(0, dtype=np.int64)
         self._scuc: Scuc | None = None
+
+    @property
+    def loss_weight(self) -> FloatArray:
+        """Share of each bus in the withdrawal of losses, shape (buses,)."""
+        return self._network.loss_weight
 
     def commit(
         self, inputs: DayAheadInputs, net_mw: FloatArray, state: UnitState | None, budget: SearchBudget
@@ -207,8 +250,6 @@ class DayAheadMarket:
         """Cheapest commitment for LDAs that draw ``net_mw`` (24, ldas), and the state it starts from."""
         scuc = self._engine(None)
         bids = self._bids(inputs, fixed_curves(net_mw), None)
-        demand_mw = bids.demand_mw.sum(axis=1) + net_mw.sum(axis=1)
-        bids = replace(bids, headroom_mw=HEADROOM_SHARE * demand_mw)
         before = scuc.start_state(bids) if state is None else state
         return scuc.commit(bids, before, budget), before
 
@@ -250,6 +291,8 @@ class DayAheadMarket:
                 curve_bus=self._lda_bus,
                 curve_slots=np.full(self._lda_bus.size, CURVE_SLOTS, dtype=np.int64),
                 block_bus=block_bus,
+                rules=self._rules,
+                losses=True,
             )
         return self._scuc
 
@@ -259,7 +302,7 @@ class DayAheadMarket:
         curves: tuple[tuple[NetCurve, ...], ...],
         books: Sequence[DerBook] | None,
     ) -> DayBids:
-        demand = inputs.load_mw * (1.0 + inputs.loss_share)
+        demand = inputs.load_mw.copy()
         hours = demand.shape[0]
         width, price = np.zeros((hours, 0)), np.zeros((hours, 0))
         if books:
@@ -272,6 +315,7 @@ class DayAheadMarket:
             available_mw=inputs.available_mw,
             must_take=inputs.series.must_take,
             inflow_mw=inputs.series.inflow_mw,
+            required_mw=np.zeros(0) if self._rules is None else inputs.required_mw,
             curves=curves,
             block_mw=width,
             block_usd_per_mwh=price,

@@ -2,7 +2,8 @@
 
 The steps are this product's own, in the order in which an operator gives things up: reserves before line
 ratings before load. They are no system operator's figures. Prices of nested reserves add up: all of them
-short at once cost less than the first MWh of load.
+short at once cost less than the first MWh of load, and a lack of regulation down less than energy without a
+taker.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ Step = tuple[float, float]
 _RESERVE: Mapping[str, tuple[Step, ...]] = MappingProxyType(
     {
         "regulation": ((0.2, 700.0), (np.inf, 1_000.0)),
+        "regulation_down": ((0.2, 250.0), (np.inf, 450.0)),
         "spin": ((0.2, 250.0), (np.inf, 850.0)),
         "total": ((0.2, 150.0), (np.inf, 850.0)),
     }

@@ -40,7 +40,7 @@ class MarketRecords:
     ) -> None:
         """One interval's dispatch."""
         record, case = self._recorder.add, self._case
-        on = inputs.committed & ~inputs.out
+        on = inputs.committed[0] & ~inputs.out
         at_work = running(case, cleared.unit_mw, on)
         self._prices(tables.LMP, now, cleared.prices, None)
         record(tables.UNIT_AWARD, now, case.units.ids, cleared.unit_mw, at_work.astype(np.float64))
@@ -58,13 +58,13 @@ class MarketRecords:
                 np.abs(cleared.line_price_usd_per_mwh[binding]),
             )
         offered = 0.0 if book is None else float(book.floor_mw.sum() + cleared.block_mw.sum())
-        demand = float(inputs.load_mw.sum() + cleared.curve_mw.sum()) - offered
+        demand = float(inputs.load_mw[0].sum() + cleared.curve_mw.sum()) - offered
         row = (
             cleared.objective_usd_per_h,
             float(unit_cost_usd_per_h(case.units, cleared.unit_mw, on).sum()),
             float(emissions_t_per_h(cleared.unit_mw, at_work, co2_t_per_mwh=case.units.co2_t_per_mwh).sum()),
-            demand + inputs.losses_mw,
-            inputs.losses_mw,
+            demand + cleared.loss_mw,
+            cleared.loss_mw,
             float(cleared.shed_mw.sum()),
             float(cleared.surplus_mw.sum()),
             float(binding.size),

@@ -78,7 +78,7 @@ def nested_rules(region: IntArray) -> ReserveRules:
     return ReserveRules(
         requirements=(
             Requirement(name="reg_up", products=(REG_UP,), at_bus=everywhere, steps="regulation"),
-            Requirement(name="reg_down", products=(REG_DOWN,), at_bus=everywhere, steps="regulation"),
+            Requirement(name="reg_down", products=(REG_DOWN,), at_bus=everywhere, steps="regulation_down"),
             *spin,
             Requirement(
                 name="total", products=(REG_UP, SPIN, SUPPLEMENTAL), at_bus=everywhere, steps="total"

@@ -45,7 +45,7 @@ SEARCH_SHARE = 0.9
 """Gap at which a search stops, over the gap asked for."""
 SEARCHES_MOST = 4
 """Most integer searches of a day, the neighbourhood's included."""
-NEAR_LOSS_MW = 5.0
+NEAR_LOSS_MW = 20.0
 """A search holds the tangents of the losses that lie at most this far below them at some optimum. [MW]"""
 LOSS_MW = 1e-2
 """The same in the dispatch and pricing runs. [MW]"""

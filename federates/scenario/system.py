@@ -23,6 +23,7 @@ from federates.core.time import DAY_S, LEAD_IN_PHYSICS_S, SimTime
 from federates.distribution.generator import synthetic_feeder
 from federates.distribution.model import Feeder
 from federates.distribution.tables import read_feeder
+from federates.scenario.reserves import required_mw
 
 LOAD_STREAM, PRODUCTION_STREAM = 0, 1
 LDA_STREAMS = 16
@@ -94,6 +95,20 @@ class DayBlock:
         return int((t - self.t_s[0]) // (self.t_s[1] - self.t_s[0]))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the ISO expects of some market intervals; time is the first axis."""
+
+    load_mw: FloatArray
+    """Load outside LDAs, shape (intervals, buses). [MW]"""
+    available_mw: FloatArray
+    """Greatest output of each unit, shape (intervals, units). [MW]"""
+    inflow_mw: FloatArray
+    """Natural inflow of stores, shape (intervals, units). [MW]"""
+    required_mw: FloatArray
+    """Reserve requirements, shape (intervals, requirements). [MW]"""
+
+
 class SystemScenario:
     """The bulk system of a study."""
 
@@ -110,12 +125,15 @@ class SystemScenario:
         self._forecast = forecast_model(study)
         self._series: dict[tuple[str, int], Series] = {}
         self._blocks: dict[int, DayBlock] = {}
+        self._residual_of: tuple[Series, FloatArray] | None = None
+        self._required_of: tuple[Series, FloatArray] | None = None
 
     def series(self, resolution: Literal["day_ahead", "real_time"], day: int) -> Series:
-        """Series of one market day, with an hour of margin on both sides in real time."""
+        """Series of one market day, in real time with room for the look-ahead on both sides."""
         key = (resolution, day)
         if key not in self._series:
-            margin = 3_600 if resolution == "real_time" else 0
+            ahead_s = self.study.market.look_ahead * self.clock.market_s
+            margin = max(3_600, ahead_s) if resolution == "real_time" else 0
             begin = self.clock.midnight(day)
             self._series = {k: s for k, s in self._series.items() if abs(k[1] - day) <= 1}
             self._series[key] = read_series(
@@ -173,20 +191,51 @@ class SystemScenario:
             available_mw=interpolated(series, series.available_mw, middle),
         )
 
-    def expected(self, t: SimTime, issue: SimTime) -> tuple[FloatArray, FloatArray]:
-        """Forecast for the market interval at ``t`` issued at ``issue``.
+    def expected(self, t: SimTime, issue: SimTime, intervals: int = 1) -> Expected:
+        """Forecast for market intervals from ``t`` on, issued at ``issue``.
 
-        Returns
-        -------
-        tuple of ndarray
-            Load outside LDAs per bus, and greatest output per unit. [MW]
+        What lies beyond the study's end is taken to be as its last interval.
         """
         series = self.series("real_time", max(self.clock.day_of(t), 0))
-        first = int((t - series.t_s[0]) // series.length_s)
-        rows = slice(first, first + max(self.clock.market_s // series.length_s, 1))
-        load = self._residual_mw(series)[rows].mean(axis=0)
-        available = series.available_mw[rows].mean(axis=0)
-        return self._with_error(load[None], available[None], np.array([t]), issue, 0)
+        begins = t + self.clock.market_s * np.arange(intervals)
+        begins = np.minimum(begins, self.clock.duration_s - self.clock.market_s)
+        each = max(self.clock.market_s // series.length_s, 1)
+        rows = (begins - series.t_s[0])[:, None] // series.length_s + np.arange(each)
+
+        def means(values: FloatArray) -> FloatArray:
+            mean: FloatArray = values[rows].mean(axis=1)
+            return mean
+
+        load, available = means(self._residual(series)), means(series.available_mw)
+        load, available = self._with_error(load, available, begins, issue)
+        return Expected(
+            load_mw=load,
+            available_mw=available,
+            inflow_mw=means(series.inflow_mw),
+            required_mw=means(self._required(series, "real_time")),
+        )
+
+    def inflow_mw(self, t: SimTime) -> FloatArray:
+        """Natural inflow of stores in the market interval at ``t``, shape (units,). [MW]"""
+        series = self.series("real_time", max(self.clock.day_of(t), 0))
+        first = (t - int(series.t_s[0])) // series.length_s
+        mean: FloatArray = series.inflow_mw[
+            first : first + max(self.clock.market_s // series.length_s, 1)
+        ].mean(axis=0)
+        return mean
+
+    def _residual(self, series: Series) -> FloatArray:
+        """Load outside LDAs, kept for the series at hand."""
+        if self._residual_of is None or self._residual_of[0] is not series:
+            self._residual_of = (series, self._residual_mw(series))
+        return self._residual_of[1]
+
+    def _required(self, series: Series, resolution: Literal["day_ahead", "real_time"]) -> FloatArray:
+        """Reserve requirements, kept for the series at hand."""
+        if self._required_of is None or self._required_of[0] is not series:
+            found = required_mw(self.study.market.reserves, self.case, self.clock, resolution, series)
+            self._required_of = (series, found)
+        return self._required_of[1]
 
     def expected_day(self, day: int, issue: SimTime) -> tuple[FloatArray, FloatArray, Series]:
         """Day-ahead forecast of a market day: 24 hours of load outside LDAs, unit availability, the series.
@@ -198,22 +247,26 @@ class SystemScenario:
         if self.case.series == "rts_gmlc":
             error = self._load_error(series.t_s, issue)
             return load * (1.0 + error), series.available_mw, series
-        load, available = self._with_error(load, series.available_mw, series.t_s, issue, None)
+        load, available = self._with_error(load, series.available_mw, series.t_s, issue)
         return load, available, series
+
+    def required_day(self, day: int) -> FloatArray:
+        """Reserve requirements of a market day, shape (24, requirements). [MW]"""
+        return self._required(self.series("day_ahead", day), "day_ahead")
 
     def _load_error(self, target_s: IntArray, issue: SimTime) -> FloatArray:
         areas, column = np.unique(self.case.buses.area, return_inverse=True)
         return self._forecast.error(target_s, issue, LOAD_STREAM, areas.size)[:, column]
 
     def _with_error(
-        self, load: FloatArray, available: FloatArray, target_s: IntArray, issue: SimTime, row: int | None
+        self, load: FloatArray, available: FloatArray, target_s: IntArray, issue: SimTime
     ) -> tuple[FloatArray, FloatArray]:
         load = load * np.maximum(0.0, 1.0 + self._load_error(target_s, issue))
         error = self._forecast.error(target_s, issue, PRODUCTION_STREAM, available.shape[1])
         p_max = self.case.units.p_max_mw
         moves = self.case.units.of_kind("wind", "pv", "rtpv")
         available = np.where(moves, np.clip(available * (1.0 + error), 0.0, p_max), available)
-        return (load, available) if row is None else (load[row], available[row])
+        return load, available
 
     def tripped(self, t: SimTime) -> BoolArray:
         """Units that an event of the study holds off at ``t``, shape (units,)."""

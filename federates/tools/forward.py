@@ -44,13 +44,17 @@ def forward_plan(study: Study) -> ForwardPlan:
     """Commitment and prices of every market day of a study."""
     system = SystemScenario(study)
     ldas = [LdaScenario(study, lda.name, system) for lda in study.ldas]
-    market = DayAheadMarket(system.case, system.lda_bus)
+    with_reserves = study.market.reserves.kind != "none"
+    market = DayAheadMarket(system.case, system.lda_bus, with_reserves=with_reserves)
     state: UnitState | None = None
     days: list[tuple[DayAhead, UnitState, float, bool]] = []
     for day in study.clock.days:
         load, available, series = system.expected_day(day, study.clock.day_ahead_issue(day))
         inputs = DayAheadInputs(
-            load_mw=load, available_mw=available, series=series, loss_share=study.market.loss_share
+            load_mw=load,
+            available_mw=available,
+            series=series,
+            required_mw=system.required_day(day),
         )
         net = uncoordinated_net_mw(study, ldas, day)
         cleared, before, gap, limited = _clear(study, market, inputs, net, state, day, system)

@@ -25,9 +25,7 @@ from federates.iso.penalties import Penalties
 from federates.iso.reserves import (
     PRODUCTS,
     REG_DOWN,
-    REG_UP,
     REGULATION_MIN,
-    SPIN,
     SUPPLEMENTAL,
     ReserveRoom,
     ReserveRules,
@@ -38,9 +36,8 @@ from federates.lp.solution import Solution
 
 TIE_BREAK_USD_PER_MW_H = 1e-6
 """Spread of price differences that decide which of two resources without a price of their own is taken."""
-NEXT_MW_SHARE = 1e-6
-"""Prices are taken with requirements this much higher: those of the next MW."""
-UP = (REG_UP, SPIN, SUPPLEMENTAL)
+FASTER = {"reg_up": 2.0, "reg_down": 0.0, "spin": 1.0, "supplemental": 0.0}
+"""More of the tie break for faster products: none is awarded where a slower one serves."""
 
 
 class Reserves:
@@ -77,8 +74,11 @@ class Reserves:
         self._columns: list[IntArray] = []
         for room, limit in zip(rooms, self._limit_mw, strict=True):
             self._columns.append(self._draw(blueprint, room, limit))
-        ranks = _ranks(rooms)
-        self._tie_break = [TIE_BREAK_USD_PER_MW_H * rank[:, None, None] for rank in ranks]
+        faster = np.array([FASTER[name] for name in PRODUCTS])[:, None]
+        self._tie_break = [
+            TIE_BREAK_USD_PER_MW_H * (rank[:, None, None] * (1.0 + faster) + 3.0 * faster)
+            for rank in _ranks(rooms)
+        ]
 
     def break_ties(self, program: Program, *, on: bool) -> None:
         """Whether resources without a price of their own get their tie break as one."""
@@ -105,13 +105,13 @@ class Reserves:
                 blueprint.entries(self._rows[:, requirement, None, None], mine, counts[:, None])
         return columns
 
-    def require(self, program: Program, required_mw: FloatArray, share: float = 0.0) -> None:
-        """Ask for ``required_mw``, shape (times, requirements), and ``share`` more of it."""
-        lower = np.where(required_mw > 0.0, required_mw * (1.0 + share), -np.inf)
+    def require(self, program: Program, required_mw: FloatArray, more: float = 0.0) -> None:
+        """Ask for ``required_mw``, shape (times, requirements), and the share ``more`` of it."""
+        lower = np.where(required_mw > 0.0, required_mw * (1.0 + more), -np.inf)
         program.set_row_bounds(self._rows.ravel(), lower.ravel(), np.inf)
-        width = np.where(
-            np.isfinite(self._steps[..., 0]), self._steps[..., 0] * required_mw[..., None], np.inf
-        )
+        last = ~np.isfinite(self._steps[..., 0])
+        share = np.where(last, 0.0, self._steps[..., 0])
+        width = np.where(last, np.inf, share * required_mw[..., None])
         program.set_column_bounds(self._short.ravel(), 0.0, width.ravel())
 
     def set_room(

@@ -1,12 +1,15 @@
-"""DER offers as the market takes them, and its answer DER by DER; headroom; losses as demand."""
+"""DER offers as the market takes them, and its answer DER by DER; headroom."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from federates.cases.case import TransmissionCase
 from federates.core.curve import fixed_quantity
 from federates.core.messages import DerOffers
 from federates.iso.market import (
@@ -16,8 +19,8 @@ from federates.iso.market import (
     der_book,
     fixed_curves,
     headroom_mw,
-    with_losses,
 )
+from federates.iso.store_plan import StorePlan
 from tests.unit.iso.market_cases import two_bus
 
 SOLVER_MW = 1e-6
@@ -79,16 +82,25 @@ def test_awards_never_leave_what_was_offered(taken: list[float]) -> None:
 
 
 def inputs(load_mw: list[float], *, out: tuple[bool, ...] = (False, False)) -> RealTimeInputs:
+    nothing = np.zeros(2)
     return RealTimeInputs(
-        load_mw=np.array(load_mw),
-        available_mw=np.array([100.0, 200.0]),
+        load_mw=np.array([load_mw]),
+        available_mw=np.array([[100.0, 200.0]]),
+        inflow_mw=np.zeros((1, 2)),
+        required_mw=np.zeros((1, 0)),
         must_take=np.zeros(2, dtype=np.bool_),
-        losses_mw=0.0,
         previous_mw=np.array([50.0, 50.0]),
-        committed=np.ones(2, dtype=np.bool_),
-        schedule_mw=np.zeros(2),
+        committed=np.ones((1, 2), dtype=np.bool_),
+        stores=StorePlan(
+            energy_mwh=nothing, target_mwh=nothing, short_usd_per_mwh=nothing, spare_usd_per_mwh=nothing
+        ),
         out=np.array(out),
     )
+
+
+def lossless(rating_mw: float) -> TransmissionCase:
+    case = two_bus(rating_mw)
+    return replace(case, branches=replace(case.branches, r_pu=np.zeros(1)))
 
 
 def test_a_der_is_dispatched_with_the_units_in_the_order_of_prices() -> None:
@@ -96,7 +108,7 @@ def test_a_der_is_dispatched_with_the_units_in_the_order_of_prices() -> None:
 
     Demand is 150 + 10 = 160; A gives 60, the DER its whole 30 (65 < 80), B the rest: 70. Net DER: 20.
     """
-    market = RealTimeMarket(two_bus(60.0), np.array([1]), MARKET_S)
+    market = RealTimeMarket(lossless(60.0), np.array([1]), MARKET_S)
     mine = offers([[-10.0]], [(0, 0, 30.0, 65.0)])
     cleared = market.clear(inputs([0.0, 150.0]), [fixed_quantity(0.0)], der_book([mine], [1], 0))
     np.testing.assert_allclose(cleared.unit_mw, [60.0, 70.0], atol=SOLVER_MW)
@@ -106,7 +118,7 @@ def test_a_der_is_dispatched_with_the_units_in_the_order_of_prices() -> None:
 
 
 def test_offers_at_other_buses_from_one_interval_to_the_next_are_cleared_at_their_own() -> None:
-    market = RealTimeMarket(two_bus(60.0), np.array([1]), MARKET_S)
+    market = RealTimeMarket(lossless(60.0), np.array([1]), MARKET_S)
     mine = offers([[0.0]], [(0, 0, 30.0, 20.0)])
     behind = market.clear(inputs([0.0, 150.0]), [fixed_quantity(0.0)], der_book([mine], [0], 0))
     np.testing.assert_allclose(behind.unit_mw, [30.0, 90.0], atol=SOLVER_MW)
@@ -115,7 +127,7 @@ def test_offers_at_other_buses_from_one_interval_to_the_next_are_cleared_at_thei
 
 
 def test_a_unit_that_tripped_gives_nothing_and_has_no_headroom() -> None:
-    market = RealTimeMarket(two_bus(60.0), np.array([1]), MARKET_S)
+    market = RealTimeMarket(lossless(60.0), np.array([1]), MARKET_S)
     tripped = inputs([0.0, 150.0], out=(True, False))
     cleared = market.clear(tripped, [fixed_quantity(0.0)], None)
     np.testing.assert_allclose(cleared.unit_mw, [0.0, 150.0], atol=SOLVER_MW)
@@ -128,11 +140,6 @@ def test_headroom_is_room_below_availability_of_fuelled_units_at_work() -> None:
     assert headroom_mw(case, output, on, np.array([100.0, 200.0])).tolist() == [60.0, 0.0]
     # more output than there is now: no room, never less
     assert headroom_mw(case, output, on, np.array([30.0, 200.0])).tolist() == [0.0, 0.0]
-
-
-def test_losses_are_spread_by_load() -> None:
-    np.testing.assert_allclose(with_losses(np.array([0.0, 30.0, 90.0]), 6.0), [0.0, 31.5, 94.5])
-    assert with_losses(np.zeros(3), 6.0).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_fixed_curves_are_one_tuple_of_hours_for_each_lda() -> None:
