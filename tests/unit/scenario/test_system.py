@@ -69,20 +69,38 @@ def test_what_comes_does_not_hang_on_when_the_study_begins() -> None:
 def test_a_forecast_is_pure_and_differs_from_what_comes() -> None:
     one, other = SystemScenario(study()), SystemScenario(study())
     other.expected(0, -1_000)
-    load, available = one.expected(900, 780)
-    again = other.expected(900, 780)
-    assert np.array_equal(load, again[0])
-    assert np.array_equal(available, again[1])
+    found, again = one.expected(900, 780), other.expected(900, 780)
+    assert np.array_equal(found.load_mw, again.load_mw)
+    assert np.array_equal(found.available_mw, again.available_mw)
     block = one.block(900)
     comes = block.residual_mw[block.place(900) : block.place(1_200)].mean(axis=0).sum()
-    assert 1e-5 < abs(load.sum() / comes - 1.0) < 0.05
-    assert not np.array_equal(load, one.expected(900, -3_600)[0])
+    assert 1e-5 < abs(found.load_mw.sum() / comes - 1.0) < 0.05
+    assert not np.array_equal(found.load_mw, one.expected(900, -3_600).load_mw)
+
+
+def test_a_look_ahead_begins_with_the_interval_and_holds_the_last_beyond_the_end() -> None:
+    system = SystemScenario(study(TINY, "forecast.kind=perfect"))
+    ahead = system.expected(3_000, 2_880, 4)
+    for k, t in enumerate((3_000, 3_300, 3_300, 3_300)):
+        np.testing.assert_array_equal(ahead.load_mw[k], system.expected(t, 2_880).load_mw[0])
+    assert not np.array_equal(ahead.load_mw[0], ahead.load_mw[1])
+
+
+def test_requirements_are_the_shares_of_the_load() -> None:
+    """Tiny's case has no series of its own: 1 % regulation each way, 3 % spin by area, 5 % in all."""
+    system = SystemScenario(study())
+    series = system.series("real_time", 0)
+    first = int((0 - series.t_s[0]) // series.length_s)
+    required = system.expected(0, -120).required_mw[0]
+    assert required == pytest.approx(series.load_mw[first].sum() * np.array([0.01, 0.01, 0.03, 0.05]))
+    none = SystemScenario(study(TINY, "market.reserves.kind=none"))
+    assert none.expected(0, -120).required_mw.shape == (1, 0)
 
 
 def test_perfect_foresight_is_the_series_itself() -> None:
     system = SystemScenario(study(TINY, "forecast.kind=perfect"))
     early, late = system.expected(900, -50_000), system.expected(900, 780)
-    assert np.array_equal(early[0], late[0])
+    assert np.array_equal(early.load_mw, late.load_mw)
 
 
 def test_a_tripped_unit_is_off_from_its_event_to_its_end() -> None:
