@@ -43,6 +43,11 @@ SEARCH_LOSS_MW = 0.25
 """How far losses may lie below those of the flows while a commitment is searched. [MW]"""
 SEARCH_SHARE = 0.9
 """Gap at which a search stops, over the gap asked for."""
+CLEANER = 0.1
+"""Gap of the search that follows a commitment good enough in which penalties are paid, over the gap asked
+for."""
+CLEAN_USD_PER_H = 1.0
+"""Penalties that count as none. [$/h]"""
 SEARCHES_MOST = 4
 """Most integer searches of a day, the neighbourhood's included."""
 NEAR_LOSS_MW = 20.0
@@ -184,17 +189,20 @@ class Scuc:
         searches = [self._search(near, replace(budget, gap=0.5 * budget.gap), [relaxed])]
         best, best_on = self._priced(searches[0], state)
         bound, optima = relaxed.objective, [relaxed, best]
-        rows = -1
-        while best.objective - bound > budget.gap * abs(best.objective) and rows != self._lazy_count:
-            rows = self._lazy_count
-            found = self._search(whole, budget, optima, best.x)
+        gap = budget.gap
+        while len(searches) < SEARCHES_MOST:
+            proven = best.objective - bound <= budget.gap * abs(best.objective)
+            if proven and (self._is_clean(best.x) or gap < budget.gap):
+                break
+            rows, gap = self._lazy_count, CLEANER * gap if proven else budget.gap
+            found = self._search(whole, replace(budget, gap=gap), optima, best.x)
             searches.append(found)
             bound = max(bound, found.bound)
             dispatch, on = self._priced(found, state)
             optima.append(dispatch)
             if dispatch.objective < best.objective:
                 best, best_on = dispatch, on
-            if len(searches) == SEARCHES_MOST:
+            elif rows == self._lazy_count:
                 break
         search = Search(
             bound_usd=bound,
@@ -204,6 +212,14 @@ class Scuc:
             time_limited=any(search.time_limited for search in searches),
         )
         return self._day_ahead(day, best_on, search)
+
+    def _is_clean(self, x: FloatArray) -> bool:
+        """Whether nothing is shed, spilled, overloaded or short of reserve."""
+        x = np.pad(x, (0, self._program.columns_count - x.size))
+        spent = self._energy.cost_usd_per_h(x) + self._lines.cost_usd_per_h(x)
+        if self._reserves is not None:
+            spent = spent + self._reserves.short_cost_usd_per_h(x)
+        return bool(spent.max() < CLEAN_USD_PER_H)
 
     def _search(
         self,

@@ -321,6 +321,7 @@ class Program:
         self._option("mip_rel_gap", budget.gap)
         self._option("mip_max_nodes", budget.nodes_count)
         self._option("time_limit", budget.wall_s)
+        self._option("mip_heuristic_effort", budget.heuristic_effort)
         try:
             if start is not None:
                 places = np.arange(self._columns_count, dtype=np.int32)

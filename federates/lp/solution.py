@@ -64,3 +64,6 @@ class SearchBudget:
     """Most nodes."""
     wall_s: float = 600.0
     """Safety. [s]"""
+    heuristic_effort: float = 0.3
+    """Share of the effort that goes into finding points rather than bounds; the engine's own default, 0.05,
+    finds good commitments late."""

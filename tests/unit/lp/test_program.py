@@ -128,9 +128,12 @@ def test_the_primal_strategy_gives_the_same_optimum() -> None:
     assert program.solve().objective == pytest.approx(150 * 80, abs=EXACT)
 
 
+NONE = np.zeros(0, dtype=np.int64)
+
+
 def test_a_guessed_start_gives_the_same_optimum_in_fewer_steps() -> None:
     guessed, row = supply_and_demand(150.0)
-    guessed.start_at(np.array([1]), np.array([0]))
+    guessed.start_at(np.array([1]), np.array([0]), NONE)
     solution = guessed.solve()
     assert solution.objective == pytest.approx(9_000.0, abs=EXACT)
     assert solution.row_dual[row] == pytest.approx(80.0, abs=EXACT)
@@ -139,8 +142,8 @@ def test_a_guessed_start_gives_the_same_optimum_in_fewer_steps() -> None:
 
 def test_a_guessed_start_needs_one_basic_column_per_row() -> None:
     program, _ = supply_and_demand(150.0)
-    with pytest.raises(ModelError, match="2 basic columns for 1 rows"):
-        program.start_at(np.array([0, 1]), np.array([0]))
+    with pytest.raises(ModelError, match="2 basic columns and 0 slack rows for 1 rows"):
+        program.start_at(np.array([0, 1]), np.array([0]), NONE)
 
 
 def test_a_blueprint_pours_scattered_entries_row_by_row() -> None:
