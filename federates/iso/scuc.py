@@ -346,9 +346,9 @@ class Scuc:
         spent = self._tie_break_usd(dispatch)
         marginal = self._marginal(day)
         x = np.pad(dispatch.x, (0, self._program.columns_count - dispatch.x.size))
-        low, high = self._commitment.allowed(day.bids.available_mw, day.state)
-        self._commitment.free(self._program, low, high)
-        relaxed = self._prices(self._solve())
+        fixed, line_price = self._prices(marginal), self._lines.price_usd_per_mwh(marginal)
+        reserves = self._reserves_of(x, marginal)
+        shed, surplus, excess = self._energy.shed_mw(x), x[self._energy.surplus], self._lines.excess_mw(x)
         places = self._commitment.traits.place
         commitment = np.ones((self._hours, len(self._units.ids)), dtype=np.bool_)
         commitment[:, places] = on
@@ -359,22 +359,20 @@ class Scuc:
         energy_mwh[:, self._stores.place] = x[self._stores.energy]
         taken = self._taken(day, x)
         sold_back = taken[:, : self._curve_end].reshape(self._hours, *self._curve_shape)
-        shed, surplus, excess = self._energy.shed_mw(x), x[self._energy.surplus], self._lines.excess_mw(x)
-        reserves = self._reserves_of(x, marginal)
         broken = shed.sum(axis=1) + surplus.sum(axis=1) + excess + reserves.short_mw.sum(axis=1)
         return DayAhead(
             commitment=commitment,
             unit_mw=unit_mw,
             energy_mwh=energy_mwh,
-            prices=self._prices(marginal),
-            relaxed_prices=relaxed,
+            prices=fixed,
+            relaxed_prices=self._relaxed_prices(day),
             reserves=reserves,
             loss_mw=x[self._energy.loss],
             loss_held=held,
             curve_mw=day.curves.full_mw.reshape(self._hours, -1) - sold_back.sum(axis=2),
             block_mw=taken[:, self._curve_end :],
             flow_mw=self._lines.flow_mw(x),
-            line_price_usd_per_mwh=self._lines.price_usd_per_mwh(marginal),
+            line_price_usd_per_mwh=line_price,
             dc_mw=self._energy.direct_mw(x),
             shed_mw=shed,
             surplus_mw=surplus,
@@ -384,6 +382,13 @@ class Scuc:
             search=search,
             state=day.state.after(commitment, unit_mw, energy_mwh),
         )
+
+    def _relaxed_prices(self, day: _Day) -> Prices:
+        """Prices with the commitment free between 0 and 1, at the same little more of everything."""
+        assert day.state is not None
+        low, high = self._commitment.allowed(day.bids.available_mw, day.state)
+        self._commitment.free(self._program, low, high)
+        return self._prices(self._solve())
 
     def _marginal(self, day: _Day) -> Solution:
         """The pricing run: no tie breaks, and a little more of everything that is asked for."""
