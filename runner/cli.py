@@ -49,13 +49,14 @@ FEEDER_KEYS = (
 """Figures of a feeder in the order in which they are shown."""
 CLEAR_KEYS = (
     *("objective_usd_per_h", "lmp_usd_per_mwh", "energy_usd_per_mwh", "congestion_usd_per_mwh"),
-    *("loss_usd_per_mwh", "dispatch_mw", "binding", "unserved_mw", "surplus_mw", "overload_mw"),
+    *("loss_usd_per_mwh", "dispatch_mw", "binding", "loss_mw", "unserved_mw", "surplus_mw", "overload_mw"),
     "penalty_priced",
 )
 COMMIT_KEYS = (
     *("date", "cpu_s", "objective_usd", "bound_usd", "gap_pct", "nodes_count", "time_limited", "pricing_run"),
     *("lmp_usd_per_mwh", "energy_usd_per_mwh", "congestion_usd_per_mwh", "loss_usd_per_mwh", "commitment"),
-    *("dispatch_mw", "binding", "unserved_mwh", "surplus_mwh", "overload_mwh"),
+    *("dispatch_mw", "reserve_mw", "reserve_usd_per_mw_h", "binding", "loss_mw", "penalty_priced"),
+    *("unserved_mwh", "surplus_mwh", "overload_mwh", "reserve_short_mwh"),
 )
 sets_option = click.option(
     "--set",
@@ -371,21 +372,22 @@ def feeder(master: Path, as_json: bool) -> None:
     "--hard-limits", is_flag=True,
     help="Keep ratings and serve all load at any cost that a dispatch can bring, and cap no price.",
 )  # fmt: skip
+@click.option("--losses", is_flag=True, help="Draw the losses of the flows too, and price them.")
 @json_option
-def clear(case: Path, blocks: int, hard_limits: bool, as_json: bool) -> None:
+def clear(case: Path, blocks: int, hard_limits: bool, losses: bool, as_json: bool) -> None:
     r"""Clear CASE once as a market: what every unit gives and what a MWh costs at every bus.
 
     CASE is a MATPOWER case (.m), a network saved with pandapower.to_json (.json), or the name of a shipped
     case (pjm5). Every unit in service is on and offers its cost between its limits; loads are fixed; flows
-    are direct current without losses. A price is what the next MW costs at its bus: energy (the load-weighted
-    mean) + congestion + loss. A line's shadow price is what one more MW of its rating would save in an hour.
-    Where keeping a rating or serving load costs more than the market's penalties, it gives way, with a
-    warning.
+    are direct current, lossless unless asked otherwise. A price is what the next MW costs at its bus: energy
+    (the load-weighted mean) + congestion + loss. A line's shadow price is what one more MW of its rating
+    would save in an hour. Where keeping a rating or serving load costs more than the market's penalties, it
+    gives way, with a warning.
 
     \b
     Examples:
         tandem clear pjm5
-        tandem clear my_grid.m --hard-limits
+        tandem clear my_grid.m --losses --hard-limits
         tandem clear my_grid.json --json
 
     \b
@@ -394,7 +396,7 @@ def clear(case: Path, blocks: int, hard_limits: bool, as_json: bool) -> None:
         lmp_usd_per_mwh {bus: price}              energy_, congestion_ and loss_usd_per_mwh add up to it
         dispatch_mw {unit: output}                negative: drawn
         binding {line: shadow price}
-        unserved_mw, surplus_mw, overload_mw, penalty_priced
+        loss_mw, unserved_mw, surplus_mw, overload_mw, penalty_priced
     """
 
     def work() -> Answer:
@@ -402,9 +404,8 @@ def clear(case: Path, blocks: int, hard_limits: bool, as_json: bool) -> None:
         from runner.shipped import located_case
         from runner.tool import call_tool
 
-        found = call_tool(
-            "clear", {"path": str(located_case(case)), "blocks": blocks, "hard_limits": hard_limits}
-        )
+        arguments = {"path": str(located_case(case)), "blocks": blocks, "hard_limits": hard_limits}
+        found = call_tool("clear", {**arguments, "losses": losses})
         answer = cast("dict[str, object]", found["answer"])
         return Answer(text=cleared_text(found), complaint=shortfalls(answer), fields=answer)
 
@@ -417,33 +418,40 @@ def clear(case: Path, blocks: int, hard_limits: bool, as_json: bool) -> None:
     "--gap", "gap_pct", type=click.FloatRange(0.0, 100.0), default=0.5, show_default=True, metavar="PERCENT",
     help="The search ends once the cost is proven to be within this of the least.",
 )  # fmt: skip
+@click.option(
+    "--pricing", type=click.Choice(["fixed", "relaxed"]), default="fixed", show_default=True,
+    help="Pricing run: commitment fixed, or relaxed between 0 and 1, so that starts are in the prices.",
+)  # fmt: skip
 @json_option
-def commit(day: datetime, gap_pct: float, as_json: bool) -> None:
+def commit(day: datetime, gap_pct: float, pricing: str, as_json: bool) -> None:
     r"""Commit the units of RTS-GMLC for DATE, a day of 2020, a day ahead and with its network.
 
-    The state before the day is that of the relaxed day itself. Shown are the cost, the gap that the search
-    certifies, each unit hour by hour, and the prices of the pricing run with that commitment fixed.
+    Energy is cleared with four nested reserves at the data's requirements and the losses of the flows. The
+    state before the day is that of the relaxed day itself. Shown are the cost, the gap that the search
+    certifies, each unit hour by hour, and the prices of the pricing run that is asked for.
 
     \b
     Examples:
         tandem commit 2020-07-25
         tandem commit 2020-03-27 --gap 0.1
-        tandem commit 2020-09-14 --json
+        tandem commit 2020-09-14 --pricing relaxed --json
 
     \b
     Keys with --json, besides status and exit_reason; lists run over the 24 hours:
         date, cpu_s, objective_usd, bound_usd, gap_pct, nodes_count, time_limited, pricing_run
         lmp_usd_per_mwh {bus: [price]}            and energy_, congestion_, loss_usd_per_mwh
         commitment {unit: [0 or 1]}, dispatch_mw {unit: [output]}
-        binding {line: [shadow price]}
-        unserved_mwh, surplus_mwh, overload_mwh
+        reserve_mw {product: {unit: [award]}}     reserve_usd_per_mw_h {product: [greatest price]}
+        binding {line: [shadow price]}, loss_mw [], penalty_priced []
+        unserved_mwh, surplus_mwh, overload_mwh, reserve_short_mwh
     """
 
     def work() -> Answer:
         from runner.market_tables import committed_text, shortfalls
         from runner.tool import call_tool
 
-        found = call_tool("commit", {"date": day.date().isoformat(), "gap": gap_pct / 100.0})
+        arguments = {"date": day.date().isoformat(), "gap": gap_pct / 100.0, "pricing": pricing}
+        found = call_tool("commit", arguments)
         answer = cast("dict[str, object]", found["answer"])
         return Answer(text=committed_text(found), complaint=shortfalls(answer), fields=answer)
 

@@ -22,7 +22,8 @@ def cleared_text(found: Mapping[str, object]) -> str:
     """Tables of a clearing: system, buses, units, lines that bind."""
     answer, system = _row(found["answer"]), _row(found["system"])
     counts = ", ".join(f"{_whole(system[f'{noun}_count'])} {noun}" for noun in ("buses", "branches", "units"))
-    head = f"{system['name']}: {counts}; direct current, lossless"
+    losses = f"losses of {_fixed(answer['loss_mw'], 1)} MW" if _number(answer["loss_mw"]) else "lossless"
+    head = f"{system['name']}: {counts}; direct current, {losses}"
     cost = (
         f"cost {_fixed(answer['objective_usd_per_h'], 2)} $/h   "
         f"load {_fixed(system['load_mw'], 1)} MW   output {_fixed(system['output_mw'], 1)} "
@@ -69,11 +70,21 @@ def committed_text(found: Mapping[str, object]) -> str:
     )
     legend = f"output by hour, as a share of the greatest: {OFF} off, {LEVELS[0]} least ... {LEVELS[-1]} all"
     prices = (
-        f"prices by hour, $/MWh, from the pricing run with {answer['pricing_run']}; energy only, lossless"
+        f"prices by hour from the pricing run with {answer['pricing_run']}, $/MWh\n"
+        "reserves (greatest of all buses, $/MW/h) and lines from the one with commitment fixed"
     )
-    return _drawn(
-        [head, "", legend, _picture(_rows(found["groups"])), prices, _hour_table(_rows(found["hours"]))]
-    )
+    hours = _rows(found["hours"])
+    parts: list[RenderableType] = [
+        head,
+        "",
+        legend,
+        _picture(_rows(found["groups"])),
+        prices,
+        _hour_table(hours),
+    ]
+    if any(hour["penalty_priced"] for hour in hours):
+        parts.append("* a penalty sets prices")
+    return _drawn(parts)
 
 
 def _picture(groups: Sequence[Row]) -> Table:
@@ -114,17 +125,23 @@ def _ruler(hours: int) -> str:
     return "".join(f"{hour:<6}" for hour in range(0, hours, 6))
 
 
+_RESERVES = {"reg_up": "reg up", "reg_down": "reg dn", "spin": "spin", "supplemental": "suppl"}
+"""Reserve products and their headings."""
+
+
 def _hour_table(hours: Sequence[Row]) -> Table:
     table = _blank()
-    for heading in ("hour", "demand MW", "least", "mean", "greatest"):
+    for heading in ("hour", "MW", "loss", "least", "mean", "greatest", *_RESERVES.values()):
         table.add_column(heading, justify="right")
-    table.add_column("lines that bind (shadow price $/MWh)")
+    table.add_column("lines that bind")
     for row in hours:
-        binding = _row(row["binding"])
+        binding, reserve = _row(row["binding"]), _row(row["reserve_usd_per_mw_h"])
         table.add_row(
-            _whole(row["hour"]),
+            _whole(row["hour"]) + ("*" if row["penalty_priced"] else ""),
             _fixed(row["demand_mw"], 0),
+            _fixed(row["loss_mw"], 0),
             *(_fixed(row[f"{which}_usd_per_mwh"], 2) for which in ("least", "mean", "greatest")),
+            *(_fixed(reserve[product], 2) for product in _RESERVES),
             ", ".join(f"{line} ({_fixed(price, 2)})" for line, price in binding.items()),
         )
     return table
@@ -139,8 +156,9 @@ def shortfalls(answer: Row) -> str:
             ("unserved", "of load not served"),
             ("surplus", "without a taker"),
             ("overload", "beyond line ratings"),
+            ("reserve_short", "of reserve not held"),
         )
-        if _number(answer[f"{key}_{unit}"]) > _NOTHING_MW
+        if _number(answer.get(f"{key}_{unit}", 0.0)) > _NOTHING_MW
     ]
     return f"warning: {', '.join(broken)}; penalties set prices" if broken else ""
 

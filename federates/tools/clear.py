@@ -27,11 +27,13 @@ def run(arguments: dict[str, object]) -> dict[str, object]:
     """What the case at ``path`` costs and its prices, polynomial costs cut into ``blocks`` blocks.
 
     Limits give way at the market's penalties, with ``hard_limits`` only where nothing else is possible.
+    ``losses`` are those of the flows, else none.
 
     ``answer`` holds the keys for programs; ``system``, ``buses``, ``units`` and ``lines`` what people see.
     """
     case = read_market_file(Path(str(arguments["path"])), blocks=int(str(arguments["blocks"])))
-    clearing = clear_once(case, hard_penalties() if arguments["hard_limits"] else Penalties())
+    penalties = hard_penalties() if arguments["hard_limits"] else Penalties()
+    clearing = clear_once(case, penalties, losses=bool(arguments["losses"]))
     return {
         "answer": _answer(case, clearing),
         "system": _system(case, clearing),
@@ -54,13 +56,14 @@ def hard_penalties() -> Penalties:
     )
 
 
-def clear_once(case: TransmissionCase, penalties: Penalties) -> Clearing:
+def clear_once(case: TransmissionCase, penalties: Penalties, *, losses: bool = False) -> Clearing:
     """Dispatch and prices of a case's own load, every unit on between its limits."""
     units = case.units
     window = UnitWindow(
         lower_mw=units.p_min_mw, upper_mw=units.p_max_mw, committed=np.ones(len(units.ids), dtype=np.bool_)
     )
-    return Sced(market_network(case), units, penalties=penalties).clear(case.buses.load_mw, window)
+    market = Sced(market_network(case), units, penalties=penalties, losses=losses)
+    return market.clear(case.buses.load_mw, window)
 
 
 def _answer(case: TransmissionCase, clearing: Clearing) -> dict[str, object]:
@@ -77,6 +80,7 @@ def _answer(case: TransmissionCase, clearing: Clearing) -> dict[str, object]:
         "loss_usd_per_mwh": _by(buses, prices.loss_usd_per_mwh),
         "dispatch_mw": _by(case.units.ids, clearing.unit_mw),
         "binding": {case.branches.ids[m]: float(shadow_price[m]) for m in clearing.binding},
+        "loss_mw": clearing.loss_mw,
         "unserved_mw": float(clearing.shed_mw.sum()),
         "surplus_mw": float(clearing.surplus_mw.sum()),
         "overload_mw": clearing.overload_mw,

@@ -1,6 +1,7 @@
 """The day-ahead unit commitment of RTS-GMLC for one date, with its network, and the prices that follow.
 
-Energy only and lossless. The prices are those of the pricing run with the commitment fixed.
+Energy, four nested reserves at the data's day-ahead requirements, losses of the flows. Prices of energy are
+those of the pricing run asked for, those of reserves and lines always of the one with the commitment fixed.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ import numpy as np
 
 from federates.cases.case import TransmissionCase
 from federates.cases.reader import read_case, read_series
+from federates.cases.rts_reserves import read_rts_reserves
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.time import DAY_S, Clock
 from federates.iso.day_ahead import DayAhead, DayBids
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED
+from federates.iso.pricing import Prices
+from federates.iso.reserves import PRODUCTS, nested_rules
 from federates.iso.scuc import Scuc
 from federates.lp.solution import SearchBudget
 
-PRICING_RUN = "fixed commitment"
+PRICING_RUNS = {"fixed": "commitment fixed", "relaxed": "commitment relaxed between 0 and 1"}
+"""What each pricing run is called."""
 MW = 1e-6
 """Output that counts as none. [MW]"""
 TOLD_USD_PER_MWH = 0.005
@@ -28,14 +33,15 @@ TOLD_USD_PER_MWH = 0.005
 
 
 def run(arguments: dict[str, object]) -> dict[str, object]:
-    """Commitment and prices of ``date`` (ISO format) to a relative gap of ``gap``.
+    """Commitment of ``date`` (ISO format) to a relative gap of ``gap``, and prices of the run ``pricing``.
 
     ``answer`` holds the keys for programs; ``groups`` and ``hours`` what people see.
     """
     case = read_case("rts_gmlc", voltage_support=False)
     bids = day_bids(case, date.fromisoformat(str(arguments["date"])))
     begin_s = time.process_time()
-    market = Scuc(market_network(case), case.units)
+    network, pricing = market_network(case), str(arguments["pricing"])
+    market = Scuc(network, case.units, rules=nested_rules(network.region), losses=True)
     day = market.commit(bids, market.start_state(bids), SearchBudget(gap=float(str(arguments["gap"]))))
     cpu_s = time.process_time() - begin_s
     return {
@@ -44,10 +50,11 @@ def run(arguments: dict[str, object]) -> dict[str, object]:
             "exit_reason": "",
             "date": str(arguments["date"]),
             "cpu_s": cpu_s,
-            **_answer(case, day),
+            "pricing_run": PRICING_RUNS[pricing],
+            **_answer(case, day, _prices(day, pricing)),
         },
         "groups": _groups(case, bids, day),
-        "hours": _hours(case, bids, day),
+        "hours": _hours(case, bids, day, _prices(day, pricing)),
     }
 
 
@@ -66,11 +73,16 @@ def day_bids(case: TransmissionCase, day: date) -> DayBids:
         available_mw=series.available_mw,
         must_take=series.must_take,
         inflow_mw=series.inflow_mw,
+        required_mw=read_rts_reserves(clock, "day_ahead", 0, DAY_S),
     )
 
 
-def _answer(case: TransmissionCase, day: DayAhead) -> dict[str, object]:
-    buses, prices, units = case.buses.ids, day.prices, case.units
+def _prices(day: DayAhead, pricing: str) -> Prices:
+    return day.prices if pricing == "fixed" else day.relaxed_prices
+
+
+def _answer(case: TransmissionCase, day: DayAhead, prices: Prices) -> dict[str, object]:
+    buses, units = case.buses.ids, case.units
     energy = np.broadcast_to(prices.energy_usd_per_mwh[:, None], prices.raw_usd_per_mwh.shape)
     shadow_price = np.abs(day.line_price_usd_per_mwh)
     fuelled = np.flatnonzero(units.of_kind(*FUELLED))
@@ -80,7 +92,6 @@ def _answer(case: TransmissionCase, day: DayAhead) -> dict[str, object]:
         "gap_pct": 100.0 * (day.objective_usd - day.search.bound_usd) / day.objective_usd,
         "nodes_count": day.search.nodes_count,
         "time_limited": day.search.time_limited,
-        "pricing_run": PRICING_RUN,
         "lmp_usd_per_mwh": _by(buses, prices.lmp_usd_per_mwh),
         "energy_usd_per_mwh": _by(buses, energy),
         "congestion_usd_per_mwh": _by(buses, prices.congestion_usd_per_mwh),
@@ -91,6 +102,11 @@ def _answer(case: TransmissionCase, day: DayAhead) -> dict[str, object]:
             case.branches.ids[m]: shadow_price[:, m].tolist()
             for m in np.flatnonzero((shadow_price > TOLD_USD_PER_MWH).any(axis=0))
         },
+        "loss_mw": day.loss_mw.tolist(),
+        "reserve_mw": _reserve_mw(case, day),
+        "reserve_usd_per_mw_h": _by(PRODUCTS, day.reserves.price_usd_per_mw_h.max(axis=2)),
+        "reserve_short_mwh": float(day.reserves.short_mw.sum()),
+        "penalty_priced": day.penalty_priced.tolist(),
         "unserved_mwh": float(day.shed_mw.sum()),
         "surplus_mwh": float(day.surplus_mw.sum()),
         "overload_mwh": day.overload_mwh,
@@ -100,6 +116,18 @@ def _answer(case: TransmissionCase, day: DayAhead) -> dict[str, object]:
 def _by(names: tuple[str, ...], values: FloatArray) -> dict[str, list[float]]:
     """One list over the hours for each name."""
     return dict(zip(names, values.T.tolist(), strict=True))
+
+
+def _reserve_mw(case: TransmissionCase, day: DayAhead) -> dict[str, dict[str, list[float]]]:
+    """Awards by product and unit, over the hours, of the units that have any."""
+    return {
+        product: {
+            unit: awards.tolist()
+            for unit, awards in zip(case.units.ids, day.reserves.unit_mw[:, k].T, strict=True)
+            if awards.max() > MW
+        }
+        for k, product in enumerate(PRODUCTS)
+    }
 
 
 def _groups(case: TransmissionCase, bids: DayBids, day: DayAhead) -> list[dict[str, object]]:
@@ -139,15 +167,19 @@ def _row(name: str, output_mw: FloatArray, most_mw: float, on: BoolArray) -> dic
     }
 
 
-def _hours(case: TransmissionCase, bids: DayBids, day: DayAhead) -> list[dict[str, object]]:
-    lmp, line_price = day.prices.lmp_usd_per_mwh, np.abs(day.line_price_usd_per_mwh)
+def _hours(case: TransmissionCase, bids: DayBids, day: DayAhead, prices: Prices) -> list[dict[str, object]]:
+    lmp, line_price = prices.lmp_usd_per_mwh, np.abs(day.line_price_usd_per_mwh)
+    reserve = day.reserves.price_usd_per_mw_h.max(axis=2)
     return [
         {
             "hour": hour,
+            "penalty_priced": bool(day.penalty_priced[hour]),
             "demand_mw": float(bids.demand_mw[hour].sum()),
+            "loss_mw": float(day.loss_mw[hour]),
             "least_usd_per_mwh": float(lmp[hour].min()),
-            "mean_usd_per_mwh": float(day.prices.energy_usd_per_mwh[hour]),
+            "mean_usd_per_mwh": float(prices.energy_usd_per_mwh[hour]),
             "greatest_usd_per_mwh": float(lmp[hour].max()),
+            "reserve_usd_per_mw_h": dict(zip(PRODUCTS, reserve[hour].tolist(), strict=True)),
             "binding": {
                 case.branches.ids[m]: float(line_price[hour, m])
                 for m in np.flatnonzero(line_price[hour] > TOLD_USD_PER_MWH)

@@ -29,8 +29,8 @@ DESIGN_KEYS = {
 }
 
 
-def cleared(path: Path, blocks: int = 10, *, hard_limits: bool = False) -> Any:
-    return run({"path": str(path), "blocks": blocks, "hard_limits": hard_limits})
+def cleared(path: Path, blocks: int = 10, *, hard_limits: bool = False, losses: bool = False) -> Any:
+    return run({"path": str(path), "blocks": blocks, "hard_limits": hard_limits, "losses": losses})
 
 
 def changed(folder: Path, old: str, new: str) -> Path:
@@ -152,6 +152,19 @@ def test_a_rating_gives_way_at_its_penalty_unless_limits_are_hard(tmp_path: Path
     assert hard["overload_mw"] == pytest.approx(0.0, abs=1e-6)
     assert hard["unserved_mw"] == pytest.approx(0.0, abs=1e-6)
     assert max(hard["lmp_usd_per_mwh"].values()) > 3_500.0
+
+
+def test_losses_are_drawn_and_priced_where_asked() -> None:
+    plain, lossy = (cleared(PJM5, losses=losses)["answer"] for losses in (False, True))
+    assert plain["loss_mw"] == 0.0
+    assert lossy["loss_mw"] > 1.0
+    assert sum(lossy["dispatch_mw"].values()) == pytest.approx(1_000.0 + lossy["loss_mw"], abs=1e-6)
+    assert lossy["objective_usd_per_h"] > plain["objective_usd_per_h"]
+    assert max(abs(x) for x in lossy["loss_usd_per_mwh"].values()) > 0.1
+    for bus, lmp in lossy["lmp_usd_per_mwh"].items():
+        parts = (lossy[f"{part}_usd_per_mwh"][bus] for part in ("energy", "congestion", "loss"))
+        assert sum(parts) == pytest.approx(lmp, abs=1e-9)
+    assert f"losses of {lossy['loss_mw']:.1f} MW" in cleared_text(cleared(PJM5, losses=True))
 
 
 def test_a_case_without_nominal_voltages_is_cleared_all_the_same(tmp_path: Path) -> None:

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from federates.core.exit_codes import ExitCode
-from federates.tools.commit import PRICING_RUN, run
+from federates.tools.commit import PRICING_RUNS, run
 from runner.cli import COMMIT_KEYS, _code
 from runner.market_tables import LEVELS, OFF, committed_text
 
-DATE, GAP = "2020-07-25", 0.005
+DATE, GAP = "2020-07-25", 0.02
 MW = 1e-6
 
 
 @pytest.fixture(scope="module")
 def summer() -> dict[str, object]:
-    return run({"date": DATE, "gap": GAP})
+    return run({"date": DATE, "gap": GAP, "pricing": "fixed"})
 
 
 def test_the_gap_is_certified_and_within_what_was_asked(summer: dict[str, object]) -> None:
@@ -42,6 +42,31 @@ def test_units_that_are_off_give_nothing_and_some_are(summer: dict[str, object])
     assert np.abs(output[on == 0]).max() <= MW
 
 
+def test_reserves_are_held_and_a_faster_product_is_worth_no_less(summer: dict[str, object]) -> None:
+    answer = summer["answer"]
+    assert isinstance(answer, dict)
+    held = {
+        product: np.sum(list(awards.values()) or [np.zeros(24)], axis=0)
+        for product, awards in answer["reserve_mw"].items()
+    }
+    assert (held["reg_up"] > 0.0).all()
+    assert (held["reg_down"] > 0.0).all()
+    price = {product: np.array(usd) for product, usd in answer["reserve_usd_per_mw_h"].items()}
+    assert (price["reg_up"] >= price["spin"] - 1e-6).all()
+    assert (price["spin"] >= price["supplemental"] - 1e-6).all()
+    assert price["spin"].max() > 0.1
+
+
+def test_output_covers_demand_and_losses(summer: dict[str, object]) -> None:
+    answer, hours = summer["answer"], summer["hours"]
+    assert isinstance(answer, dict)
+    assert isinstance(hours, list)
+    output = np.sum(list(answer["dispatch_mw"].values()), axis=0)
+    demand = np.array([hour["demand_mw"] for hour in hours])
+    assert min(answer["loss_mw"]) > 10.0
+    np.testing.assert_allclose(output, demand + answer["loss_mw"], atol=1e-4)
+
+
 def test_prices_by_hour_are_those_of_the_buses_and_a_line_parts_them(summer: dict[str, object]) -> None:
     answer, hours = summer["answer"], summer["hours"]
     assert isinstance(answer, dict)
@@ -61,7 +86,7 @@ def test_prices_by_hour_are_those_of_the_buses_and_a_line_parts_them(summer: dic
 def test_the_picture_shows_each_hour_of_each_unit_that_ran(summer: dict[str, object]) -> None:
     answer, text = summer["answer"], committed_text(summer)
     assert isinstance(answer, dict)
-    assert PRICING_RUN in text
+    assert PRICING_RUNS["fixed"] in text
     for unit, on in answer["commitment"].items():
         lines = [line for line in text.splitlines() if unit in line.split()]
         assert len(lines) == (1 if any(on) else 0)
