@@ -50,5 +50,6 @@ DSO_INTERFACE = (
     Link("dso", "day_ahead_bids", "iso", "day_ahead_bids"),
     Link("iso", "awards", "dso", "awards"),
     Link("iso", "day_ahead_awards", "dso", "day_ahead_awards"),
+    Link("iso", "advisory_awards", "dso", "advisory_awards"),
 )
 """The T-D interface: one bid up, one award down."""

@@ -50,6 +50,7 @@ class IsoPorts(Ports):
     dispatch: Out[UnitDispatch] = Out("dispatch", UnitDispatch)
     awards: Out[InterfaceAward] = Out("awards", InterfaceAward)
     day_ahead_awards: Out[InterfaceAward] = Out("day_ahead_awards", InterfaceAward)
+    advisory_awards: Out[InterfaceAward] = Out("advisory_awards", InterfaceAward)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     day_ahead_der_awards: Out[DerAwards] = Out("day_ahead_der_awards", DerAwards)
 
@@ -86,6 +87,7 @@ class DsoPorts(Ports):
     day_ahead_offers: In[DerOffers] = In("day_ahead_offers", DerOffers, required=False)
     awards: In[InterfaceAward] = In("awards", InterfaceAward)
     day_ahead_awards: In[InterfaceAward] = In("day_ahead_awards", InterfaceAward)
+    advisory_awards: In[InterfaceAward] = In("advisory_awards", InterfaceAward, required=False)
     bids: Out[InterfaceBid] = Out("bids", InterfaceBid)
     day_ahead_bids: Out[InterfaceBid] = Out("day_ahead_bids", InterfaceBid)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)

@@ -380,6 +380,12 @@ class MarketSettings(Settings):
     """How units are committed."""
     reserves: ReserveSettings = CaseReserves(kind="case")
     """What reserves are bought, day-ahead and in real time."""
+    day_ahead_rounds: Annotated[int, Field(ge=1, le=30)] = 1
+    """Rounds of the day-ahead market: all but the last give advisory awards and prices, on which a DSO may
+    bid anew; the last is final. Three rounds fit a minute from 10:00 on."""
+    hour_ahead: bool = False
+    """Whether fast units are committed anew before every hour; else real time starts them as it needs
+    them."""
     look_ahead: Annotated[int, Field(ge=1, le=48)] = 12
     """Intervals that a real-time dispatch looks at, the binding one included."""
 

@@ -9,14 +9,16 @@ import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
-from federates.core.curve import curves_of
+from federates.core.curve import NetCurve, curves_of
 from federates.core.errors import MissingInputError
 from federates.core.messages import DerAwards, DerOffers, InterfaceAward, InterfaceBid, UnitDispatch
 from federates.core.ports import IsoPorts
-from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
+from federates.core.protocol import Grant, In, Offset, Out, Outbox, Phase, State
 from federates.core.tables import EVENT
 from federates.core.time import Cadence, SimTime
 from federates.iso.day_ahead import DayAhead
+from federates.iso.hour_ahead import HOURS as HOUR_AHEAD
+from federates.iso.hour_ahead import HourAheadInputs, HourAheadMarket
 from federates.iso.make_whole import RunState
 from federates.iso.market import (
     DayAheadInputs,
@@ -74,6 +76,7 @@ class Iso:
         self._intervals = context.study.market.look_ahead
         self._with_reserves = context.study.market.reserves.kind != "none"
         self._day: int | None = None
+        self._round = 0
         self._real_time: RealTimeMarket | None = None
 
     @property
@@ -90,7 +93,10 @@ class Iso:
         return Outbox()
 
     def day_ahead(self, grant: Grant) -> Outbox:
-        """Clear the coming market day with the bids that are in; wait for those that are not."""
+        """Clear the coming market day with the bids that are in, round by round; wait for those that are not.
+
+        Every round but the last gives advice only; whoever does not bid anew is taken at its last bid.
+        """
         day = self._clock.day_ahead_day(grant.now)
         assert day is not None
         midnight = self._clock.midnight(day)
@@ -121,11 +127,19 @@ class Iso:
             self._unit_state(day),
             self._forward.committed[day],
         )
+        self._round += 1
+        if self._round < self._study.market.day_ahead_rounds:
+            outbox = Outbox(again=True)
+            self._send_interface(outbox, self.ports.advisory_awards, midnight, cleared)
+            return outbox
+        self._round = 0
         before = self._unit_state(day)
         schedule = Schedule(
             committed=cleared.commitment.astype(np.float64),
             energy_mwh=cleared.energy_mwh,
             begin_mwh=before.energy_mwh,
+            begin_on=before.on.astype(np.float64),
+            begin_h=before.in_state_h,
             lmp_usd_per_mwh=cleared.prices.lmp_usd_per_mwh,
         )
         self._schedules.add(day, schedule)
@@ -162,6 +176,8 @@ class Iso:
         curves = [curves_of(bids[name])[0] for name in self._dsos]
         offers = [self._due(grant, self.ports.der_offers, name, now) for name in self._aggregators]
         book = der_book(offers, self._aggregator_bus, 0) if offers else None
+        if self._study.market.hour_ahead and (now - self._clock.midnight(0)) % HOUR_S == 0:
+            self._commit_hour(grant, now, curves)
         inputs = self._inputs(grant, now)
         cleared = self._real_time.clear(inputs, curves, book)
         self._records.real_time(now, cleared, curves, inputs, book)
@@ -179,6 +195,7 @@ class Iso:
             dc_flow_mw=cleared.dc_mw,
         )
         outbox.put(self.ports.dispatch, dispatch)
+        self._schedules.run(now, dispatch.synchronised > 0.5)
         self._send_awards(outbox, now, cleared, offers)
         settled = dispatched(
             cleared,
@@ -192,6 +209,37 @@ class Iso:
         )
         self._settlement.real_time(now, settled, dispatch.synchronised > 0.5, inputs.out)
         return outbox
+
+    def _commit_hour(self, grant: Grant, now: SimTime, curves: list[NetCurve]) -> None:
+        """Commit fast units anew for the hour that begins now."""
+        per_hour = HOUR_S // self._clock.market_s
+        expected = self._scenario.expected(now, now - self._clock.gate_lead_s, HOUR_AHEAD * per_hour)
+
+        def hourly(values: FloatArray) -> FloatArray:
+            mean: FloatArray = values.reshape(HOUR_AHEAD, per_hour, -1).mean(axis=1)
+            return mean
+
+        out = self._scenario.tripped(now)
+        inputs = HourAheadInputs(
+            load_mw=hourly(expected.load_mw),
+            available_mw=np.where(out, 0.0, hourly(expected.available_mw)),
+            inflow_mw=hourly(expected.inflow_mw),
+            required_mw=hourly(expected.required_mw),
+            must_take=self._scenario.series("real_time", self._clock.day_of(now)).must_take,
+            committed=self._schedules.committed(now, HOUR_AHEAD * per_hour)[::per_hour] & ~out,
+            state=self._schedules.unit_state(now, self._outputs(grant, now)),
+        )
+        market = HourAheadMarket(
+            self._scenario.case, self._scenario.lda_bus, with_reserves=self._with_reserves
+        )
+        self._schedules.commit_hour(now, market.commit(inputs, curves))
+
+    def _outputs(self, grant: Grant, now: SimTime) -> FloatArray:
+        """Output of the units at the end of the interval before, shape (units,). [MW]"""
+        state = grant.inbox.only(self.ports.grid_state)
+        if state is None:
+            raise MissingInputError(f"iso at {now} s: transmission has not reported the grid's state")
+        return state.message.unit_output_mw
 
     def settle(self, grant: Grant) -> Outbox:
         """Settle the interval that ends with this physical step."""
@@ -253,16 +301,13 @@ class Iso:
 
     def _inputs(self, grant: Grant, now: SimTime) -> RealTimeInputs:
         expected = self._scenario.expected(now, now - self._clock.gate_lead_s, self._intervals)
-        state = grant.inbox.only(self.ports.grid_state)
-        if state is None:
-            raise MissingInputError(f"iso at {now} s: transmission has not reported the grid's state")
         return RealTimeInputs(
             load_mw=expected.load_mw,
             available_mw=expected.available_mw,
             inflow_mw=expected.inflow_mw,
             required_mw=expected.required_mw,
             must_take=self._scenario.series("real_time", self._clock.day_of(now)).must_take,
-            previous_mw=state.message.unit_output_mw,
+            previous_mw=self._outputs(grant, now),
             committed=self._schedules.committed(now, self._intervals),
             stores=self._schedules.stores(now, self._intervals),
             out=self._scenario.tripped(now),
@@ -308,14 +353,7 @@ class Iso:
         for hour in range(24):
             at_ldas = lmp[hour, self._scenario.lda_bus]
             self._records.day_ahead_awards(midnight + HOUR_S * hour, cleared.curve_mw[hour], at_ldas)
-        for place, dso in enumerate(self._dsos):
-            award = InterfaceAward(
-                interval_s=midnight,
-                length_s=HOUR_S,
-                award_mw=cleared.curve_mw[:, place],
-                lmp_usd_per_mwh=lmp[:, self._scenario.lda_bus[place]],
-            )
-            outbox.put(self.ports.day_ahead_awards, award, to=dso)
+        self._send_interface(outbox, self.ports.day_ahead_awards, midnight, cleared)
         first = 0
         for name, offer, bus in zip(self._aggregators, offers, self._aggregator_bus, strict=True):
             blocks = int((offer.interval == 0).sum())
@@ -325,6 +363,20 @@ class Iso:
                 self.ports.day_ahead_der_awards, _awards(offer, np.concatenate(p), lmp[:, bus]), to=name
             )
             first += blocks
+
+    def _send_interface(
+        self, outbox: Outbox, port: Out[InterfaceAward], midnight: SimTime, cleared: DayAhead
+    ) -> None:
+        """Each DSO's interchange and the price at its bus, hour by hour."""
+        lmp = cleared.prices.lmp_usd_per_mwh
+        for place, dso in enumerate(self._dsos):
+            award = InterfaceAward(
+                interval_s=midnight,
+                length_s=HOUR_S,
+                award_mw=cleared.curve_mw[:, place],
+                lmp_usd_per_mwh=lmp[:, self._scenario.lda_bus[place]],
+            )
+            outbox.put(port, award, to=dso)
 
     def _send_awards(self, outbox: Outbox, now: SimTime, cleared: Clearing, offers: list[DerOffers]) -> None:
         lmp = cleared.prices.lmp_usd_per_mwh

@@ -170,8 +170,25 @@ class Scuc:
     def _lazy_count(self) -> int:
         return self._lines.rows_count + (0 if self._losses is None else self._losses.rows_count)
 
-    def commit(self, bids: DayBids, state: UnitState, budget: SearchBudget | None = None) -> DayAhead:
+    def commit(
+        self,
+        bids: DayBids,
+        state: UnitState,
+        budget: SearchBudget | None = None,
+        *,
+        held: BoolArray | None = None,
+        which: BoolArray | None = None,
+    ) -> DayAhead:
         """Cheapest commitment found within ``budget``, and the day cleared with it.
+
+        Parameters
+        ----------
+        bids, state
+            What is cleared, and where the units stand before.
+        budget
+            When the search ends.
+        held, which
+            Commitment that the units of the mask ``which`` keep, shapes (hours, units) and (units,).
 
         Raises
         ------
@@ -181,6 +198,10 @@ class Scuc:
         budget = budget or SearchBudget()
         day = self._load(bids, state)
         low, high = self._commitment.allowed(bids.available_mw, state)
+        if held is not None and which is not None:
+            places = self._commitment.traits.place
+            fixed = held[:, places].astype(np.float64)
+            low, high = np.where(which[places], fixed, low), np.where(which[places], fixed, high)
         self._commitment.free(self._program, low, high)
         spent = self._program.iterations_count
         relaxed = self._solve()

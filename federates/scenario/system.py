@@ -29,6 +29,8 @@ LOAD_STREAM, PRODUCTION_STREAM = 0, 1
 LDA_STREAMS = 16
 """First forecast stream of the LDAs; each takes two, by its place in the study."""
 KW_PER_MW = 1_000.0
+HOUR_AHEAD_S = 3 * 3_600
+"""How far the hour-ahead commitment looks. [s]"""
 
 
 def system_case(study: Study) -> TransmissionCase:
@@ -132,8 +134,11 @@ class SystemScenario:
         """Series of one market day, in real time with room for the look-ahead on both sides."""
         key = (resolution, day)
         if key not in self._series:
-            ahead_s = self.study.market.look_ahead * self.clock.market_s
-            margin = max(3_600, ahead_s) if resolution == "real_time" else 0
+            market = self.study.market
+            ahead_s = max(
+                market.look_ahead * self.clock.market_s, HOUR_AHEAD_S if market.hour_ahead else 3_600
+            )
+            margin = ahead_s if resolution == "real_time" else 0
             begin = self.clock.midnight(day)
             self._series = {k: s for k, s in self._series.items() if abs(k[1] - day) <= 1}
             self._series[key] = read_series(

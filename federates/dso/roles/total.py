@@ -49,6 +49,7 @@ class TotalDsoRole:
         self._change_kw = 0.0
         self._unmet_kw = 0.0
         self._day_ahead_lmp: dict[int, FloatArray] = {}
+        self._advice: list[FloatArray] = []
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -56,17 +57,20 @@ class TotalDsoRole:
         return {
             1: Phase(Cadence.STEP, self.act),
             53: Phase(Cadence.GATE, self.bid),
-            54: Phase(Cadence.DAY_AHEAD, self.day_ahead_bid, 54),
+            54: Phase(Cadence.DAY_AHEAD, self.day_ahead_bid, 58),
         }
 
     def day_ahead_bid(self, grant: Grant) -> Outbox:
-        """Curves of 24 hours, each around the dispatch that its expected price would bring."""
+        """Curves of 24 hours, each around the dispatch that its expected price would bring.
+
+        The expected price is the mean of the first forecast and of what the rounds so far have advised.
+        """
         day = self._clock.day_ahead_day(grant.now)
         assert day is not None
         dso = TotalDso(self._scenario)
         midnight = self._clock.midnight(day)
         offers = self._offers(grant, day_ahead=True, interval=midnight)
-        prices = self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place]
+        prices = self._advised(grant, day)
         curves = []
         for hour, expected in enumerate(self._scenario.expected_day(day, self._clock.day_ahead_issue(day))):
             mine = self._joined(offers, hour)
@@ -86,10 +90,26 @@ class TotalDsoRole:
                 price_usd_per_mwh=price,
             )
             curves.append(dso.bid(inputs, keep_coefficients=False).curve.net_curve)
-        outbox = Outbox()
+        last = len(self._advice) == self._study.market.day_ahead_rounds
+        self._advice = [] if last else self._advice
+        outbox = Outbox(again=not last)
         bid = interface_bid(curves, midnight, HOUR_S, self._multiplicity)
         outbox.put(self.ports.day_ahead_bids, bid)
         return outbox
+
+    def _advised(self, grant: Grant, day: int) -> FloatArray:
+        """Expected prices at the bus, hour by hour, shape (24,). [$/MWh]"""
+        if not self._advice:
+            self._advice = [self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place]]
+        else:
+            got = grant.inbox.only(self.ports.advisory_awards)
+            if got is None or got.message.interval_s != self._clock.midnight(day):
+                raise MissingInputError(
+                    f"{self.name} at {grant.now} s: no advice of the round before has come"
+                )
+            self._advice.append(got.message.lmp_usd_per_mwh)
+        mean: FloatArray = np.mean(self._advice, axis=0)
+        return mean
 
     def bid(self, grant: Grant) -> Outbox:
         """The LDA's curve for the interval whose gate is next."""
