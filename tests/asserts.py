@@ -11,6 +11,7 @@ from federates.coordination.catalog import MODELS
 from federates.coordination.model import Tier
 from federates.core.arrays import FloatArray
 from federates.core.settings import Study
+from federates.iso.penalties import Penalties
 from runner.manifest import read_done
 from runner.post.hashes import table_hashes
 from runner.post.load import load
@@ -153,13 +154,15 @@ def assert_awards_within_bids(run_dir: Path, study: Study) -> None:
 
 
 def assert_prices_add_up(run_dir: Path) -> None:
-    """LMP = energy + congestion + loss, day-ahead and in real time; an LDA pays its bus's."""
+    """Raw price = energy + congestion + loss, LMP = raw price with caps; day-ahead and in real time."""
     tables = RunTables(run_dir)
     for table in ("lmp", "da_lmp"):
         parts = ("energy_usd_per_mwh", "congestion_usd_per_mwh", "loss_usd_per_mwh")
         total = sum(tables.column(table, part) for part in parts)
-        gap = np.abs(total - tables.column(table, "lmp_usd_per_mwh"))
-        assert gap.max() <= PRICE_USD_PER_MWH, table
+        raw = tables.column(table, "raw_usd_per_mwh")
+        assert np.abs(total - raw).max() <= PRICE_USD_PER_MWH, table
+        capped = np.clip(raw, Penalties().floor_usd_per_mwh, Penalties().cap_usd_per_mwh)
+        assert np.abs(capped - tables.column(table, "lmp_usd_per_mwh")).max() <= PRICE_USD_PER_MWH, table
 
 
 def assert_market_balances(run_dir: Path) -> None:

@@ -64,6 +64,14 @@ def _table(
     return Table(name, id_is, meaning, tuple(Column(*c) for c in parsed), text, wall)
 
 
+_RESERVES = (
+    "reg_up_mw | MW | regulation up awarded",
+    "reg_down_mw | MW | regulation down awarded",
+    "spin_mw | MW | spinning reserve awarded",
+    "supplemental_mw | MW | supplemental reserve awarded, from standstill",
+)
+
+
 BUS = _table(
     "bus", "transmission bus", "AC state of the bulk grid at the end of a physical step",
     "v_pu | pu | voltage magnitude",
@@ -183,14 +191,16 @@ BINDING = _table(
 )  # fmt: skip
 LMP = _table(
     "lmp", "transmission bus", "real-time price of an interval",
-    "lmp_usd_per_mwh | $/MWh | locational marginal price",
-    "energy_usd_per_mwh | $/MWh | energy part",
+    "lmp_usd_per_mwh | $/MWh | locational marginal price, capped, as it is paid",
+    "raw_usd_per_mwh | $/MWh | price before caps, the sum of its three parts",
+    "energy_usd_per_mwh | $/MWh | energy part: mean price by the load of the base case",
     "congestion_usd_per_mwh | $/MWh | congestion part",
     "loss_usd_per_mwh | $/MWh | loss part",
 )  # fmt: skip
 DA_LMP = _table(
     "da_lmp", "transmission bus", "day-ahead price of an hour",
     *(f"{c.name} | {c.unit} | {c.meaning}" for c in LMP.columns),
+    "relaxed_usd_per_mwh | $/MWh | price, capped, with the commitment relaxed between 0 and 1; not paid",
 )  # fmt: skip
 CLEARING = _table(
     "clearing", "always 'system'", "real-time clearing of an interval",
@@ -198,12 +208,21 @@ CLEARING = _table(
     "true_cost_usd_per_h | $/h | running cost of the units; starts of committed units and DERs are not in it",
     "co2_t_per_h | t/h | emissions of the units",
     "demand_mw | MW | demand cleared, losses included",
-    "loss_mw | MW | losses put into the demand",
+    "loss_mw | MW | losses of the market's own flows",
+    "loss_held | - | 1 where prices made wasting energy worth while, so that losses were held",
     "shed_mw | MW | demand not served",
     "surplus_mw | MW | energy with no taker",
+    "reserve_short_mw | MW | reserve missing, over all requirements",
     "lines_bound_count | - | lines at their rating",
     "lines_over_mw | MW | flow above ratings, penalised",
-    "penalty_set | - | 1 where something was shed, spilled or overloaded, so that a penalty may set prices",
+    "penalty_set | - | 1 where load, energy, ratings or reserves gave way, so that a penalty may set prices",
+)  # fmt: skip
+DA_CLEARING = _table(
+    "da_clearing", "always 'system'", "day-ahead clearing of an hour",
+    "demand_mw | MW | demand cleared, losses included",
+    *(f"{c.name} | {c.unit} | {c.meaning}" for c in CLEARING.columns if c.name in {
+        "loss_mw", "loss_held", "shed_mw", "surplus_mw", "reserve_short_mw", "lines_bound_count",
+        "penalty_set"}),
 )  # fmt: skip
 LINE_PRICE = _table(
     "line_price", "transmission branch", "a line that binds in an interval",
@@ -212,14 +231,55 @@ LINE_PRICE = _table(
     "shadow_price_usd_per_mwh | $/MWh | worth of one more MW of rating, not negative",
 )  # fmt: skip
 UNIT_AWARD = _table(
-    "unit_award", "generating unit", "real-time set-point of an interval",
+    "unit_award", "generating unit", "real-time set-point of an interval, and reserves awarded",
     "set_point_mw | MW | output awarded",
     "committed | - | 1 where the unit is synchronised",
+    *_RESERVES,
 )  # fmt: skip
 DA_UNIT = _table(
-    "da_unit", "generating unit", "day-ahead schedule of an hour",
+    "da_unit", "generating unit", "day-ahead schedule of an hour, and reserves awarded",
     "schedule_mw | MW | output scheduled",
     "committed | - | 1 where the unit is on",
+    *_RESERVES,
+)  # fmt: skip
+LDA_RESERVE = _table(
+    "lda_reserve", "LDA", "reserves awarded to DSOs in a real-time interval; none where no DSO has an award",
+    *_RESERVES,
+)  # fmt: skip
+DA_LDA_RESERVE = _table(
+    "da_lda_reserve", "LDA", "reserves awarded to DSOs in a day-ahead hour; none where no DSO has an award",
+    *_RESERVES,
+)  # fmt: skip
+RESERVE = _table(
+    "reserve", "requirement: reg_up, reg_down, spin_REGION or total",
+    "a reserve requirement in a real-time interval",
+    "required_mw | MW | requirement",
+    "held_mw | MW | awards that count for it, those of faster products included",
+    "short_mw | MW | what is missing to it",
+    "price_usd_per_mw_h | $/MW/h | worth of one MW less of it for an hour, penalties included",
+)  # fmt: skip
+DA_RESERVE = _table(
+    "da_reserve", RESERVE.id_is, "a reserve requirement in a day-ahead hour",
+    *(f"{c.name} | {c.unit} | {c.meaning}" for c in RESERVE.columns),
+)  # fmt: skip
+RESERVE_PRICE = _table(
+    "reserve_price", "product/region", "a reserve product in a region in a real-time interval",
+    "award_mw | MW | awards of units and DSOs",
+    "price_usd_per_mw_h | $/MW/h | what it earns: the prices of all requirements that it serves",
+)  # fmt: skip
+DA_RESERVE_PRICE = _table(
+    "da_reserve_price", RESERVE_PRICE.id_is, "a reserve product in a region in a day-ahead hour",
+    *(f"{c.name} | {c.unit} | {c.meaning}" for c in RESERVE_PRICE.columns),
+)  # fmt: skip
+STORE = _table(
+    "store", "storage or solar-thermal unit", "energy in store in a real-time interval",
+    "energy_mwh | MWh | at its beginning, by the meters",
+    "end_mwh | MWh | at its end, by the dispatch",
+)  # fmt: skip
+DA_STORE = _table(
+    "da_store", "storage or solar-thermal unit", "energy in store in a day-ahead hour",
+    "energy_mwh | MWh | at its beginning, by the schedule",
+    "end_mwh | MWh | at its end, by the schedule",
 )  # fmt: skip
 DA_INTERFACE = _table(
     "da_interface", "LDA", "day-ahead award of an hour",
@@ -230,8 +290,11 @@ DAY_AHEAD = _table(
     "day_ahead", "always 'system'", "one day-ahead clearing",
     "cost_usd | $ | objective of the day",
     "commitment_gap_pct | % | certified gap of the forward plan's commitment, of its own cost; 0 where given",
+    "loss_mwh | MWh | losses of the market's own flows",
     "shed_mwh | MWh | demand not served",
+    "reserve_short_mwh | MWh | reserve missing, over all requirements",
     "lines_bound_count | - | line-hours at rating",
+    "penalty_set_count | - | hours in which a penalty may set prices",
 )  # fmt: skip
 SETTLEMENT = _table(
     "settlement", "participant/market/item",
@@ -277,8 +340,9 @@ TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, NODE, BID, AWARD,
-        DISPATCH, BINDING, LMP, DA_LMP, CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, DA_INTERFACE, DAY_AHEAD,
-        SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING,
+        DISPATCH, BINDING, LMP, DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE,
+        DA_LDA_RESERVE, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE,
+        DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING,
     )
 }  # fmt: skip
 """Every table by name."""

@@ -18,15 +18,14 @@ class DayBids:
     """Everything that a day-ahead clearing serves and may use, hour by hour."""
 
     demand_mw: FloatArray
-    """Fixed withdrawal, losses and floors of offered resources included, shape (hours, buses). [MW]"""
+    """Fixed withdrawal, floors of offered resources included (and losses where they do not follow from the
+    flows), shape (hours, buses). [MW]"""
     available_mw: FloatArray
     """Greatest output, shape (hours, units). [MW]"""
     must_take: BoolArray
     """Whether the output must equal what is available, shape (units,)."""
     inflow_mw: FloatArray
     """Natural inflow of solar-thermal stores, shape (hours, units). [MW]"""
-    headroom_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
-    """Room to move up that a commitment keeps, shape (hours,); empty: none. [MW]"""
     required_mw: FloatArray = field(default_factory=lambda: np.zeros(0))
     """Reserve requirements, shape (hours, requirements); empty: none. [MW]"""
     curves: tuple[tuple[NetCurve, ...], ...] = ()
@@ -44,9 +43,9 @@ class Search:
     """How a commitment was found, and how good it is proven to be."""
 
     bound_usd: float
-    """No commitment costs less, headroom included. [$]"""
+    """No commitment costs less. [$]"""
     gap: float
-    """(cost - bound) / cost of the search, headroom included; NaN where the commitment was given."""
+    """(cost - bound) / cost of the search; NaN where the commitment was given."""
     nodes_count: int
     """Nodes of the search trees."""
     iterations_count: int
@@ -65,8 +64,10 @@ class DayReserves:
     """Award of net curves by product, shape (hours, products, curves). [MW]"""
     price_usd_per_mw_h: FloatArray
     """Price of each product at each bus, shape (hours, products, buses). [$/MW/h]"""
+    required_mw: FloatArray
+    """Requirements, shape (hours, requirements). [MW]"""
     short_mw: FloatArray
-    """What is missing to the requirements, shape (hours, requirements). [MW]"""
+    """What is missing to them, shape (hours, requirements). [MW]"""
     requirement_usd_per_mw_h: FloatArray
     """Their own prices, shape (hours, requirements). [$/MW/h]"""
 

@@ -63,7 +63,7 @@ class Iso:
         self._aggregators = context.receivers("der_awards")
         bus_of = dict(zip(self._ldas, self._scenario.lda_bus.tolist(), strict=True))
         self._aggregator_bus = [bus_of[context.lda_of(name)] for name in self._aggregators]
-        self._records = MarketRecords(context.recorder, self._scenario.case, self._ldas)
+        self._records = MarketRecords(context.recorder, self._scenario.case, tuple(bus_of.items()))
         self._settlement = Settlement(
             self._scenario.case,
             tuple(bus_of.items()),
@@ -160,7 +160,15 @@ class Iso:
         ]
         run = RunState(on=before.on, in_state_h=before.in_state_h)
         self._settlement.day_ahead(day, hours, cleared.commitment, run)
-        self._records.day_ahead(day, self._clock, cleared, float(self._forward.gap[day]))
+        self._records.day_ahead(
+            day,
+            self._clock,
+            cleared,
+            float(self._forward.gap[day]),
+            load_mw=load,
+            books=books,
+            begin_mwh=before.energy_mwh,
+        )
         outbox = Outbox()
         self._send_day_ahead(outbox, midnight, cleared, book)
         if day == 0:

@@ -37,8 +37,6 @@ class Penalties:
     """Flow beyond the rating, as shares of the rating."""
     reserve: Mapping[str, tuple[Step, ...]] = field(default_factory=lambda: _RESERVE)
     """Reserve not held, by kind of requirement; each kind with as many steps."""
-    headroom_usd_per_mwh: float = 300.0
-    """Headroom that a commitment does not keep. [$/MWh]"""
     cap_usd_per_mwh: float = 3_500.0
     """Greatest price published. [$/MWh]"""
     floor_usd_per_mwh: float = -150.0

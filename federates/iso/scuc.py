@@ -23,7 +23,6 @@ from federates.iso.penalties import Penalties
 from federates.iso.pricing import NEXT_MW_SHARE, Prices, next_mw, split_prices
 from federates.iso.products.commitment import Commitment
 from federates.iso.products.energy import Energy
-from federates.iso.products.headroom import Headroom
 from federates.iso.products.lazy import LazyRows, solve_with
 from federates.iso.products.lines import LineLimits
 from federates.iso.products.losses import WASTE_USD_PER_MWH, Losses, settle_waste
@@ -138,7 +137,6 @@ class Scuc:
         self._commitment = Commitment(blueprint, self._energy, units, hours, with_reserves=with_reserves)
         self._stores = Stores(blueprint, self._energy, units, hours, with_reserves=with_reserves)
         self._renewables = Renewables(blueprint, self._energy, units, hours, with_reserves=with_reserves)
-        self._headroom = Headroom(blueprint, self._commitment, self._renewables.output, self._penalties)
         self._offers = blueprint.columns((hours, self._bus.size), 0.0, 0.0, 0.0)
         self._energy.inject(blueprint, self._offers, self._bus, 1.0)
         self._reserves = self._draw_reserves(blueprint) if with_reserves else None
@@ -317,8 +315,6 @@ class Scuc:
         room = np.where(bids.must_take, 0.0, bids.available_mw)[:, self._renewables.place]
         program = self._program
         self._renewables.set(program, room, with_reserves=self._reserves is not None)
-        if bids.headroom_mw.size:
-            self._headroom.require(program, bids.headroom_mw, room.sum(axis=1))
         if self._bus.size:
             width = np.hstack((curves.width_mw.reshape(hours, -1), bids.block_mw.reshape(hours, -1)))
             price = np.hstack(
@@ -357,7 +353,6 @@ class Scuc:
         """Dispatch run and pricing runs with the commitment held, and relaxed."""
         assert day.state is not None
         self._commitment.fix(self._program, on, day.state)
-        self._headroom.lift(self._program)
         if self._losses is not None:
             self._losses.set_tolerance(self._loss_tolerance_mw)
         dispatch = self._solve()
@@ -368,7 +363,7 @@ class Scuc:
         marginal = self._marginal(day)
         x = np.pad(dispatch.x, (0, self._program.columns_count - dispatch.x.size))
         fixed, line_price = self._prices(marginal), self._lines.price_usd_per_mwh(marginal)
-        reserves = self._reserves_of(x, marginal)
+        reserves = self._reserves_of(day, x, marginal)
         shed, surplus, excess = self._energy.shed_mw(x), x[self._energy.surplus], self._lines.excess_mw(x)
         places = self._commitment.traits.place
         commitment = np.ones((self._hours, len(self._units.ids)), dtype=np.bool_)
@@ -435,7 +430,7 @@ class Scuc:
             self._penalties,
         )
 
-    def _reserves_of(self, x: FloatArray, marginal: Solution) -> DayReserves:
+    def _reserves_of(self, day: _Day, x: FloatArray, marginal: Solution) -> DayReserves:
         hours, products = self._hours, len(PRODUCTS)
         unit = np.zeros((hours, products, len(self._units.ids)))
         curve = np.zeros((hours, products, self._curve_bus.size))
@@ -445,6 +440,7 @@ class Scuc:
                 unit_mw=unit,
                 curve_mw=curve,
                 price_usd_per_mw_h=np.zeros((hours, products, self._network.buses_count)),
+                required_mw=np.zeros((hours, 0)),
                 short_mw=np.zeros((hours, 0)),
                 requirement_usd_per_mw_h=np.zeros((hours, 0)),
             )
@@ -461,6 +457,7 @@ class Scuc:
             unit_mw=unit,
             curve_mw=curve,
             price_usd_per_mw_h=reserves.price_usd_per_mw_h(marginal),
+            required_mw=self._required_mw(day.bids),
             short_mw=reserves.short_mw(x),
             requirement_usd_per_mw_h=reserves.requirement_usd_per_mw_h(marginal),
         )

@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 from federates.core.arrays import FloatArray
 from federates.core.parts import PartName, discard_span, published, synchronise
 from federates.core.rows import Rows
-from federates.core.tables import DA_INTERFACE, DA_LMP, DA_UNIT, DAY_AHEAD, Table
+from federates.core.tables import TABLES, Table
 from federates.core.time import SimTime
 from federates.recording.buffer import ColumnBuffer
 
 SCHEMA_VERSION = "1"
-_AHEAD = frozenset(table.name for table in (DA_LMP, DA_UNIT, DA_INTERFACE, DAY_AHEAD))
+_AHEAD = frozenset(name for name in TABLES if name.startswith(("da_", "day_ahead")))
 """Tables whose rows are about times to come: they do not tell how late it is."""
 
 

@@ -34,7 +34,7 @@ def milliseconds(task: Callable[[], object]) -> float:
     return 1e3 * (time.process_time() - begin)
 
 
-def day_bids(case: TransmissionCase, date: str, headroom_share: float) -> DayBids:
+def day_bids(case: TransmissionCase, date: str) -> DayBids:
     """A day's forecast without LDAs."""
     clock = Clock(start=datetime.fromisoformat(date), duration_s=DAY_S)
     series = read_rts_series(case, clock, "day_ahead", 0, DAY_S)
@@ -43,13 +43,12 @@ def day_bids(case: TransmissionCase, date: str, headroom_share: float) -> DayBid
         available_mw=series.available_mw,
         must_take=series.must_take,
         inflow_mw=series.inflow_mw,
-        headroom_mw=headroom_share * series.load_mw.sum(axis=1),
     )
 
 
-def commitment(case: TransmissionCase, date: str, headroom_share: float, gap: float) -> DayAhead:
+def commitment(case: TransmissionCase, date: str, gap: float) -> DayAhead:
     """Print gap and time of one day-ahead."""
-    market, bids = Scuc(market_network(case), case.units), day_bids(case, date, headroom_share)
+    market, bids = Scuc(market_network(case), case.units), day_bids(case, date)
     before = market.start_state(bids)
     begin = time.process_time()
     found = market.commit(bids, before, SearchBudget(gap=gap))
@@ -57,7 +56,7 @@ def commitment(case: TransmissionCase, date: str, headroom_share: float, gap: fl
     given = milliseconds(lambda: market.clear(bids, before, found.commitment))
     search = found.search
     print(
-        f"scuc {date} headroom {headroom_share:.0%} gap asked {gap:.1%}: {cpu_s:.1f} CPU s, "
+        f"scuc {date} gap asked {gap:.1%}: {cpu_s:.1f} CPU s, "
         f"gap {search.gap:.3%}, {search.nodes_count} nodes, {search.iterations_count} iterations; "
         f"commitment given: {given:.0f} ms"
     )
@@ -147,8 +146,7 @@ def main() -> None:
     against_others(case)
     many_offers(case)
     for date in DATES:
-        commitment(case, date, 0.0, 0.001)
-        real_time(case, date, commitment(case, date, 0.05, 0.005))
+        real_time(case, date, commitment(case, date, 0.005))
 
 
 if __name__ == "__main__":

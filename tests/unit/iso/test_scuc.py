@@ -209,18 +209,6 @@ def test_offered_blocks_of_equal_price_share_each_hour() -> None:
     assert day.block_mw[0] == pytest.approx([7.5, 12.5], abs=EXACT)
 
 
-def test_headroom_commits_more_and_sets_no_price() -> None:
-    """B alone serves 90 of its 100 MW; 20 MW of headroom need a second unit at its least output."""
-    case = one_bus(thermal("B", 0.0, 100.0, 10.0), thermal("P", 5.0, 60.0, 50.0))
-    plain = commit(case, bids(case, [90.0]), state(case, [True, False], [90.0, 0.0]))
-    kept = commit(
-        case, bids(case, [90.0], headroom_mw=np.array([20.0])), state(case, [True, False], [90.0, 0.0])
-    )
-    assert not plain.commitment[0, 1]
-    assert kept.commitment[0, 1]
-    assert kept.prices.lmp_usd_per_mwh[0] == pytest.approx([10.0, 10.0], abs=EXACT)
-
-
 def test_clearing_a_given_commitment_repeats_the_pricing_run() -> None:
     case = one_bus(thermal("B", 0.0, 100.0, 10.0), thermal("P", 20.0, 60.0, 50.0, starts=((0.0, 700.0),)))
     day, before = bids(case, [120.0, 90.0, 130.0]), state(case, [True, True], [90.0, 30.0])

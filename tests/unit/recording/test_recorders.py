@@ -176,17 +176,17 @@ def test_parts_end_at_hours_of_study_time(tmp_path: Path) -> None:
 def test_an_hour_of_one_table_ends_the_parts_of_all(tmp_path: Path) -> None:
     recorder = ParquetRecorder(tmp_path, "iso", 0)
     recorder.add(EVENT, 10, ("x",), [1.0], text=("once",))
-    recorder.add(LMP, 3_600, ("x",), *([1.0],) * 4)
+    recorder.add(LMP, 3_600, ("x",), *([1.0],) * 5)
     assert tables_of(tmp_path) == ("event",)
 
 
 def test_day_ahead_rows_do_not_tell_how_late_it_is(tmp_path: Path) -> None:
     recorder = ParquetRecorder(tmp_path, "iso", 0)
     for hour in range(24):
-        recorder.add(DA_LMP, 3_600 * hour, ("x",), *([1.0],) * 4)
+        recorder.add(DA_LMP, 3_600 * hour, ("x",), *([1.0],) * 6)
     assert parts(tmp_path) == []
-    recorder.add(LMP, 0, ("x",), *([1.0],) * 4)
-    recorder.add(LMP, 3_600, ("x",), *([1.0],) * 4)
+    recorder.add(LMP, 0, ("x",), *([1.0],) * 5)
+    recorder.add(LMP, 3_600, ("x",), *([1.0],) * 5)
     assert parts(tmp_path) == ["tables/da_lmp/iso.000.00000.parquet", "tables/lmp/iso.000.00000.parquet"]
 
 
