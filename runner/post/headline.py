@@ -19,6 +19,7 @@ WHOLE_FROM = 1_000.0
 """Figures from here on are shown without decimals."""
 UNITS = {
     "_usd_per_mwh": "$/MWh",
+    "_usd_per_mw_h": "$/MW/h",
     "_usd": "$",
     "_mwh": "MWh",
     "_node_min": "node-min",

@@ -199,6 +199,7 @@ def _view(view: View) -> Json:
         "layout": view.layout,
         "y_title": view.y_title,
         "x_title": view.x_title,
+        "panes": view.panes,
     }
 
 

@@ -15,6 +15,8 @@ from runner.post.run_tables import RunTables
 KW_PER_MW = 1_000.0
 MIN_PER_H = 60.0
 FULL_PCT = 100.0
+SHORT_MW = 1e-4
+"""Reserve missing that counts: more than the solver's tolerance. [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,11 @@ def _some(values: FloatArray) -> float:
     return float((values > 0).sum())
 
 
+def _short(short_mw: FloatArray) -> float:
+    """Number of intervals short of reserve by more than the solver's tolerance."""
+    return float((short_mw > SHORT_MW).sum())
+
+
 def _grouped(key: str, table: str, meaning: str, values: Callable[[RunTables], dict[str, float]]) -> Grouped:
     return Grouped(key=key, table=table, meaning=meaning, values=values)
 
@@ -172,6 +179,28 @@ FIGURES: tuple[Figure, ...] = (
     _integral("unserved_mwh", "clearing", "shed_mw", "demand that the market did not serve"),
     _integral("surplus_mwh", "clearing", "surplus_mw", "energy with no taker"),
     _integral("lines_over_mwh", "clearing", "lines_over_mw", "market flow above ratings"),
+    _integral("market_losses_mwh", "clearing", "loss_mw", "losses of the real-time market's own flows"),
+    _figure(
+        "ac_losses_mwh", "system", "AC losses of the bulk grid",
+        lambda t: float(t.column("system", "losses_mw").sum() * t.step_h),
+    ),
+    _of(
+        "losses_held_intervals_count", "clearing", "loss_held",
+        "intervals in which losses were held, since prices made wasting energy worth while",
+    ),
+    _of(
+        "reserve_short_intervals_count", "clearing", "reserve_short_mw",
+        "intervals short of a reserve", _short,
+    ),
+    _of(
+        "reserve_price_max_usd_per_mw_h", "reserve", "price_usd_per_mw_h",
+        "greatest real-time price of a requirement", np.max,
+    ),
+    _of("reserve_cost_usd", "account", "reserve_cost_usd", "paid for reserves in both markets"),
+    _of(
+        "day_ahead_penalty_hours_count", "day_ahead", "penalty_set_count",
+        "day-ahead hours priced by a penalty",
+    ),
     _of("day_ahead_cost_usd", "day_ahead", "cost_usd", "objective of the day-ahead markets"),
     _of("commitment_gap_max_pct", "day_ahead", "commitment_gap_pct", "greatest gap of a commitment", np.max),
     _of(

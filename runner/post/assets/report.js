@@ -21,6 +21,27 @@
     ticks: "outside", ticklen: 6, tickcolor: "rgba(0,0,0,0)", ...own,
   });
 
+  // pictures side by side; on a narrow window one below the other
+  const paned = (layout, panes) => {
+    const gap = isNarrow() ? 0.08 : 0.1;
+    const size = (1 - gap * (panes.length - 1)) / panes.length;
+    const [x, y] = [layout.xaxis, layout.yaxis];
+    layout.annotations = panes.map((text, k) => ({
+      text, xref: "paper", yref: "paper", x: isNarrow() ? 0 : k * (size + gap), y: isNarrow() ? 1 - k * (size + gap) : 1,
+      xanchor: "left", yanchor: "bottom", showarrow: false, font: { size: 12 },
+    }));
+    panes.forEach((_, k) => {
+      const own = k ? String(k + 1) : "";
+      const begin = k * (size + gap);
+      const [wide, tall] = isNarrow() ? [[0, 1], [1 - begin - size, 1 - begin]] : [[begin, begin + size], [0, 1]];
+      const shared = k && !isNarrow() ? { matches: "y", showticklabels: false, title: { text: "" } } : {};
+      layout["xaxis" + own] = { ...x, nticks: 5, domain: wide, anchor: "y" + own };
+      layout["yaxis" + own] = { ...y, ...shared, domain: tall, anchor: "x" + own };
+    });
+    if (isNarrow()) layout.height = Math.min(1500, 1.7 * layout.height);
+    return layout;
+  };
+
   const layoutOf = (view) => {
     const own = view.layout;
     const map = view.traces.some((trace) => trace.type === "heatmap");
@@ -29,7 +50,7 @@
     // the buttons of a wide window stand above the figure, where a legend has room of its own
     const top = isNarrow() || (isLines(view) && entries > 1) ? 14 : 32;
     const named = isNarrow() && (map || (own.yaxis || {}).type === "category") ? "" : view.y_title;
-    return {
+    const layout = {
       height: HEIGHT + (isNarrow() ? 15 * Math.max(0, entries - 3) : 0), hovermode: isLines(view) && view.traces.length <= 14 ? "x unified" : "closest",
       dragmode: isNarrow() ? false : "zoom", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: FONT, size: 12, color: INK }, margin: { l: 56, r: 18, t: top, b: 30 },
@@ -39,6 +60,7 @@
       xaxis: axis(isTime(view) ? "" : view.x_title, { ...x, ...(map ? { showgrid: false } : {}) }),
       yaxis: axis(named, { ...(own.yaxis || {}), ...(map ? { showgrid: false } : {}) }),
     };
+    return view.panes.length > 1 ? paned(layout, view.panes) : layout;
   };
 
   // plotly takes the middle of a heat map's cell, our data its beginning; a step lasts to its end
@@ -48,6 +70,8 @@
       copy.x0 = new Date(Date.parse(trace.x0 + "Z") + trace.dx / 2).toISOString().slice(0, 19);
     }
     if (trace.line && trace.line.shape === "hv") copy.y.push(copy.y.at(-1));
+    if (trace.pane) [copy.xaxis, copy.yaxis] = ["x" + (trace.pane + 1), "y" + (trace.pane + 1)];
+    delete copy.pane;
     return copy;
   };
 
@@ -76,7 +100,8 @@
     if (trace.x !== undefined) return trace.x[k];
     return new Date(Date.parse(trace.x0 + "Z") + k * trace.dx).toISOString().slice(0, 19);
   };
-  const cells = (view, trace) => {
+  const cells = (seen, trace) => {
+    const view = seen.panes.length > 1 ? { ...seen, name: seen.name + ", " + seen.panes[trace.pane || 0] } : seen;
     if (trace.type === "heatmap") {
       const unit = trace.colorbar ? trace.colorbar.title.text : "count";
       return trace.z.flatMap((row, r) => row.map((z, k) => [view.name, trace.y[r], at(trace, k), z, unit]));

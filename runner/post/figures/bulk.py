@@ -32,6 +32,8 @@ from runner.post.run_tables import RunTables
 MOST_UNITS = 9
 MOST_BRANCHES = 25
 FULL_PCT = 100.0
+NOTHING_MW = 1e-6
+"""Layers that never give more are left out: a solver's own tolerance. [MW]"""
 _KINDS = {
     "NUCLEAR": PURPLE,
     "HYDRO": BLUE,
@@ -65,12 +67,13 @@ def _groups(tables: RunTables, table: str, column: str) -> tuple[list[str], IntA
     return layers, place[codes]
 
 
-def _stack(tables: RunTables, table: str, column: str, grid: Grid) -> list[JsonObject]:
+def unit_stack(tables: RunTables, table: str, column: str, grid: Grid) -> list[JsonObject]:
+    """What units give, stacked by kind or by unit; kinds that give nothing are left out."""
     layers, codes = _groups(tables, table, column)
     given = totals(tables, table, tables.column(table, column), grid, codes, len(layers))
     colors = [_KINDS.get(layer, GREY if layer == _OTHER else CYCLE[k % len(CYCLE)]) for k, layer in
               enumerate(layers)]  # fmt: skip
-    shown = np.nan_to_num(np.abs(given)).max(axis=1) > 0.0
+    shown = np.nan_to_num(np.abs(given)).max(axis=1) > NOTHING_MW
     return [
         area(tables, grid, layer.replace("_", " "), given[k], colors[k])
         for k, layer in enumerate(layers)
@@ -80,7 +83,7 @@ def _stack(tables: RunTables, table: str, column: str, grid: Grid) -> list[JsonO
 
 def _dispatch(tables: RunTables) -> tuple[View, ...]:
     grid = line_grid(tables, "unit")
-    traces = _stack(tables, "unit", "output_mw", grid)
+    traces = unit_stack(tables, "unit", "output_mw", grid)
     if "system" in tables.names:
         load = tables.column("system", "load_mw") + tables.column("system", "losses_mw")
         drawn = spread(grid, tables.t_s("system"), np.zeros(load.size, np.int64), 1, load, "mean")
@@ -88,7 +91,7 @@ def _dispatch(tables: RunTables) -> tuple[View, ...]:
     views = [View(name="Real time", traces=tuple(traces), y_title="output [MW]")]
     if "da_unit" in tables.names:
         grid = day_ahead_grid(tables, "da_unit")
-        traces = _stack(tables, "da_unit", "schedule_mw", grid)
+        traces = unit_stack(tables, "da_unit", "schedule_mw", grid)
         views.append(View(name="Day-ahead schedule", traces=tuple(traces), y_title="schedule [MW]"))
     return tuple(views)
 
@@ -101,7 +104,11 @@ def _imbalance(tables: RunTables) -> tuple[View, ...]:
     if "clearing" in tables.names:
         market = line_grid(tables, "clearing")
         cleared = by_id(tables, "clearing", "loss_mw", market, "mean")[1][0]
-        traces.append(line(tables, market, "losses in the market", cleared, ORANGE, steps=True, dash="dash"))
+        traces.append(line(tables, market, "market, real time", cleared, ORANGE, steps=True))
+    if "da_clearing" in tables.names:
+        hours = day_ahead_grid(tables, "da_clearing")
+        ahead = by_id(tables, "da_clearing", "loss_mw", hours, "mean")[1][0]
+        traces.append(line(tables, hours, "market, day-ahead", ahead, BLUE, steps=True, dash="dot"))
     return (
         View(
             name="Imbalance",
@@ -110,6 +117,24 @@ def _imbalance(tables: RunTables) -> tuple[View, ...]:
         ),
         View(name="Losses", traces=tuple(traces), y_title="losses [MW]"),
     )
+
+
+def _stores(tables: RunTables) -> tuple[View, ...]:
+    grid = line_grid(tables, "store")
+    names, now = by_id(tables, "store", "energy_mwh", grid, "mean")
+    hours, ahead = None, {}
+    if "da_store" in tables.names:
+        hours = day_ahead_grid(tables, "da_store")
+        planned, begin = by_id(tables, "da_store", "energy_mwh", hours, "mean")
+        ahead = dict(zip(planned, begin, strict=True))
+    views = []
+    for k in greatest_rows(names, np.nan_to_num(now), MOST_UNITS):
+        traces = [line(tables, grid, "real time, metered", now[k], BLUE)]
+        if hours is not None and names[k] in ahead:
+            schedule = ahead[names[k]]
+            traces.append(line(tables, hours, "day-ahead schedule", schedule, ORANGE, dash="dot"))
+        views.append(View(name=names[k], traces=tuple(traces), y_title="energy in store [MWh]"))
+    return tuple(views)
 
 
 def _loading(tables: RunTables) -> tuple[View, ...]:
@@ -165,11 +190,22 @@ SECTION = Section(
             key="imbalance",
             title="Imbalance and losses",
             sees="Demand and output that differ from what was cleared, taken up minute by minute by the"
-            " committed units in proportion to their headroom; and AC losses beside those that the market"
-            " cleared for.",
+            " committed units in proportion to their headroom; and AC losses beside those of the market's own"
+            " flows, which know neither reactive power nor voltage.",
             needs=("system",),
-            also=("clearing",),
+            also=("clearing", "da_clearing"),
             draw=_imbalance,
+        ),
+        Figure(
+            key="stores",
+            title="Energy in stores",
+            sees="Energy in each storage and solar-thermal unit at the beginning of an interval, by its"
+            " meters, against its day-ahead schedule. Real time looks ahead and may leave the schedule where"
+            " that pays; a MWh below it is valued at the dearest, a MWh above at the cheapest day-ahead price"
+            " of the hours left.",
+            needs=("store",),
+            also=("da_store",),
+            draw=_stores,
         ),
         Figure(
             key="branch-loading",

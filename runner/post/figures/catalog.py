@@ -1,10 +1,11 @@
 """THE list of a report's figures, by section."""
 
-from runner.post.figures import areas, bulk, federation, feeders, prices, settlement
+from runner.post.figures import areas, bulk, federation, feeders, prices, reserves, settlement
 from runner.post.figures.drawing import Figure, Section
 
 SECTIONS: tuple[Section, ...] = (
     prices.SECTION,
+    reserves.SECTION,
     settlement.SECTION,
     areas.SECTION,
     feeders.SECTION,

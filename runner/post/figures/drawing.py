@@ -28,6 +28,9 @@ class View:
     """What the horizontal axis shows; empty for local standard time."""
     layout: JsonObject = field(default_factory=dict)
     """What else plotly needs."""
+    panes: tuple[str, ...] = ()
+    """Headings of pictures side by side, below each other on a narrow window; a trace says its ``pane``,
+    a number from 0. None: one picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from runner.post.run_tables import RunTables
 
 MOST_POINTS = 720
 """Points of a line beyond which rows are drawn together."""
+MOST_CELLS = 30_000
+"""Cells of a heat map beyond which rows of a table are drawn together."""
 MOST_COLUMNS = 400
 """Columns of a heat map beyond which hours are drawn together."""
 HOUR_S = 3_600
@@ -50,6 +52,11 @@ def hour_grid(tables: RunTables, *names: str) -> Grid:
     """Grid for heat maps: hours, or the table's own rows in a short study."""
     short = tables.run.clock.duration_s < SHORT_STUDY_S
     return _grid(tables, names, MOST_COLUMNS, 1 if short else HOUR_S)
+
+
+def interval_grid(tables: RunTables, rows: int, *names: str) -> Grid:
+    """Grid for heat maps of so many rows as fine as the tables themselves, where that is not too much."""
+    return _grid(tables, names, max(MOST_CELLS // max(rows, 1), 24), 1)
 
 
 def day_ahead_grid(tables: RunTables, *names: str) -> Grid:

@@ -105,7 +105,7 @@ def heat(
     greatest: float | None = None,
 ) -> JsonObject:
     """A heat map, shape of ``z`` (rows, grid.count); colours end at the 1st and 99th percentile."""
-    low, high = _colour_ends(z, signed=signed)
+    low, high = colour_ends(z, signed=signed)
     return {
         "type": "heatmap",
         **_times(tables, grid),
@@ -117,6 +117,21 @@ def heat(
         "hoverongaps": False,
         "colorbar": {"title": {"text": unit, "side": "right"}, "thickness": 12, "outlinewidth": 0},
         "hovertemplate": f"%{{y}}, %{{x}}<br>%{{z}} {unit}<extra></extra>",
+    }
+
+
+def flags(tables: RunTables, grid: Grid, row: str, raised: FloatArray) -> JsonObject:
+    """Marks in a row of their own above a heat map, in the cells where ``raised``, (cells,), is not 0."""
+    middle = [int(grid.begin_s + (k + 0.5) * grid.cell_s) for k in np.flatnonzero(np.nan_to_num(raised))]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": safe(row),
+        "x": [clock_text(tables, t) for t in middle],
+        "y": [safe(row)] * len(middle),
+        "marker": {"color": VERMILLION, "symbol": "diamond", "size": 7},
+        "showlegend": False,
+        "hovertemplate": "%{y}, %{x}<extra></extra>",
     }
 
 
@@ -185,8 +200,8 @@ def _times(tables: RunTables, grid: Grid) -> dict[str, Json]:
     return {"x0": clock_text(tables, grid.begin_s), "dx": grid.cell_s * MS_PER_S}
 
 
-def _colour_ends(z: FloatArray, *, signed: bool) -> tuple[float, float]:
-    """Values at which the colours end."""
+def colour_ends(z: FloatArray, *, signed: bool) -> tuple[float, float]:
+    """Values at which the colours of a heat map end."""
     known = z[np.isfinite(z)]
     if not known.size:
         return 0.0, 1.0

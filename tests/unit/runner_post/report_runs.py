@@ -21,6 +21,7 @@ def full_run(folder: Path, *, bus: str = "110", event: str = "line out", steps_s
     run_dir = run_folder(folder, coordination="layered_total_dso")
     market, steps = range(0, steps_s, 300), range(0, steps_s, 60)
     _bulk(run_dir, bus, market, steps)
+    _reserves(run_dir, market)
     _areas(run_dir, market, steps)
     _settlement(run_dir)
     _federation(run_dir, market)
@@ -53,13 +54,19 @@ def _record(run_dir: Path, table: t.Table, rows: list[tuple[int, str]], **values
 def _bulk(run_dir: Path, bus: str, market: range, steps: range) -> None:
     for table in (t.LMP, t.DA_LMP):
         prices = [20.0, 40.0] if table is t.LMP else [25.0]
-        _record(run_dir, table, _rows(market, bus, "9"), lmp_usd_per_mwh=prices)
+        more = {} if table is t.LMP else {"relaxed_usd_per_mwh": [28.0, 30.0]}
+        instants = market if table is t.LMP else range(1)
+        _record(run_dir, table, _rows(instants, bus, "9"), lmp_usd_per_mwh=prices, **more)
     _record(run_dir, t.LINE_PRICE, _rows(market, "A1"), flow_mw=[-100.0], rating_mw=[100.0],
             shadow_price_usd_per_mwh=[7.0])  # fmt: skip
-    _record(run_dir, t.CLEARING, _rows(market, "system"), true_cost_usd_per_h=[1_200.0], loss_mw=[2.0])
+    _record(run_dir, t.CLEARING, _rows(market, "system"), true_cost_usd_per_h=[1_200.0], loss_mw=[2.0],
+            reserve_short_mw=[0.0, 1.0, 0.0, 0.0], penalty_set=[0.0, 1.0, 0.0, 0.0])  # fmt: skip
+    _record(run_dir, t.DA_CLEARING, _rows(range(1), "system"), loss_mw=[1.5])
     _record(run_dir, t.UNIT, _rows(market, "101_CT_1", "101_CT_2", "102_WIND_1"), output_mw=[5.0, 6.0, 30.0])
     _record(run_dir, t.UNIT_AWARD, _rows(market, "101_CT_1", "101_CT_2", "102_WIND_1"),
-            set_point_mw=[4.0, 6.0, 32.0])  # fmt: skip
+            set_point_mw=[4.0, 6.0, 32.0], spin_mw=[1.0, 2.0, 0.0])  # fmt: skip
+    _record(run_dir, t.STORE, _rows(market, "313_STORAGE_1"), energy_mwh=[50.0, 60.0])
+    _record(run_dir, t.DA_STORE, _rows(range(1), "313_STORAGE_1"), energy_mwh=[55.0])
     _record(run_dir, t.SYSTEM, _rows(steps, "system"), load_mw=[40.0], losses_mw=[1.0], passes=[2.0, 3.0],
             residual_v_pu=[1e-9], residual_s_pu=[2e-10, 0.0], accepted=[1.0])  # fmt: skip
     _record(run_dir, t.BUS, _rows(market, bus, "9"), v_pu=[1.06, 0.98])
@@ -78,6 +85,18 @@ def _settlement(run_dir: Path) -> None:
     _record(run_dir, t.SETTLEMENT, _rows(range(1), *lines),
             quantity_mwh=[20.0, 10.0, 1.0, -21.0, -9.0, -1.0, -10.0, 0.0],
             amount_usd=[600.0, 300.0, 12.0, -700.0, -300.0, -25.0, 60.0, 40.0])  # fmt: skip
+
+
+def _reserves(run_dir: Path, market: range) -> None:
+    """Of 6 MW of spin 5 are held in real time, at a penalty; day-ahead all of 4."""
+    names = ("total", "spin_R1", "reg_up")
+    _record(run_dir, t.RESERVE, _rows(market, *names), required_mw=[0.0, 6.0, 2.0],
+            held_mw=[0.0, 5.0, 2.0], short_mw=[0.0, 1.0, 0.0],
+            price_usd_per_mw_h=[0.0, 250.0, 9.0])  # fmt: skip
+    _record(run_dir, t.DA_RESERVE, _rows(range(1), *names), required_mw=[0.0, 4.0, 2.0],
+            held_mw=[0.0, 4.0, 2.0])  # fmt: skip
+    _record(run_dir, t.RESERVE_PRICE, _rows(market, "spin/R1", "reg_up/R1"),
+            price_usd_per_mw_h=[250.0, 259.0])  # fmt: skip
 
 
 def _areas(run_dir: Path, market: range, steps: range) -> None:

@@ -163,10 +163,67 @@ def test_multiplicity_is_said_before_any_figure(page: Page) -> None:
     assert said == ["a × 10", "b × 1"]
 
 
-def test_a_price_map_holds_the_hours_means(page: Page) -> None:
-    (trace,) = page.data("lmp")["LMP, real time"]
-    assert trace["y"] == ["9", "110"]
-    assert trace["z"] == [[40] * 12, [20] * 12]
+def test_prices_of_both_markets_stand_side_by_side_in_the_same_colours(page: Page) -> None:
+    views = page.data("lmp")
+    assert list(views) == ["LMP", "energy part", "congestion part", "loss part"]
+    ahead, now, flag = views["LMP"]
+    assert (ahead["pane"], now["pane"], flag["pane"]) == (0, 1, 1)
+    assert now["y"] == ["9", "110"]
+    assert now["z"] == [[40] * 12, [20] * 12]
+    assert ahead["z"] == [[25], [25]]
+    assert (ahead["zmin"], ahead["zmax"]) == (now["zmin"], now["zmax"])
+
+
+def test_intervals_priced_by_a_penalty_are_marked_above_the_prices(page: Page) -> None:
+    *_, flag = page.data("lmp")["LMP"]
+    assert flag["y"] == ["penalty set"] * 3
+    # the second, sixth and tenth interval, each at its middle
+    assert flag["x"] == [f"2020-07-15T00:{minute:02d}:30" for minute in (7, 27, 47)]
+
+
+def test_relaxed_prices_stand_beside_fixed_ones(page: Page) -> None:
+    views = page.data("pricing-runs")
+    means = {trace["name"]: trace["y"] for trace in views["Mean of all buses"]}
+    assert means["day-ahead, fixed commitment"] == [25]
+    assert means["day-ahead, relaxed commitment"] == [29]
+    (difference,) = views["Difference"]
+    assert difference["y"] == [4]
+
+
+def test_reserves_show_what_is_required_held_and_short(page: Page) -> None:
+    views = page.data("reserves-held")
+    assert list(views) == ["reg_up", "spin_R1", "total"]
+    lines = {trace["name"]: trace["y"] for trace in views["spin_R1"]}
+    assert (lines["required, real time"], lines["held, real time"]) == ([6] * 12, [5] * 12)
+    assert lines["short, real time"] == [1] * 12
+    assert (lines["required, day-ahead"], lines["short, day-ahead"]) == ([4], [0])
+
+
+def test_reserve_prices_are_shown_by_requirement_and_by_product(page: Page) -> None:
+    views = page.data("reserve-prices")
+    lines = {trace["name"]: trace["y"] for trace in views["Requirements, real time"]}
+    assert lines["spin_R1"] == [250] * 12
+    (products,) = views["Products, real time"]
+    assert products["y"] == ["spin/R1", "reg_up/R1"]
+    assert products["z"] == [[250] * 12, [259] * 12]
+
+
+def test_reserves_are_stacked_by_the_kind_of_unit_that_holds_them(page: Page) -> None:
+    (layer,) = page.data("reserve-providers")["spinning reserve, real time"]
+    assert (layer["name"], layer["y"]) == ("CT", [3] * 12)
+
+
+def test_stores_stand_beside_their_day_ahead_schedule(page: Page) -> None:
+    now, ahead = page.data("stores")["313_STORAGE_1"]
+    assert now["y"] == [50, 60] * 6
+    assert ahead["y"] == [55]
+
+
+def test_losses_of_the_market_stand_beside_those_of_ac(page: Page) -> None:
+    lines = {trace["name"]: trace["y"] for trace in page.data("imbalance")["Losses"]}
+    assert lines["AC losses"] == [1] * 60
+    assert lines["market, real time"] == [2] * 12
+    assert lines["market, day-ahead"] == [1.5]
 
 
 def test_load_is_net_load_and_what_der_inject_times_multiplicity(page: Page) -> None:
@@ -247,8 +304,8 @@ def test_names_and_words_of_users_files_stay_words(tmp_path: Path) -> None:
     assert not page.all("img")
     assert all(e.attributes["href"].startswith("#") for e in page.with_attribute("href"))
     assert HOSTILE in [element.text for element in page.all("td")]
-    (trace,) = page.data("lmp")["LMP, real time"]
-    names = trace["y"]
+    _, now, _ = page.data("lmp")["LMP"]
+    names = now["y"]
     assert isinstance(names, list)
     # plotly would take mark-up in a name for mark-up
     assert not [name for name in names if "<" in name]

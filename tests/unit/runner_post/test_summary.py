@@ -13,11 +13,13 @@ from federates.core.tables import (
     AWARD,
     BID,
     CLEARING,
+    DAY_AHEAD,
     DER_TYPE,
     FEEDER,
     HEAD,
     LMP,
     MESSAGE,
+    RESERVE,
     SYSTEM,
     TABLES,
     TIMING,
@@ -49,7 +51,8 @@ def test_costs_and_energy_are_integrals_over_market_intervals(run_dir: Path) -> 
     record(
         run_dir, CLEARING, [(0, "system"), (300, "system")],
         {"true_cost_usd_per_h": [1_200.0, 2_400.0], "co2_t_per_h": [12.0, 0.0], "shed_mw": [0.0, 6.0],
-         "lines_bound_count": [2.0, 0.0], "penalty_set": [0.0, 1.0]},
+         "lines_bound_count": [2.0, 0.0], "penalty_set": [0.0, 1.0], "loss_mw": [12.0, 24.0],
+         "loss_held": [1.0, 0.0], "reserve_short_mw": [1e-7, 2.0]},
     )  # fmt: skip
     figures = summary(run_dir).figures
     assert figures["intervals_cleared_count"] == 2
@@ -58,7 +61,28 @@ def test_costs_and_energy_are_integrals_over_market_intervals(run_dir: Path) -> 
     assert figures["unserved_mwh"] == pytest.approx(0.5)
     assert figures["line_binding_intervals_count"] == 1
     assert figures["penalty_priced_intervals_count"] == 1
+    assert figures["market_losses_mwh"] == pytest.approx(3.0)
+    assert figures["losses_held_intervals_count"] == 1
+    # what the solver's tolerance leaves open is no shortage
+    assert figures["reserve_short_intervals_count"] == 1
     assert "lmp_mean_usd_per_mwh" not in figures
+
+
+def test_reserves_cost_what_both_markets_pay_for_them(run_dir: Path) -> None:
+    markets = [(0, "day_ahead"), (0, "real_time")]
+    record(run_dir, ACCOUNT, markets, {"reserve_cost_usd": [500.0, -20.0]})
+    requirements = [(0, "spin_R1"), (0, "total")]
+    record(run_dir, RESERVE, requirements, {"price_usd_per_mw_h": [250.0, 7.0]})
+    record(run_dir, DAY_AHEAD, [(0, "system")], {"penalty_set_count": [3.0]})
+    figures = summary(run_dir).figures
+    assert figures["reserve_cost_usd"] == 480.0
+    assert figures["reserve_price_max_usd_per_mw_h"] == 250.0
+    assert figures["day_ahead_penalty_hours_count"] == 3
+
+
+def test_ac_losses_are_an_integral_over_physical_steps(run_dir: Path) -> None:
+    record(run_dir, SYSTEM, [(0, "system"), (60, "system")], {"losses_mw": [60.0, 120.0]})
+    assert summary(run_dir).figures["ac_losses_mwh"] == pytest.approx(3.0)
 
 
 def test_prices_and_fixed_point(run_dir: Path) -> None:
