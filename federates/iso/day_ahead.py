@@ -93,6 +93,9 @@ class DayAhead:
     """Losses, drawn at the buses by the network's loss weights, shape (hours,). [MW]"""
     loss_held: BoolArray
     """Hours in which prices made wasted energy worth while, so that losses were held, shape (hours,)."""
+    loss_error_mw: FloatArray
+    """Losses less those of the flows; within the tolerance unless held losses did not settle, shape (hours,).
+    [MW]"""
     curve_mw: FloatArray
     """Net import awarded, shape (hours, curves). [MW]"""
     block_mw: FloatArray

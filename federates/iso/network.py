@@ -68,6 +68,13 @@ class MarketNetwork:
         """Number of buses."""
         return len(self.bus_ids)
 
+    @property
+    def bus_rank(self) -> IntArray:
+        """Place of each bus in the order of their names, shape (buses,): input order does not count."""
+        rank = np.empty(len(self.bus_ids), dtype=np.int64)
+        rank[np.argsort(np.array(self.bus_ids), kind="stable")] = np.arange(len(self.bus_ids))
+        return rank
+
     def flow_mw(self, injection_mw: FloatArray) -> FloatArray:
         """Branch flows of bus injections, shape (..., buses) to (..., branches). [MW]
 

@@ -168,7 +168,8 @@ def ramp_window(
     relaxed = previous_mw + np.where(fast, reach_mw, -reach_mw)
     upper = np.where(on, up, np.where(off, np.maximum(relaxed, 0.0), np.inf))
     upper = np.minimum(upper, capacity)
-    upper = np.where(starts, np.minimum(np.maximum(units.p_min_mw, step_mw), upper), upper)
+    first = np.maximum(units.p_min_mw, np.where(fast, previous_mw, 0.0) + step_mw)
+    upper = np.where(starts, np.minimum(first, upper), upper)
     down = np.maximum(units.p_min_mw, previous_mw - reach_mw)
     lower = np.where(on, np.minimum(np.where(starts, units.p_min_mw, down), upper), 0.0)
     lower = np.where(must_take, available, lower)
@@ -178,6 +179,9 @@ def ramp_window(
     stays = on & np.vstack((on[:1], on[:-1]))
     coming = off & fast
     quick = np.minimum(units.p_max_mw, CONTINGENCY_MIN * units.ramp_mw_per_min)
+    rise, fall = reachable(
+        lower, upper, np.where(stays | coming, step_mw, np.inf), np.where(stays, step_mw, np.inf)
+    )
     window = UnitWindow(
         lower_mw=lower,
         upper_mw=upper,
@@ -186,10 +190,31 @@ def ramp_window(
             coming, np.maximum(upper, np.minimum(quick, capacity)), np.maximum(capacity, upper)
         ),
         floor_mw=np.where(on, np.minimum(units.p_min_mw, lower), lower),
-        rise_mw=np.where(stays | coming, step_mw, np.inf),
-        fall_mw=np.where(stays, step_mw, np.inf),
+        rise_mw=rise,
+        fall_mw=fall,
     )
     return window if committed.ndim == 2 else window.first()
+
+
+def reachable(
+    lower_mw: FloatArray, upper_mw: FloatArray, rise_mw: FloatArray, fall_mw: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Rises and falls widened where an outage or a return to service asks for more than the ramp.
+
+    Parameters
+    ----------
+    lower_mw, upper_mw
+        Window of every interval, shape (times, units). [MW]
+    rise_mw, fall_mw
+        Greatest rise and fall from the interval before, same shape. [MW]
+    """
+    rise, fall = rise_mw.copy(), fall_mw.copy()
+    low, high = lower_mw[0], upper_mw[0]
+    for t in range(1, lower_mw.shape[0]):
+        rise[t] = np.maximum(rise[t], lower_mw[t] - high)
+        fall[t] = np.where(low - fall[t] > upper_mw[t], high - upper_mw[t], fall[t])
+        low, high = np.maximum(lower_mw[t], low - fall[t]), np.minimum(upper_mw[t], high + rise[t])
+    return rise, fall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

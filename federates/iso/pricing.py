@@ -80,6 +80,11 @@ def split_prices(
 
 
 def next_mw(load_mw: FloatArray) -> FloatArray:
-    """The little more of demand at which prices are taken, same shape as ``load_mw``. [MW]"""
-    more: FloatArray = NEXT_MW_SHARE * (load_mw if load_mw.any() else np.ones_like(load_mw))
+    """The little more of demand at which prices are taken, shape (times, buses) as ``load_mw``. [MW]
+
+    Every bus asks for some, buses without load for the share of an average one: otherwise the price there
+    would be open at a step.
+    """
+    average = load_mw.mean(axis=-1, keepdims=True)
+    more: FloatArray = NEXT_MW_SHARE * (load_mw + np.where(average > 0.0, average, 1.0))
     return more

@@ -103,6 +103,12 @@ class NetReserves:
     p_hi_mw: FloatArray
     """Greatest import with all down-reserve called, shape (curves,). [MW]"""
 
+    @property
+    def offers(self) -> BoolArray:
+        """Curves that offer any, shape (curves,): only their range counts."""
+        offers: BoolArray = self.offered_mw.sum(axis=(1, 2)) > 0.0
+        return offers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveRoom:

@@ -62,6 +62,8 @@ At a price of zero they are all that the dispatch can still save, in every direc
 that takes twenty times the passes, and saves nothing."""
 ADVISORY_LOSS_SHARE = 1e-3
 """How far fixed losses of the intervals to come may be off those of their flows, as a share of demand."""
+ADVISORY_PASSES = 10
+"""Most solves in search of them; what is left then is an error of intervals that bind nobody."""
 LAZY_ROWS_MOST = 150
 """Lazily added rows at which the program is built anew: most of them belong to hours long past."""
 SLOT_RESERVE = 1.25
@@ -126,14 +128,18 @@ class Clearing:
     """Losses, drawn at the buses by the network's loss weights. [MW]"""
     loss_held: bool
     """Whether prices made wasted energy worth while, so that losses were held at those of the flows."""
+    loss_error_mw: float
+    """Losses less those of the flows; within the tolerance unless held losses did not settle. [MW]"""
     shed_mw: FloatArray
     """Load not served, shape (buses,). [MW]"""
     surplus_mw: FloatArray
     """Energy without a taker, shape (buses,). [MW]"""
     overload_mw: float
     """Flow beyond ratings, all lines together. [MW]"""
+    feeder_excess: FloatArray
+    """Excess over each feeder limit, shape (rows,); empty where the market sees no feeders. [row unit]"""
     penalty_priced: bool
-    """Whether a shortage, a surplus or an overload sets prices."""
+    """Whether a shortage, a surplus, an overload or an excess over a feeder limit sets prices."""
     objective_usd_per_h: float
     """Cost of the interval: no-load and blocks of units, offered blocks, reserve offers, minus the worth of
     net imports against none, plus penalties. [$/h]"""
@@ -170,6 +176,8 @@ class _Loaded:
     merged: Merged
     slot: IntArray
     """Column slot of each merged group."""
+    ranged: BoolArray
+    """Curves whose import stays within a range because they offer reserve, shape (curves,)."""
 
 
 class Sced:
@@ -280,7 +288,9 @@ class Sced:
         CodecError
             If a net curve has more blocks than its slots.
         """
-        load = self._loaded(demand_mw, window, curves or [], blocks, required_mw, feeder is not None)
+        load = self._loaded(
+            demand_mw, window, curves or [], blocks, required_mw, net_reserves, feeder is not None
+        )
         program = self._ready()
         self._put(program, load, outlook, net_reserves, feeder)
         dispatch, held = self._dispatched(program, load)
@@ -297,6 +307,7 @@ class Sced:
     def forget(self) -> None:
         """Drop the warm start: the next clearing does not hang on those before, to the last bit."""
         self._program, self._last, self._cheap = None, None, False
+        self._advisory_share = np.zeros_like(self._advisory_share)
         self._slots = np.zeros_like(self._slots)
 
     # -- what is cleared
@@ -308,6 +319,7 @@ class Sced:
         curves: list[NetCurve],
         blocks: OfferedBlocks,
         required_mw: FloatArray | None,
+        net_reserves: NetReserves | None,
         apart: bool,
     ) -> _Loaded:
         times, n = self._times, self._network.buses_count
@@ -346,6 +358,7 @@ class Sced:
             offered=blocks,
             merged=group,
             slot=slot,
+            ranged=np.zeros(len(curves), dtype=np.bool_) if net_reserves is None else net_reserves.offers,
         )
 
     def _plan_slots(self, group: Merged, apart: bool) -> None:
@@ -405,7 +418,9 @@ class Sced:
         self._offered = block_columns
         self._bus = np.concatenate((self._generation.bus, curve_bus, block_bus))
         self._ends = np.cumsum([self._generation.bus.size, curve_bus.size])
-        self._tie_break = TIE_BREAK_USD_PER_MWH * np.modf((self._ranked() + 1) * GOLDEN)[0]
+        # another order in every interval: else two equal offers could swap what they give now and later
+        turn = np.outer(np.arange(1, times + 1), self._ranked() + 1)
+        self._tie_break = TIE_BREAK_USD_PER_MWH * np.modf(turn * GOLDEN)[0]
         self._stores = (
             Stores(blueprint, energy, self._units, times, hours=self._hours, with_reserves=with_reserves)
             if self._has_stores
@@ -434,7 +449,7 @@ class Sced:
             rooms.append(self._stores.room)
         if self._curve_room is not None:
             rooms.append(self._curve_room.room)
-        reserves = Reserves(blueprint, self._rules, rooms, self._penalties)
+        reserves = Reserves(blueprint, self._rules, rooms, self._penalties, self._network.bus_rank)
         if self._stores is not None:
             self._stores.sustain(blueprint, reserves.columns(1))
         return reserves
@@ -445,13 +460,14 @@ class Sced:
         size, price = np.zeros(self._bus.size), np.zeros(self._bus.size)
         owner = self._generation.owner
         size[: owner.size], price[: owner.size] = self._units.p_max_mw[owner], self._generation.price
-        order = np.lexsort((np.arange(self._bus.size), price, size, kind, self._bus))
+        at = self._network.bus_rank[self._bus]
+        order = np.lexsort((np.arange(self._bus.size), price, size, kind, at))
         rank = np.empty(order.size, dtype=np.int64)
         rank[order] = np.arange(order.size)
         return rank
 
     def _ready(self) -> Program:
-        lazy = self._lines.rows_count + self._feeder.rows_count
+        lazy = self._lines.rows_count + self._feeder.added_count
         lazy += 0 if self._losses is None else self._losses.rows_count
         if self._program is None or lazy > LAZY_ROWS_MOST:
             self._start()
@@ -496,6 +512,8 @@ class Sced:
     def _dispatched(self, program: Program, load: _Loaded) -> tuple[Solution, BoolArray]:
         """The dispatch run: ties broken, wasted energy at a price."""
         program.set_costs(self._blocks.ravel(), (load.price + self._tie_break).ravel())
+        if self._stores is not None:
+            self._stores.break_ties(program, on=True)
         if self._reserves is not None:
             self._reserves.break_ties(program, on=True)
             self._reserves.require(program, load.required_mw)
@@ -505,27 +523,31 @@ class Sced:
             self._start_in_merit_order(program, load)
         if self._losses is None:
             return self._solve(program), np.zeros(self._times, dtype=np.bool_)
-        losses, demand = self._losses, load.demand_mw[1:].sum(axis=1) + load.base_mw[1:].sum(axis=1)
-        while True:
-            fixed = self._advisory_share * demand
+        losses, demand = self._losses, load.load_mw[1:].sum(axis=1)
+        fixed = self._advisory_share * demand
+        for _ in range(ADVISORY_PASSES):
             program.set_column_bounds(self._energy.loss[1:], fixed, fixed)
             first = self._solve(program)
             solution, held = settle_waste(losses, self._energy, first, lambda: self._solve(program))
-            share = losses.actual_mw(solution.x)[1:] / demand
-            near = np.abs(share - self._advisory_share) <= ADVISORY_LOSS_SHARE
-            self._advisory_share = share
+            lost = losses.actual_mw(solution.x)[1:]
+            near = np.abs(lost - fixed) <= np.maximum(ADVISORY_LOSS_SHARE * demand, LOSS_TOLERANCE_MW)
+            fixed = lost
             if near.all():
-                return solution, held
+                break
+        self._advisory_share = np.divide(fixed, demand, out=np.zeros_like(fixed), where=demand > 0.0)
+        return solution, held
 
     def _priced(self, program: Program, load: _Loaded) -> Solution:
         """The pricing run: the offers' own prices, at a little more of everything that is asked for."""
         program.set_costs(self._blocks.ravel(), load.price.ravel())
+        if self._stores is not None:
+            self._stores.break_ties(program, on=False)
         if self._reserves is not None:
             self._reserves.break_ties(program, on=False)
             self._reserves.require(program, load.required_mw, NEXT_MW_SHARE)
         if self._losses is not None:
             program.set_costs(self._energy.loss, 0.0)
-        self._energy.raise_demand(program, load.demand_mw, next_mw(load.load_mw))
+        self._energy.raise_demand(program, load.demand_mw, load.load_mw, next_mw(load.load_mw))
         return self._solve(program)
 
     def _solve(self, program: Program) -> Solution:
@@ -542,7 +564,7 @@ class Sced:
         if not self._bus.size:
             return
         lower, upper = load.lower_mw[0], load.upper_mw[0]
-        order = np.lexsort((self._bus, load.price[0] + self._tie_break))
+        order = np.lexsort((self._bus, load.price[0] + self._tie_break[0]))
         filled = lower.sum() + np.cumsum((upper - lower)[order])
         marginal = min(int(np.searchsorted(filled, load.demand_mw.sum())), order.size - 1)
         basic = np.append(self._energy.net[0], self._blocks[0, order[marginal]])
@@ -563,7 +585,11 @@ class Sced:
             bound[: owner.size] = busy[owner]
         if self._times > 1:
             # a unit whose next interval hangs on this one by its ramp keeps what the program gave it
-            bound[: owner.size] |= np.isfinite(load.window.rise_mw[1])[owner]
+            ramped = np.isfinite(load.window.rise_mw[1]) | np.isfinite(load.window.fall_mw[1])
+            bound[: owner.size] |= ramped[owner]
+        if load.ranged.size:
+            per_curve = load.bids.width_mw.shape[1]
+            bound[self._ends[0] : self._ends[1]] = np.repeat(load.ranged, per_curve)
         if self._separate_slots:
             bound[self._ends[1] :] = True
         return share_ties(
@@ -588,8 +614,10 @@ class Sced:
         shed = self._energy.shed_mw(x)[0]
         surplus = x[self._energy.surplus[0]]
         overload = float(self._lines.excess_mw(x)[0])
+        lost = self._network.losses_mw(self._lines.flow_mw(x))
         reserves = self._reserves_of(load, dispatch, marginal)
-        broken = (shed.sum(), surplus.sum(), overload, reserves.short_mw.sum())
+        excess = self._feeder.excess(x)
+        broken = (shed.sum(), surplus.sum(), overload, reserves.short_mw.sum(), excess.sum())
         return Clearing(
             unit_mw=unit_mw[0],
             curve_mw=load.bids.full_mw - sold_back.sum(axis=1),
@@ -602,9 +630,11 @@ class Sced:
             dc_mw=self._energy.direct_mw(x)[0],
             loss_mw=float(x[self._energy.loss[0]]),
             loss_held=bool(held[0]),
+            loss_error_mw=0.0 if self._losses is None else float((x[self._energy.loss] - lost)[0]),
             shed_mw=shed,
             surplus_mw=surplus,
             overload_mw=overload,
+            feeder_excess=excess,
             penalty_priced=bool(max(broken) > PENALTY_TOLERANCE_MW),
             objective_usd_per_h=float(self._cost_usd_per_h(load, x)[0]),
             horizon_usd_per_h=self._horizon_usd_per_h(load, dispatch),
@@ -659,6 +689,8 @@ class Sced:
         spent = float((self._tie_break * x[self._blocks]).sum())
         if self._reserves is not None:
             spent += self._reserves.tie_break_usd_per_h(x)
+        if self._stores is not None:
+            spent += self._stores.tie_break_usd_per_h(x)
         if self._losses is not None:
             spent += WASTE_USD_PER_MWH * float(x[self._energy.loss].sum())
         return dispatch.objective - spent + float(self._constant_usd_per_h(load).sum())

@@ -157,7 +157,7 @@ class Scuc:
             sold_back = self._offers[:, : self._curve_end].reshape(self._hours, *self._curve_shape)
             self._curve_room = NetCurveRoom(blueprint, self._curve_bus, sold_back)
             rooms.append(self._curve_room.room)
-        reserves = Reserves(blueprint, self._rules, rooms, self._penalties)
+        reserves = Reserves(blueprint, self._rules, rooms, self._penalties, self._network.bus_rank)
         self._stores.sustain(blueprint, reserves.columns(1))
         return reserves
 
@@ -324,6 +324,7 @@ class Scuc:
             program.set_costs(self._offers.ravel(), price.ravel())
         self._energy.set_demand(program, demand, load)
         self._commitment.set_state(program, state)
+        self._commitment.set_available(program, bids.available_mw, state)
         self._stores.set_day(program, bids.inflow_mw, None if state is None else state.energy_mwh)
         self._set_reserves(bids, curves)
         if self._losses is not None:
@@ -385,6 +386,9 @@ class Scuc:
             reserves=reserves,
             loss_mw=x[self._energy.loss],
             loss_held=held,
+            loss_error_mw=np.zeros(self._hours)
+            if self._losses is None
+            else x[self._energy.loss] - self._losses.actual_mw(x),
             curve_mw=day.curves.full_mw.reshape(self._hours, -1) - sold_back.sum(axis=2),
             block_mw=taken[:, self._curve_end :],
             flow_mw=self._lines.flow_mw(x),
@@ -413,7 +417,7 @@ class Scuc:
             self._reserves.require(self._program, self._required_mw(day.bids), NEXT_MW_SHARE)
         if self._losses is not None:
             self._program.set_costs(self._energy.loss, 0.0)
-        self._energy.raise_demand(self._program, day.demand_mw, next_mw(day.load_mw))
+        self._energy.raise_demand(self._program, day.demand_mw, day.load_mw, next_mw(day.load_mw))
         return self._solve()
 
     def _tie_break_usd(self, dispatch: Solution) -> float:
@@ -477,8 +481,12 @@ class Scuc:
             )
         )
         none = np.zeros(self._bus.size)
+        bound = np.zeros(taken.shape, dtype=np.bool_)
+        for t, offer in enumerate(day.bids.net_reserves):
+            # a curve that offers reserve keeps its import within a range
+            bound[t, : self._curve_end] = np.repeat(offer.offers, self._curve_shape[1])
         return np.array(
-            [share_ties(taken[t], none, width[t], price[t], self._bus) for t in range(self._hours)]
+            [share_ties(taken[t], none, width[t], price[t], self._bus, bound[t]) for t in range(self._hours)]
         )
 
 

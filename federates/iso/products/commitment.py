@@ -118,8 +118,8 @@ class Commitment:
         with_reserves: bool = False,
     ) -> None:
         self.traits = traits = traits_of(units)
-        self._program = blueprint.program
         self._times = times_count
+        self._with_reserves = with_reserves
         shape = (times_count, traits.place.size)
         blocks = (*shape, traits.blocks.width_mw.shape[1])
         single = np.array([costs[0] if len(costs) == 1 else 0.0 for costs in traits.start_usd])
@@ -156,6 +156,7 @@ class Commitment:
         blueprint.entries(head[:-1], self.stop[1:], np.where(lasting, beyond, 0.0))
         blueprint.entries(joint, self.on, -np.minimum(within, span))
         blueprint.entries(standstill, self.on, quick)
+        self._quick_mw = quick
         self.room = ReserveRoom(
             bus=traits.bus,
             ramp_mw_per_min=traits.ramp_mw_per_min,
@@ -259,6 +260,32 @@ class Commitment:
             still = (off_h[g] + hours >= least) & (off_h[g] + hours < end)
             program.set_row_bounds(rows, -np.inf, still.astype(np.float64))
 
+    def set_available(self, program: Program, available_mw: FloatArray, state: UnitState | None) -> None:
+        """What is out stops at once, whatever its ramp, and gives no reserve from standstill.
+
+        Parameters
+        ----------
+        program
+            The program.
+        available_mw
+            Greatest output, shape (times, units). [MW]
+        state
+            As in :meth:`set_state`, which comes before.
+        """
+        out = self._out(available_mw)
+        if state is not None:
+            trips = out[0, self._ramped]
+            program.set_row_bounds(self._ramp_down[0, trips], -np.inf, np.inf)
+        program.set_row_bounds(self._ramp_down[1:][out[1:, self._ramped]], -np.inf, np.inf)
+        if self._with_reserves:
+            quick = np.where(out, 0.0, self._quick_mw)
+            program.set_row_bounds(self.room.standstill[out], -np.inf, quick[out])
+
+    def _out(self, available_mw: FloatArray) -> BoolArray:
+        """Where less than the least output is available, shape (times, fuelled)."""
+        out: BoolArray = available_mw[:, self.traits.place] < self.traits.p_min_mw
+        return out
+
     def allowed(self, available_mw: FloatArray, state: UnitState | None) -> tuple[FloatArray, FloatArray]:
         """Bounds of *on* by must-run, availability and the minimum times still running, (times, fuelled)."""
         traits = self.traits
@@ -269,7 +296,7 @@ class Commitment:
             hours = np.arange(self._times)[:, None]
             low = np.where(on & (hours < traits.min_up_h - since), 1.0, low)
             high = np.where(~on & (hours < traits.min_down_h - since), 0.0, high)
-        high = np.where(available_mw[:, traits.place] < traits.p_min_mw, 0.0, high)
+        high = np.where(self._out(available_mw), 0.0, high)
         return np.minimum(low, high), high
 
     def free(self, program: Program, low: FloatArray, high: FloatArray) -> None:

@@ -101,16 +101,29 @@ class Energy:
             The part that can be left unserved, shape (times, buses). [MW]
         """
         program.set_row_bounds(self.nodal.ravel(), demand_mw.ravel(), demand_mw.ravel())
+        program.set_column_bounds(self.short.ravel(), 0.0, self._short_mw(load_mw).ravel())
+
+    def _short_mw(self, load_mw: FloatArray) -> FloatArray:
+        """Width of each shortage step, shape (times, buses, steps). [MW]"""
         load = load_mw[..., None]
         begins = np.concatenate(([0.0], np.cumsum(self.step_share[:-1])))
         left = np.maximum(load - begins * load, 0.0)
-        width = np.minimum(left, np.where(np.isfinite(self.step_share), self.step_share, 1.0) * load)
-        program.set_column_bounds(self.short.ravel(), 0.0, width.ravel())
+        share = np.where(np.isfinite(self.step_share), self.step_share, 1.0)
+        width: FloatArray = np.minimum(left, share * load)
+        return width
 
-    def raise_demand(self, program: Program, demand_mw: FloatArray, more_mw: FloatArray) -> None:
-        """Ask for a little more everywhere: its dual is the price of the next MW."""
+    def raise_demand(
+        self, program: Program, demand_mw: FloatArray, load_mw: FloatArray, more_mw: FloatArray
+    ) -> None:
+        """Ask for a little more everywhere: its dual is the price of the next MW.
+
+        What is asked for can be left unserved like the load, else nothing could be short of all of it.
+        """
         rows = (demand_mw + more_mw).ravel()
         program.set_row_bounds(self.nodal.ravel(), rows, rows)
+        width = self._short_mw(load_mw)
+        width[..., -1] += more_mw
+        program.set_column_bounds(self.short.ravel(), 0.0, width.ravel())
 
     def price_usd_per_mwh(self, solution: Solution) -> FloatArray:
         """Locational marginal prices, shape (times, buses). [$/MWh]"""

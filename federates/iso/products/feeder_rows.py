@@ -45,6 +45,7 @@ class FeederLimits:
 
     def __init__(self, program: Program, blocks: IntArray) -> None:
         self._program, self._blocks = program, blocks
+        self._retired_count = 0
         self._rows = FeederRows(
             matrix=np.zeros((0, blocks.shape[1])),
             lower=np.zeros(0),
@@ -54,6 +55,7 @@ class FeederLimits:
         self._forget()
 
     def _forget(self) -> None:
+        self._kept: FloatArray = TOLERANCE * np.abs(self._rows.matrix).max(axis=1, initial=0.0)
         self._held = np.zeros((self._blocks.shape[0], self._rows.lower.size), dtype=np.bool_)
         self._time: IntArray = np.zeros(0, dtype=np.int64)
         self._limit: IntArray = np.zeros(0, dtype=np.int64)
@@ -65,11 +67,17 @@ class FeederLimits:
         """Number of rows that the present limits have in the program."""
         return int(self._row.size)
 
+    @property
+    def added_count(self) -> int:
+        """Number of rows added so far: those of limits before are retired, but still weigh."""
+        return self._retired_count + self.rows_count
+
     def set(self, rows: FeederRows) -> None:
         """Put other limits in the place of the present ones, whose rows are retired."""
         self._program.set_row_bounds(self._row, -np.inf, np.inf)
         self._program.set_column_bounds(self._excess.ravel(), 0.0, 0.0)
         self._rows = rows
+        self._retired_count += self.rows_count
         self._forget()
 
     def add_broken(self, x: FloatArray) -> int:
@@ -80,7 +88,7 @@ class FeederLimits:
         activity = x[self._blocks] @ rows.matrix.T
         over = np.maximum(activity - rows.upper, rows.lower - activity)
         over[self._held] = -np.inf
-        broken = over > TOLERANCE * np.abs(rows.matrix).max(axis=1, initial=0.0)
+        broken = over > self._kept
         new: list[tuple[int, int]] = []
         for t in np.flatnonzero(broken.any(axis=1)):
             worst = np.argsort(-over[t], kind="stable")[:WORST_COUNT]
@@ -110,7 +118,7 @@ class FeederLimits:
         """Excess of each limit in the first interval, shape (rows,). [row unit]"""
         activity = self._rows.matrix @ x[self._blocks[0]]
         over: FloatArray = np.maximum(activity - self._rows.upper, self._rows.lower - activity)
-        return np.maximum(over, 0.0)
+        return np.where(over > self._kept, over, 0.0)
 
     def cost_usd_per_h(self, x: FloatArray) -> FloatArray:
         """Cost of excess, shape (times,). [$/h]"""

@@ -146,6 +146,11 @@ class Losses:
         self._lower = np.concatenate((self._lower, np.full(times.size, -np.inf)))
         self._gradient = np.vstack((self._gradient, gradient))
 
+    @property
+    def held(self) -> BoolArray:
+        """Intervals in which a tangent is held, shape (times,)."""
+        return self._held >= 0
+
     def _retire(self, times: IntArray) -> None:
         mine = self._row[np.isin(self._time, times)]
         self._program.set_row_bounds(mine, -np.inf, np.inf)
@@ -204,9 +209,10 @@ def settle_waste(
     Returns
     -------
     tuple of Solution and ndarray
-        The last solution, and a mask of the intervals in which a tangent is held, shape (times,).
+        The last solution, and a mask of the intervals in which a tangent is held, shape (times,). Where
+        ``HELD_PASSES`` do not settle it, its losses are off those of its flows: callers publish by how much.
     """
-    solution, held = first, np.zeros(energy.loss.size, dtype=np.bool_)
+    solution, held = first, losses.held
     points: FloatArray = np.zeros((0, 0))
     for _ in range(HELD_PASSES):
         wasteful = losses.loose(solution.x) & ~held

@@ -73,9 +73,8 @@ class NetCurveRoom:
         for t, offer in enumerate(offered):
             slots = offer.offered_mw.shape[2]
             width[t, ..., :slots], price[t, ..., :slots] = offer.offered_mw, offer.price_usd_per_mw_h
-            offers = width[t].sum(axis=(1, 2)) > 0.0
-            head[t] = np.where(offers, full_mw[t] - offer.p_lo_mw, np.inf)
-            foot[t] = np.where(offers, full_mw[t] - offer.p_hi_mw, -np.inf)
+            head[t] = np.where(offer.offers, full_mw[t] - offer.p_lo_mw, np.inf)
+            foot[t] = np.where(offer.offers, full_mw[t] - offer.p_hi_mw, -np.inf)
         reserves.set_room(program, reserves.rooms_count - 1, width, price)
         program.set_row_bounds(self.room.head.ravel(), -np.inf, head.ravel())
         program.set_row_bounds(self.room.foot.ravel(), foot.ravel(), np.inf)

@@ -53,10 +53,17 @@ class Reserves:
         Groups of resources, in a fixed order.
     penalties
         Price of shortage.
+    bus_rank
+        Place of each bus in an order that the order of the input does not change, shape (buses,).
     """
 
     def __init__(
-        self, blueprint: Blueprint, rules: ReserveRules, rooms: Sequence[ReserveRoom], penalties: Penalties
+        self,
+        blueprint: Blueprint,
+        rules: ReserveRules,
+        rooms: Sequence[ReserveRoom],
+        penalties: Penalties,
+        bus_rank: IntArray,
     ) -> None:
         self._rules, self._penalties = rules, penalties
         times = rooms[0].head.shape[0]
@@ -77,7 +84,7 @@ class Reserves:
         faster = np.array([FASTER[name] for name in PRODUCTS])[:, None]
         self._tie_break = [
             TIE_BREAK_USD_PER_MW_H * (rank[:, None, None] * (1.0 + faster) + 3.0 * faster)
-            for rank in _ranks(rooms)
+            for rank in _ranks(rooms, bus_rank)
         ]
 
     def break_ties(self, program: Program, *, on: bool) -> None:
@@ -186,12 +193,12 @@ def _limits_mw(room: ReserveRoom) -> FloatArray:
     return np.stack((regulation, regulation, contingency, quick), axis=1)
 
 
-def _ranks(rooms: Sequence[ReserveRoom]) -> list[FloatArray]:
-    """Place of each resource among all, in (0, 1], ordered by room, bus and ramp: never by name."""
+def _ranks(rooms: Sequence[ReserveRoom], bus_rank: IntArray) -> list[FloatArray]:
+    """Place of each resource among all, in (0, 1], ordered by room, bus and ramp: never by a unit's name."""
     total = sum(room.bus.size for room in rooms)
     ranks, first = [], 1
     for room in rooms:
-        order = np.lexsort((room.ramp_mw_per_min, room.bus))
+        order = np.lexsort((room.ramp_mw_per_min, bus_rank[room.bus]))
         rank = np.empty(room.bus.size)
         rank[order] = np.arange(first, first + room.bus.size)
         ranks.append(rank / max(total, 1))

@@ -19,12 +19,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.cases.case import Units
-from federates.core.arrays import FloatArray
+from federates.core.arrays import FloatArray, IntArray
 from federates.iso.offers import SCHEDULED
 from federates.iso.products.energy import Energy
 from federates.iso.reserves import DURATION_H, PRODUCTS, REG_DOWN, REG_UP, SPIN, ReserveRoom
 from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
+
+TIE_BREAK_USD_PER_MWH = 1e-5
+"""Spread of the price differences that decide which of two equally good hours a store uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +83,11 @@ class Stores:
         blueprint.entries(self._end, self.energy[-1], 1.0)
         blueprint.entries(self._end, self._short, 1.0)
         blueprint.entries(self._end, self._spare, -1.0)
+        self._tie_break = _tie_break(units, place, times_count)
         energy.inject(blueprint, self.discharge, units.bus[place], 1.0)
         energy.inject(blueprint, self.charge, units.bus[place], -1.0)
         self._sells = units.of_kind("storage")[place] & (self._p_max_mw > 0.0)
+        self._with_reserves = with_reserves
         if with_reserves:
             self._add_room(blueprint, units, times_count, one_way)
 
@@ -142,6 +147,10 @@ class Stores:
         out = available <= 0.0
         charge = np.where(out, 0.0, self._charge_mw)
         program.set_column_bounds(self.charge.ravel(), 0.0, charge.ravel())
+        if self._with_reserves:
+            sells = self.sellers
+            program.set_row_bounds(self.room.head.ravel(), -np.inf, available[:, sells].ravel())
+            program.set_row_bounds(self.room.foot.ravel(), -charge[:, sells].ravel(), np.inf)
         target = np.clip(outlook.target_mwh[self.place], 0.0, self._capacity_mwh)
         program.set_row_bounds(self._end, target, target)
         program.set_column_bounds(self._short, 0.0, np.inf)
@@ -149,6 +158,16 @@ class Stores:
         # the objective is in $/h of one interval: an amount at the end counts once
         program.set_costs(self._short, outlook.short_usd_per_mwh[self.place] / self._hours)
         program.set_costs(self._spare, -outlook.spare_usd_per_mwh[self.place] / self._hours)
+
+    def break_ties(self, program: Program, *, on: bool) -> None:
+        """Whether moving energy costs a little: no cycle without a gain, early charge, late discharge."""
+        for columns, more in zip((self.discharge, self.charge), self._tie_break, strict=True):
+            program.set_costs(columns.ravel(), (on * more).ravel())
+
+    def tie_break_usd_per_h(self, x: FloatArray) -> float:
+        """What the tie break adds to the objective. [$/h]"""
+        discharge, charge = self._tie_break
+        return float((x[self.discharge] * discharge).sum() + (x[self.charge] * charge).sum())
 
     def _set_inflow(self, program: Program, inflow_mw: FloatArray, begin_mwh: FloatArray) -> None:
         program.set_column_bounds(self.spill.ravel(), 0.0, inflow_mw.ravel())
@@ -160,3 +179,13 @@ class Stores:
         """Net output, negative = charging, shape (times, stores). [MW]"""
         net: FloatArray = x[self.discharge] - x[self.charge]
         return net
+
+
+def _tie_break(units: Units, place: IntArray, times_count: int) -> tuple[FloatArray, FloatArray]:
+    """Of discharge and charge, shape (times, stores): by physical size, never by name. [$/MWh]"""
+    order = np.lexsort((units.p_max_mw[place], units.energy_mwh[place]))
+    rank = np.empty(place.size)
+    rank[order] = np.arange(1, place.size + 1) / max(place.size, 1)
+    late = np.arange(1, times_count + 1)[:, None] / times_count
+    scale = TIE_BREAK_USD_PER_MWH * (1.0 + rank)
+    return scale * (2.0 - late), scale * (1.0 + late)
