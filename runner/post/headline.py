@@ -65,6 +65,7 @@ class _Area:
 
 def number(value: float) -> str:
     """A figure for people: no decimals from a thousand on, else four significant digits."""
+    value += 0.0  # no minus before a zero
     if abs(value) >= WHOLE_FROM:
         return f"{value:,.0f}"
     mantissa, _, exponent = f"{value:.4g}".partition("e")

@@ -8,7 +8,7 @@ import numpy as np
 
 from federates.core.tables import ACCOUNT
 from runner.post.figures.prices import PRICING_RUN
-from runner.post.figures.settlement import MARKETS, account_usd
+from runner.post.figures.settlement import CENT_DIGITS, MARKETS, account_usd
 from runner.post.figures.traces import in_order
 from runner.post.page import Html, element, origin, table
 from runner.post.run_tables import RunTables
@@ -132,4 +132,5 @@ def _statements(tables: RunTables) -> Html:
 
 
 def _data(key: str, value: float) -> Html:
-    return element("data", f"{value:,.2f}", value=repr(value), data_settlement=key)
+    shown = round(value, CENT_DIGITS) + 0.0  # no minus before a zero
+    return element("data", f"{shown:,.{CENT_DIGITS}f}", value=repr(value), data_settlement=key)
