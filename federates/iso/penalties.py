@@ -1,9 +1,9 @@
 """What it costs the market to break a rule: stepped prices, so that no clearing is ever infeasible.
 
 The steps are this product's own, in the order in which an operator gives things up: the first of spin and of
-the total, small overloads, the rest of reserves and ratings, load. They are no system operator's figures. Prices of nested reserves add up: all of them
-short at once cost less than the first MWh of load, and a lack of regulation down less than energy without a
-taker.
+the total, small overloads, the rest of reserves and ratings, load. They are no system operator's figures.
+Prices of nested reserves add up: all of them short at once cost less than the first MWh of load, and a lack
+of regulation down less than energy without a taker.
 """
 
 from __future__ import annotations
