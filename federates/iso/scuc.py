@@ -4,8 +4,9 @@ The search: relax the commitment, adding line rows and tangents of the losses un
 came out whole and search the rest (a relaxation-enforced neighbourhood, with two hours of slack around every
 fractional cell); fix that commitment and dispatch it with every line and loss in view; then search the whole
 problem from that point within the budget, again as long as new rows turn up (columns added with them begin at
-zero: no flow beyond the rating). Rows only ever tighten, so that the search's bound stays one; an incumbent
-is only ever replaced by a better one, and the gap is certified.
+zero: no flow beyond the rating), and once more, with steeper penalties, where the commitment found pays some:
+a better one may avoid them. Rows only ever tighten, so that the search's bound stays one; an incumbent is
+only ever replaced by a better one, and the gap is certified.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ SEARCH_LOSS_MW = 0.25
 """How far losses may lie below those of the flows while a commitment is searched. [MW]"""
 SEARCH_SHARE = 0.9
 """Gap at which a search stops, over the gap asked for."""
-CLEANER = 0.1
-"""Gap of the search that follows a commitment good enough in which penalties are paid, over the gap asked
-for."""
+STEEP = 40.0
+"""How much dearer penalties are in the search that follows a commitment that pays some: does a better one
+avoid them? What it finds is dispatched at the true penalties, and kept if it is cheaper."""
+CLEANING_GAP, CLEANING_NODES = 2e-4, 100
 CLEAN_USD_PER_H = 1.0
 """Penalties that count as none. [$/h]"""
 SEARCHES_MOST = 4
@@ -208,13 +210,9 @@ class Scuc:
         searches = [self._search(near, replace(budget, gap=0.5 * budget.gap), [relaxed])]
         best, best_on = self._priced(searches[0], state)
         bound, optima = relaxed.objective, [relaxed, best]
-        gap = budget.gap
-        while len(searches) < SEARCHES_MOST:
-            proven = best.objective - bound <= budget.gap * abs(best.objective)
-            if proven and (self._is_clean(best.x) or gap < budget.gap):
-                break
-            rows, gap = self._lazy_count, CLEANER * gap if proven else budget.gap
-            found = self._search(whole, replace(budget, gap=gap), optima, best.x)
+        while best.objective - bound > budget.gap * abs(best.objective) and len(searches) < SEARCHES_MOST:
+            rows = self._lazy_count
+            found = self._search(whole, budget, optima, best.x)
             searches.append(found)
             bound = max(bound, found.bound)
             dispatch, on = self._priced(found, state)
@@ -223,6 +221,14 @@ class Scuc:
                 best, best_on = dispatch, on
             elif rows == self._lazy_count:
                 break
+        if not self._is_clean(best.x):
+            self._scale_penalties(STEEP)
+            steep = replace(budget, gap=CLEANING_GAP, nodes_count=CLEANING_NODES)
+            searches.append(self._search(whole, steep, optima, best.x))
+            self._scale_penalties(1.0)
+            dispatch, on = self._priced(searches[-1], state)
+            if dispatch.objective < best.objective:
+                best, best_on = dispatch, on
         search = Search(
             bound_usd=bound,
             gap=(best.objective - bound) / max(abs(best.objective), 1e-9),
@@ -231,6 +237,13 @@ class Scuc:
             time_limited=any(search.time_limited for search in searches),
         )
         return self._day_ahead(day, best_on, search)
+
+    def _scale_penalties(self, factor: float) -> None:
+        """Make every shortage, surplus and overload ``factor`` times as dear as it is."""
+        self._energy.scale_penalties(self._program, factor)
+        self._lines.scale_penalties(factor)
+        if self._reserves is not None:
+            self._reserves.scale_penalties(self._program, factor)
 
     def _is_clean(self, x: FloatArray) -> bool:
         """Whether nothing is shed, spilled, overloaded or short of reserve."""

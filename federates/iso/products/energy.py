@@ -129,6 +129,12 @@ class Energy:
         """Locational marginal prices, shape (times, buses). [$/MWh]"""
         return solution.row_dual[self.nodal]
 
+    def scale_penalties(self, program: Program, factor: float) -> None:
+        """Make shortage and surplus ``factor`` times as dear as they are."""
+        dear = np.broadcast_to(factor * self.step_usd_per_mwh, self.short.shape)
+        program.set_costs(self.short.ravel(), dear.ravel())
+        program.set_costs(self.surplus.ravel(), factor * self.surplus_usd_per_mwh)
+
     def flow_mw(self, network: MarketNetwork, x: FloatArray) -> FloatArray:
         """Branch flows, shape (times, branches). [MW]"""
         return network.flow_mw(x[self.net] - x[self.loss][:, None] * network.loss_weight)

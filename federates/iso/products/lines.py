@@ -101,6 +101,11 @@ class LineLimits:
         self._row = np.concatenate((self._row, rows))
         self._excess = np.concatenate((self._excess, excess))
 
+    def scale_penalties(self, factor: float) -> None:
+        """Make excess ``factor`` times as dear as it is, on the rows that are there."""
+        dear = np.broadcast_to(factor * self._steps[:, 1], self._excess.shape)
+        self._program.set_costs(self._excess.ravel(), dear.ravel())
+
     def cost_usd_per_h(self, x: FloatArray) -> FloatArray:
         """Cost of excess, shape (times,). [$/h]"""
         spent = (x[self._excess] * self._steps[:, 1]).sum(axis=(1, 2))

@@ -121,6 +121,11 @@ class Reserves:
         width = np.where(last, np.inf, share * required_mw[..., None])
         program.set_column_bounds(self._short.ravel(), 0.0, width.ravel())
 
+    def scale_penalties(self, program: Program, factor: float) -> None:
+        """Make shortage ``factor`` times as dear as it is."""
+        dear = np.broadcast_to(factor * self._steps[None, :, :, 1], self._short.shape)
+        program.set_costs(self._short.ravel(), dear.ravel())
+
     def set_room(
         self,
         program: Program,
