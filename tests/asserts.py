@@ -166,15 +166,40 @@ def assert_prices_add_up(run_dir: Path) -> None:
 
 
 def assert_market_balances(run_dir: Path) -> None:
-    """Units serve the demand cleared, less what is shed and more what has no taker."""
+    """Units serve the demand cleared, less what is shed and more what has no taker, in both markets."""
     tables = RunTables(run_dir)
-    times = tables.t_s("unit_award")
-    for k, t in enumerate(tables.t_s("clearing").tolist()):
-        units_mw = tables.column("unit_award", "set_point_mw")[times == t].sum()
-        demand, shed, surplus = (
-            tables.column("clearing", c)[k] for c in ("demand_mw", "shed_mw", "surplus_mw")
+    for cleared, units, column in (
+        ("clearing", "unit_award", "set_point_mw"),
+        ("da_clearing", "da_unit", "schedule_mw"),
+    ):
+        times = tables.t_s(units)
+        for k, t in enumerate(tables.t_s(cleared).tolist()):
+            units_mw = tables.column(units, column)[times == t].sum()
+            demand, shed, surplus = (
+                tables.column(cleared, c)[k] for c in ("demand_mw", "shed_mw", "surplus_mw")
+            )
+            assert abs(units_mw - demand + shed - surplus) <= SOLVER_MW, (cleared, t)
+
+
+def assert_reserves_are_held(run_dir: Path, study: Study) -> None:
+    """What is held and what is short make up each requirement; products by region add up to the awards."""
+    tables = RunTables(run_dir)
+    for prefix, units in (("", "unit_award"), ("da_", "da_unit")):
+        bought = f"{prefix}reserve" in tables.names
+        assert bought == (study.market.reserves.kind != "none")
+        if not bought:
+            continue
+        required, held, short = (
+            tables.column(f"{prefix}reserve", f"{name}_mw") for name in ("required", "held", "short")
         )
-        assert abs(units_mw - demand + shed - surplus) <= SOLVER_MW, t
+        assert (held + short >= required - SOLVER_MW).all()
+        assert required.max() > 1.0
+        product, place = tables.owners(f"{prefix}reserve_price")
+        by_region = np.bincount(place, tables.column(f"{prefix}reserve_price", "award_mw"), len(product))
+        for name, awarded_mw in zip(product, by_region.tolist(), strict=True):
+            sellers = [t for t in (units, f"{prefix}lda_reserve") if t in tables.names]
+            sold_mw = sum(tables.column(table, f"{name}_mw").sum() for table in sellers)
+            assert abs(sold_mw - awarded_mw) <= SOLVER_MW * max(1.0, abs(awarded_mw)), name
 
 
 def assert_stores_conserve(run_dir: Path, energy_kwh: dict[str, float], efficiency: float, dt_s: int) -> int:
@@ -271,6 +296,7 @@ def assert_laws(run_dir: Path) -> None:
     assert_interface_counts_multiplicity_once(run_dir, study)
     assert_awards_within_bids(run_dir, study)
     assert_prices_add_up(run_dir)
+    assert_reserves_are_held(run_dir, study)
     assert_bypass_is_wired(run_dir, study)
     assert_settled(run_dir, study)
     assert_hashes_written(run_dir)

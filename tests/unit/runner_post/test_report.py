@@ -131,6 +131,7 @@ def test_the_headline_gives_the_summarys_numbers(page: Page, run_dir: Path) -> N
     ("value", "shown"),
     [
         (0.0, "0"),
+        (-0.0, "0"),
         (12.3456, "12.35"),
         (768_029.4, "768,029"),
         (9.993e-10, "9.993 × 10⁻¹⁰"),

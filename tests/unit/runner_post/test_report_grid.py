@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from federates.core.tables import AWARD, DA_INTERFACE, LMP, SYSTEM
-from runner.post.figures.grid import Grid, Reduction, clock_text, day_ahead_grid, hour_grid, line_grid, spread
+from runner.post.figures.grid import (
+    Grid,
+    Reduction,
+    clock_text,
+    day_ahead_grid,
+    hour_grid,
+    interval_grid,
+    line_grid,
+    spread,
+)
 from runner.post.figures.traces import RDBU, heat, in_order, safe, short
 from runner.post.run_tables import RunTables
 from tests.unit.runner_post.run_folders import record, run_folder
@@ -52,6 +61,13 @@ def test_a_short_study_is_not_mapped_by_hour(tmp_path: Path) -> None:
     tables = _tables(tmp_path / "run")
     assert hour_grid(tables, "award").cell_s == 300
     assert day_ahead_grid(tables, "da_interface") == Grid(begin_s=-7_200, cell_s=3_600, count=4)
+
+
+def test_a_map_of_many_rows_is_coarser(tmp_path: Path) -> None:
+    tables = _tables(tmp_path / "run")
+    assert interval_grid(tables, 73, "award") == Grid(begin_s=0, cell_s=300, count=12)
+    # the least number of columns is 24: an hour of 60 steps has cells of 5 minutes, the next of the ladder
+    assert interval_grid(tables, 300_000, "system") == Grid(begin_s=0, cell_s=300, count=12)
 
 
 def test_time_is_local_standard_time_of_the_study(tmp_path: Path) -> None:
