@@ -32,7 +32,7 @@ from federates.iso.pricing import NEXT_MW_SHARE, Prices, next_mw, split_prices
 from federates.iso.products.energy import Energy
 from federates.iso.products.feeder_rows import FeederLimits, FeederRows
 from federates.iso.products.generation import Generation
-from federates.iso.products.lazy import solve_with
+from federates.iso.products.lazy import LazyRows, solve_with
 from federates.iso.products.lines import LineLimits
 from federates.iso.products.losses import WASTE_USD_PER_MWH, Losses, settle_waste
 from federates.iso.products.net_curves import NetCurveRoom
@@ -551,7 +551,9 @@ class Sced:
         return self._solve(program)
 
     def _solve(self, program: Program) -> Solution:
-        rules: list[LineLimits | Losses | FeederLimits] = [self._lines, self._feeder]
+        rules: list[LazyRows] = [self._lines, self._feeder]
+        if self._stores is not None:
+            rules.append(self._stores)
         if self._losses is not None:
             rules.append(self._losses)
         return solve_with(program, rules)

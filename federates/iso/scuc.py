@@ -367,6 +367,7 @@ class Scuc:
         """Dispatch run and pricing runs with the commitment held, and relaxed."""
         assert day.state is not None
         self._commitment.fix(self._program, on, day.state)
+        self._rows.append(self._stores)
         if self._losses is not None:
             self._losses.set_tolerance(self._loss_tolerance_mw)
         dispatch = self._solve()

@@ -11,7 +11,7 @@ from federates.lp.solution import Solution
 
 
 class LazyRows(Protocol):
-    """Rules too many to write down: each is added when it is first broken."""
+    """Rules too many to write down, or not linear: each is added when it is first broken."""
 
     def add_broken(self, x: FloatArray) -> int:
         """Add the rows that ``x`` breaks; return how many were added."""

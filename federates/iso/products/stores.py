@@ -6,7 +6,7 @@ Per interval of ``h`` hours, discharge ``d``, charge ``c``, spill ``s`` and ener
     d - c + up-reserve <= greatest discharge ;  d - c - down-reserve >= -greatest charge
     e_t >= hours sustained x up-reserve / eta ;  e_t <= capacity - hours sustained x eta x down-reserve
 
-A day ends with at least the energy it began with. A look-ahead ends with what its energy is worth: below its
+A store does not charge and discharge at once (:meth:`Stores.add_broken`). A day ends with at least the energy it began with. A look-ahead ends with what its energy is worth: below its
 target, each MWh missing costs the dearest, above it, each MWh left earns the cheapest hour to come.
 Solar-thermal plants fill from their natural inflow, may spill it, and are not committed: their least output
 and start-up cost are left out, and so they sell no reserve.
@@ -26,6 +26,8 @@ from federates.iso.reserves import DURATION_H, PRODUCTS, REG_DOWN, REG_UP, SPIN,
 from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
 
+BOTH_WAYS_MW = 1e-4
+"""Charge and discharge at once that counts as a loss of energy, not as an error of the solution."""
 TIE_BREAK_USD_PER_MWH = 1e-5
 """Spread of the price differences that decide which of two equally good hours a store uses."""
 
@@ -62,7 +64,7 @@ class Stores:
         with_reserves: bool = False,
     ) -> None:
         self.place = place = np.flatnonzero(units.of_kind(*SCHEDULED))
-        self._hours = hours
+        self._program, self._hours = blueprint.program, hours
         self._capacity_mwh = units.energy_mwh[place]
         self._p_max_mw, self._charge_mw = units.p_max_mw[place], units.charge_mw[place]
         shape = (times_count, place.size)
@@ -168,6 +170,18 @@ class Stores:
         """What the tie break adds to the objective. [$/h]"""
         discharge, charge = self._tie_break
         return float((x[self.discharge] * discharge).sum() + (x[self.charge] * charge).sum())
+
+    def add_broken(self, x: FloatArray) -> int:
+        """Hold stores that charge and discharge at once to the greater of the two; return how many do.
+
+        At negative prices the conversion itself would be worth while as waste. A commitment's search does
+        without this rule: what it finds is then a bound for the market with it.
+        """
+        discharge, charge = x[self.discharge], x[self.charge]
+        both = np.minimum(discharge, charge) > BOTH_WAYS_MW
+        self._program.set_column_bounds(self.discharge[both & (charge > discharge)], 0.0, 0.0)
+        self._program.set_column_bounds(self.charge[both & (charge <= discharge)], 0.0, 0.0)
+        return int(both.sum())
 
     def _set_inflow(self, program: Program, inflow_mw: FloatArray, begin_mwh: FloatArray) -> None:
         program.set_column_bounds(self.spill.ravel(), 0.0, inflow_mw.ravel())

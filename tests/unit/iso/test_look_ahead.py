@@ -1,5 +1,7 @@
 """Hand cases of the look-ahead and of clearings at their limits; every derivation is in the test."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -147,6 +149,27 @@ def test_what_energy_is_worth_at_the_end_decides_whatever_the_interval(
     if length_s == HOUR_S and gives > 0:
         expected = 9.0  # all of 10 MWh
     assert found.unit_mw[2] == pytest.approx(expected, abs=EXACT)
+
+
+def test_a_full_store_wastes_nothing_where_prices_are_negative() -> None:
+    """30 MW must be taken, 20 are drawn, the store is full: all of 10 MW are surplus at -500 $/MWh.
+
+    Charging 10 MW and discharging 8.1 at once would burn 1.9 of them.
+    """
+    case = with_store()
+    forced = UnitWindow(
+        lower_mw=np.array([30.0, 0.0, 0.0]),
+        upper_mw=np.array([30.0, 0.0, 10.0]),
+        committed=np.ones(3, dtype=np.bool_),
+    )
+    full = replace(outlook(case, 1, target=0.0, short=0.0, spare=0.0), energy_mwh=np.array([0.0, 0.0, 20.0]))
+    market = Sced(market_network(case), case.units, length_s=HOUR_S, stores=True)
+    found = market.clear(loads(20.0)[0], forced, outlook=full)
+    assert found.surplus_mw.sum() == pytest.approx(10.0, abs=EXACT)
+    assert found.unit_mw[2] == pytest.approx(0.0, abs=EXACT)
+    assert found.prices.raw_usd_per_mwh[0] == pytest.approx(-500.0, abs=EXACT)
+    room = market.clear(loads(20.0)[0], forced, outlook=replace(full, energy_mwh=np.zeros(3)))
+    assert room.unit_mw[2] == pytest.approx(-10.0, abs=EXACT)
 
 
 def test_a_store_that_is_out_sells_no_reserve() -> None:
