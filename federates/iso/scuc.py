@@ -17,6 +17,7 @@ import numpy as np
 
 from federates.cases.case import Units
 from federates.core.arrays import BoolArray, FloatArray, IntArray
+from federates.core.errors import InfeasibleError
 from federates.iso.day_ahead import DayAhead, DayBids, DayReserves, Search
 from federates.iso.network import MarketNetwork
 from federates.iso.offers import CurveBlocks, curve_blocks, share_ties
@@ -207,12 +208,17 @@ class Scuc:
         relaxed = self._solve()
         whole = (low, high)
         near = _neighbourhood(relaxed.x[self._commitment.on], low, high)
-        searches = [self._search(near, replace(budget, gap=0.5 * budget.gap), [relaxed])]
+        try:
+            searches = [self._search(near, replace(budget, gap=0.5 * budget.gap), [relaxed])]
+        except InfeasibleError:  # a neighbourhood may hold no commitment at all
+            searches = [self._search(whole, budget, [relaxed])]
         best, best_on = self._priced(searches[0], state)
         bound, optima = relaxed.objective, [relaxed, best]
         while best.objective - bound > budget.gap * abs(best.objective) and len(searches) < SEARCHES_MOST:
             rows = self._lazy_count
-            found = self._search(whole, budget, optima, best.x)
+            found = self._improve(whole, budget, optima, best.x)
+            if found is None:
+                break
             searches.append(found)
             bound = max(bound, found.bound)
             dispatch, on = self._priced(found, state)
@@ -224,11 +230,13 @@ class Scuc:
         if not self._is_clean(best.x):
             self._scale_penalties(STEEP)
             steep = replace(budget, gap=CLEANING_GAP, nodes_count=CLEANING_NODES)
-            searches.append(self._search(whole, steep, optima, best.x))
+            found = self._improve(whole, steep, optima, best.x)
             self._scale_penalties(1.0)
-            dispatch, on = self._priced(searches[-1], state)
-            if dispatch.objective < best.objective:
-                best, best_on = dispatch, on
+            if found is not None:
+                searches.append(found)
+                dispatch, on = self._priced(found, state)
+                if dispatch.objective < best.objective:
+                    best, best_on = dispatch, on
         search = Search(
             bound_usd=bound,
             gap=(best.objective - bound) / max(abs(best.objective), 1e-9),
@@ -237,6 +245,19 @@ class Scuc:
             time_limited=any(search.time_limited for search in searches),
         )
         return self._day_ahead(day, best_on, search)
+
+    def _improve(
+        self,
+        on: tuple[FloatArray, FloatArray],
+        budget: SearchBudget,
+        optima: list[Solution],
+        start: FloatArray,
+    ) -> IntegerSolution | None:
+        """As :meth:`_search`; None where it comes back empty: the commitment before stands, with its gap."""
+        try:
+            return self._search(on, budget, optima, start)
+        except InfeasibleError:
+            return None
 
     def _scale_penalties(self, factor: float) -> None:
         """Make every shortage, surplus and overload ``factor`` times as dear as it is."""
@@ -269,10 +290,11 @@ class Scuc:
         if self._losses is not None:
             self._losses.keep_near(optima, NEAR_LOSS_MW)
         begin = None if start is None else np.pad(start, (0, self._program.columns_count - start.size))
-        found = self._program.solve_integer(replace(budget, gap=SEARCH_SHARE * budget.gap), start=begin)
-        if self._losses is not None:
-            self._losses.restore()
-        return found
+        try:
+            return self._program.solve_integer(replace(budget, gap=SEARCH_SHARE * budget.gap), start=begin)
+        finally:
+            if self._losses is not None:
+                self._losses.restore()
 
     def clear(self, bids: DayBids, state: UnitState, commitment: BoolArray) -> DayAhead:
         """The day cleared as a linear program with a given commitment, shape (hours, units).

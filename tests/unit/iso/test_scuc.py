@@ -11,6 +11,7 @@ from federates.iso.day_ahead import DayAhead, DayBids
 from federates.iso.network import market_network
 from federates.iso.scuc import Scuc
 from federates.iso.unit_state import UnitState
+from federates.lp.program import Program
 from federates.lp.solution import SearchBudget
 from tests.unit.iso.market_cases import case_of
 
@@ -207,6 +208,29 @@ def test_offered_blocks_of_equal_price_share_each_hour() -> None:
         block_bus=np.array([0, 0]),
     )
     assert day.block_mw[0] == pytest.approx([7.5, 12.5], abs=EXACT)
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_search_that_finds_nothing_loses_no_commitment(
+    failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first search looks near the relaxation only, the second everywhere: either may come back empty."""
+    case = one_bus(thermal("B", 0.0, 100.0, 10.0), thermal("P", 20.0, 60.0, 50.0, starts=((0.0, 900.0),)))
+    day, before = bids(case, [120.0, 90.0, 130.0]), state(case, [True, False], [90.0, 0.0])
+    expected = commit(case, day, before)
+    search, calls = Program.solve_integer, []
+
+    def fails_once(program: Program, budget: SearchBudget, start: object = None) -> object:
+        calls.append(start)
+        if len(calls) == failing:
+            raise InfeasibleError("nothing found")
+        return search(program, budget, start)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Program, "solve_integer", fails_once)
+    found = commit(case, day, before)
+    assert len(calls) >= failing
+    assert found.objective_usd == pytest.approx(expected.objective_usd, abs=EXACT)
+    assert found.search.bound_usd <= found.objective_usd + EXACT
 
 
 def test_clearing_a_given_commitment_repeats_the_pricing_run() -> None:
