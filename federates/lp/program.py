@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 import highspy
 import numpy as np
+from scipy.sparse import csc_array, csr_array
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import InfeasibleError, ModelError
+from federates.lp.model import Model
 from federates.lp.solution import IntegerSolution, SearchBudget, Solution
 
 Strategy = Literal["dual", "primal"]
@@ -213,6 +215,21 @@ class Program:
         self._ok(self._highs.passModel(lp), "replace_matrix")
         if basis is not None:
             self.set_basis(basis)
+
+    def model(self) -> Model:
+        """The linear program as it stands, whole numbers relaxed."""
+        lp = self._highs.getLp()
+        shape = (self._rows_count, self._columns_count)
+        entries = (lp.a_matrix_.value_, lp.a_matrix_.index_, lp.a_matrix_.start_)
+        by_row = lp.a_matrix_.format_ == highspy.MatrixFormat.kRowwise
+        return Model(
+            cost=np.array(lp.col_cost_),
+            lower=np.array(lp.col_lower_),
+            upper=np.array(lp.col_upper_),
+            row_lower=np.array(lp.row_lower_),
+            row_upper=np.array(lp.row_upper_),
+            matrix=csr_array(entries, shape=shape) if by_row else csc_array(entries, shape=shape).tocsr(),
+        )
 
     def set_strategy(self, strategy: Strategy) -> None:
         """Choose which simplex re-solves."""

@@ -165,7 +165,7 @@ def random_system(
             spare_usd_per_mwh=np.full(n, rng.uniform(0.0, 40.0)),
             available_mw=available,
         ),
-        required_mw=rng.uniform(0.5, 1.5) * np.array([6.0, 5.0, 8.0, 8.0, 25.0]),
+        required_mw=rng.uniform(1.0, 4.0) * np.array([6.0, 5.0, 8.0, 8.0, 25.0]),
         net_reserves=NetReserves(
             offered_mw=offered,
             price_usd_per_mw_h=asked,

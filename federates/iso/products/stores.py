@@ -6,8 +6,9 @@ Per interval of ``h`` hours, discharge ``d``, charge ``c``, spill ``s`` and ener
     d - c + up-reserve <= greatest discharge ;  d - c - down-reserve >= -greatest charge
     e_t >= hours sustained x up-reserve / eta ;  e_t <= capacity - hours sustained x eta x down-reserve
 
-A store does not charge and discharge at once (:meth:`Stores.add_broken`). A day ends with at least the energy it began with. A look-ahead ends with what its energy is worth: below its
-target, each MWh missing costs the dearest, above it, each MWh left earns the cheapest hour to come.
+A store does not charge and discharge at once (:meth:`Stores.add_broken`). A day ends with at least the energy
+it began with. A look-ahead ends with what its energy is worth: below its target, each MWh missing costs the
+dearest, above it, each MWh left earns the cheapest hour to come.
 Solar-thermal plants fill from their natural inflow, may spill it, and are not committed: their least output
 and start-up cost are left out, and so they sell no reserve.
 """
