@@ -1,7 +1,7 @@
 """Faults of the machine, many times over: a killed runner, a full disk, taken ports, studies at once.
 
 ``python -m tests.federation.repeat_faults [TIMES] [PATTERN]`` repeats the tests of ``test_fault_matrix.py``
-that carry them out (those whose name holds ``PATTERN``), and prints how often each passed and how long it took.
+that carry them out (those whose name holds ``PATTERN``), and prints how often each passed and for how long.
 """
 
 from __future__ import annotations
