@@ -37,6 +37,10 @@ CARDS = {
     "lmp_mean_usd_per_mwh": "Mean real-time LMP",
     "unserved_mwh": "Demand the market did not serve",
     "curtailed_mwh": "PV curtailed",
+    "market_losses_mwh": "Losses of the market's own flows",
+    "reserve_cost_usd": "Paid for reserves",
+    "reserve_short_intervals_count": "Intervals short of a reserve",
+    "penalty_priced_intervals_count": "Intervals priced by a penalty",
     "line_binding_intervals_count": "Intervals in which a transmission line bound",
     "violation_a_node_min": "Load nodes outside ANSI range A",
     "overload_element_min": "Feeder lines above ampacity",
@@ -52,7 +56,7 @@ LDA_HEADS = {
 }
 """Words for the figures of an LDA where room is short."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_CARD_UNITS = {"line_binding_intervals_count": "intervals"}
+_CARD_UNITS = dict.fromkeys((key for key in CARDS if key.endswith("_intervals_count")), "intervals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
