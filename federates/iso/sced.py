@@ -310,6 +310,11 @@ class Sced:
         self._advisory_share = np.zeros_like(self._advisory_share)
         self._slots = np.zeros_like(self._slots)
 
+    @property
+    def feeder_rows_count(self) -> int:
+        """Number of feeder rows in the program, those of limits before included."""
+        return 0 if self._program is None else self._feeder.added_count
+
     # -- what is cleared
 
     def _loaded(
