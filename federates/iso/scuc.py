@@ -306,6 +306,12 @@ class Scuc:
         """
         day = self._load(bids, state)
         on = commitment[:, self._commitment.traits.place]
+        low, high = self._commitment.allowed(bids.available_mw, state)
+        if ((on < low) | (on > high)).any():
+            raise InfeasibleError(
+                "scuc: no optimum with this commitment: it breaks must-run, availability, or minimum times "
+                "and ramps from the state before the day; look at its first hours"
+            )
         self._commitment.fix(self._program, on, state)
         given = Search(bound_usd=np.nan, gap=np.nan, nodes_count=0, iterations_count=0, time_limited=False)
         return self._day_ahead(day, on, given)

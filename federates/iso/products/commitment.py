@@ -31,6 +31,9 @@ from federates.iso.unit_state import UnitState
 from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
 
+STOP_MW = 1e-3
+"""Output above the shut-down capability that counts as rounding."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
@@ -261,7 +264,7 @@ class Commitment:
             program.set_row_bounds(rows, -np.inf, still.astype(np.float64))
 
     def set_available(self, program: Program, available_mw: FloatArray, state: UnitState | None) -> None:
-        """What is out stops at once, whatever its ramp, and gives no reserve from standstill.
+        """What is out at the beginning has stopped, whatever its ramp; out units give no standstill reserve.
 
         Parameters
         ----------
@@ -276,7 +279,6 @@ class Commitment:
         if state is not None:
             trips = out[0, self._ramped]
             program.set_row_bounds(self._ramp_down[0, trips], -np.inf, np.inf)
-        program.set_row_bounds(self._ramp_down[1:][out[1:, self._ramped]], -np.inf, np.inf)
         if self._with_reserves:
             quick = np.where(out, 0.0, self._quick_mw)
             program.set_row_bounds(self.room.standstill[out], -np.inf, quick[out])
@@ -287,7 +289,7 @@ class Commitment:
         return out
 
     def allowed(self, available_mw: FloatArray, state: UnitState | None) -> tuple[FloatArray, FloatArray]:
-        """Bounds of *on* by must-run, availability and the minimum times still running, (times, fuelled)."""
+        """Bounds of *on* by must-run, availability and the state before, shape (times, fuelled)."""
         traits = self.traits
         low = np.broadcast_to(traits.must_run, self.on.shape).astype(np.float64)
         high = np.ones(self.on.shape)
@@ -296,6 +298,8 @@ class Commitment:
             hours = np.arange(self._times)[:, None]
             low = np.where(on & (hours < traits.min_up_h - since), 1.0, low)
             high = np.where(~on & (hours < traits.min_down_h - since), 0.0, high)
+            # above its shut-down capability none can stop in the first hour, with ramp rows or without
+            low[0, on & (state.output_mw[traits.place] > traits.start_mw + STOP_MW)] = 1.0
         high = np.where(self._out(available_mw), 0.0, high)
         return np.minimum(low, high), high
 
