@@ -272,6 +272,16 @@ def test_held_losses_stay_flagged_when_those_ahead_are_searched_again() -> None:
     assert found.loss_mw == pytest.approx(market_network(case).losses_mw(found.flow_mw), abs=2e-3)
 
 
+def test_losses_that_do_not_settle_are_published_with_their_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a single pass nothing holds the line's losses: all of the surplus is burnt, and it shows."""
+    monkeypatch.setattr("federates.iso.products.losses.HELD_PASSES", 0)
+    case, forced = lossy()
+    found = Sced(market_network(case), case.units, losses=True).clear(np.array([0.0, 40.0]), forced)
+    assert found.loss_error_mw > 10.0
+    actual = market_network(case).losses_mw(found.flow_mw)
+    assert found.loss_error_mw == pytest.approx(found.loss_mw - actual, abs=EXACT)
+
+
 def test_a_look_ahead_without_load_has_no_losses() -> None:
     case, _ = lossy()
     found = ahead(case, np.zeros((3, 2)), all_on(case), losses=True)

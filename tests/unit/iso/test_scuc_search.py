@@ -233,3 +233,45 @@ def test_a_unit_that_is_out_stops_at_once_and_gives_no_reserve() -> None:
     out = market(fast, hours=1).commit(asked, cold, BEST)
     assert out.reserves.unit_mw[0, :, 1] == pytest.approx(np.zeros(4), abs=EXACT)
     assert out.reserves.short_mw.sum() == pytest.approx(20.0, abs=EXACT)
+
+
+def test_wasted_energy_is_held_at_the_losses_of_the_flows() -> None:
+    """60 MW must run at bus 1, 40 are drawn at bus 2: 20 MW are too many in the first hour, none in the next.
+
+    Unheld, all of them would be burnt as losses of the line at no cost.
+    """
+    case = case_of(
+        [BusRow(id="1", base_kv=138.0), BusRow(id="2", base_kv=138.0, load_mw=100.0)],
+        [BranchRow(id="L", from_bus=0, to_bus=1, r_pu=0.05, x_pu=0.1)],
+        [
+            UnitRow(
+                id="N",
+                bus=0,
+                kind="nuclear",
+                p_min_mw=60.0,
+                p_max_mw=90.0,
+                ramp_mw_per_min=10.0,
+                must_run=True,
+                blocks=((30.0, 10.0),),
+            )
+        ],
+    )
+    bids = DayBids(
+        demand_mw=np.array([[0.0, 40.0], [0.0, 75.0]]),
+        available_mw=np.full((2, 1), 90.0),
+        must_take=np.zeros(1, dtype=np.bool_),
+        inflow_mw=np.zeros((2, 1)),
+    )
+    before = UnitState(
+        on=np.ones(1, dtype=np.bool_),
+        in_state_h=np.full(1, 48.0),
+        output_mw=np.full(1, 60.0),
+        energy_mwh=np.zeros(1),
+    )
+    found = Scuc(market_network(case), case.units, hours=2, losses=True).commit(bids, before, BEST)
+    assert found.loss_held.tolist() == [True, False]
+    assert found.loss_mw == pytest.approx(market_network(case).losses_mw(found.flow_mw), abs=LOSS_MW + 1e-6)
+    assert found.surplus_mw[0].sum() == pytest.approx(20.0 - found.loss_mw[0], abs=EXACT)
+    assert found.surplus_mw[1].sum() == pytest.approx(0.0, abs=EXACT)
+    assert found.prices.raw_usd_per_mwh[0].max() < -400.0
+    assert found.prices.raw_usd_per_mwh[1].min() > 5.0
