@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # a law holds or not, however slow the machine is
+settings.load_profile("unhurried")
 
 ASKED_FOR = {
     "day": "the whole default study; left out unless asked for by -m",
