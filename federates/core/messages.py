@@ -208,7 +208,9 @@ class DerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
-    """Feeder to DSO: what the substation's and the DERs' meters show (one simulated set, unmultiplied)."""
+    """Feeder to DSO: what the substation's, the DERs' and some loads' meters show (one simulated set,
+    unmultiplied).
+    """
 
     head_p_mw: float
     """Drawn at the interface; positive = import. [MW]"""
@@ -217,9 +219,9 @@ class Telemetry:
     head_v_pu: float
     """Voltage at the interface. [pu]"""
     feeder_p_mw: FloatArray
-    """Drawn by each simulated feeder at its head, shape (feeders,). [MW]"""
+    """Drawn by each simulated feeder at its head, with its meter's error, shape (feeders,). [MW]"""
     feeder_q_mvar: FloatArray
-    """Drawn by each simulated feeder at its head, shape (feeders,). [Mvar]"""
+    """Drawn by each simulated feeder at its head, with its meter's error, shape (feeders,). [Mvar]"""
     taps: FloatArray
     """Tap position of every regulated winding, in circuit order."""
     der_p_mw: FloatArray
@@ -228,3 +230,7 @@ class Telemetry:
     """Actual reactive injection, in fleet order. [Mvar]"""
     soc_mwh: FloatArray
     """Energy stored, in fleet order. [MWh]"""
+    load_p_mw: FloatArray
+    """Metered loads at rated voltage, late and with their meters' errors, shape (meters,). [MW]"""
+    load_q_mvar: FloatArray
+    """Metered loads at rated voltage, late and with their meters' errors, shape (meters,). [Mvar]"""

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 from federates.core.der_settings import DER_KINDS, DerMix
 from federates.core.form import MisfitError, Name, Settings
 from federates.core.time import DAY_AHEAD_CLOSES_S, DAY_S, Clock
-from federates.core.units import Factor, KilovoltAmperes, Seconds, SecondsFromZero, Share
+from federates.core.units import Factor, KilovoltAmperes, PositiveShare, Seconds, SecondsFromZero, Share
 
 GATE_LEAD_MAX_S = 540
 
@@ -402,6 +402,29 @@ class ForecastSettings(Settings):
     """Standard deviation of the relative error a day ahead."""
 
 
+class EstimationSettings(Settings):
+    """What the DSOs measure of their loads, and how they estimate the others.
+
+    Active and reactive power of a metered load, and of each feeder's head, are read with errors drawn on the
+    feeders' `seed_id`; DERs, taps and the interface's voltage are read as they are. What is not read is
+    inferred from the forecast of the day before.
+    """
+
+    meters: Share = 0.2
+    """Share of the loads that have a meter that the DSO reads."""
+    noise: Share = 0.01
+    """Standard deviation of a reading's error, relative to the load."""
+    delay: Annotated[int, Field(ge=0, le=1_440)] = 15
+    """Physical steps after which a load's reading arrives; the head's arrives at once."""
+    head_noise: PositiveShare = 0.005
+    """Standard deviation of the error of a head's reading, relative to the feeder's peak load."""
+    load_sigma: PositiveShare = 0.1
+    """How far one load is believed to be from its forecast, beyond what all have in common: standard
+    deviation, relative. The common part is the forecast's own (`forecast.sigma_day`)."""
+    persistence_s: Seconds = 7_200
+    """Time after which 1/e of a load's error against its forecast is left."""
+
+
 class UnitTrip(Settings):
     """A generating unit trips."""
 
@@ -514,6 +537,8 @@ class Study(Settings):
     """The ISO market."""
     forecast: ForecastSettings = ForecastSettings()
     """What the participants know before the fact."""
+    estimation: EstimationSettings = EstimationSettings()
+    """What the DSOs measure of their loads, and how they estimate the others."""
     coupling: CouplingSettings = CouplingSettings()
     """The fixed point between transmission and feeders."""
     events: tuple[EventSettings, ...] = ()

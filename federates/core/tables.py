@@ -189,6 +189,19 @@ BINDING = _table(
     "thermal_count | - | line limits",
     "head_count | - | import or export limits",
 )  # fmt: skip
+ESTIMATE = _table(
+    "estimate", "LDA/feeder",
+    "a DSO's estimate of a feeder's loads at a gate, and what its twin shows there, DERs as metered; "
+    "the plant stands in the row of table `feeder` of the same time and id",
+    "load_kw | kW | all loads at rated voltage, estimated",
+    "forecast_load_kw | kW | the same as forecast the day before",
+    "head_p_kw | kW | power into the head on the twin, positive = import",
+    "head_q_kvar | kvar | reactive power into the head on the twin",
+    "head_p_error_kw | kW | on the twin less what the head's meter shows",
+    "head_q_error_kvar | kvar | on the twin less what the head's meter shows",
+    "v_min_pu | pu | lowest voltage at a load on the twin",
+    "v_max_pu | pu | highest voltage at a load on the twin",
+)  # fmt: skip
 LMP = _table(
     "lmp", "transmission bus", "real-time price of an interval",
     "lmp_usd_per_mwh | $/MWh | locational marginal price, capped, as it is paid",
@@ -340,8 +353,8 @@ TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, NODE, BID, AWARD,
-        DISPATCH, BINDING, LMP, DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE,
-        DA_LDA_RESERVE, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE,
+        DISPATCH, BINDING, ESTIMATE, LMP, DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT,
+        LDA_RESERVE, DA_LDA_RESERVE, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE,
         DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING,
     )
 }  # fmt: skip

@@ -147,5 +147,7 @@ KilogramsPerMwh = Annotated[float, *_quantity("emission rate", minimum=0.0)]
 """Emissions over energy. [kg/MWh]"""
 Share = Annotated[float, *_quantity("share", minimum=0.0, maximum=1.0)]
 """A share between 0 and 1."""
+PositiveShare = Annotated[float, *_quantity("share", exclusiveMinimum=0.0, maximum=1.0)]
+"""A share above 0, at most 1."""
 Factor = Annotated[float, *_quantity("share", exclusiveMinimum=0.0, maximum=100.0)]
 """A positive factor; ``120 %`` is 1.2."""

@@ -31,6 +31,9 @@ class Stream(IntEnum):
     PROCESS_PLACEMENT = 15
     PROCESS_ENERGY = 16
     GENERATOR_PLACEMENT = 17
+    METER_PLACEMENT = 18
+    METER_NOISE = 19
+    HEAD_NOISE = 20
 
 
 def generator(seed_id: int, stream: Stream, day: int = 0) -> np.random.Generator:

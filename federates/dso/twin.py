@@ -1,18 +1,19 @@
 """The DSO's own picture of its area: a circuit that it solves itself, and the linear maps around it.
 
-The twin knows the feeders' tables, the taps and the head's voltage from telemetry; demand it estimates. It is
-not the plant.
+The twin knows the feeders' tables; the taps, the head's voltage and the DERs come from telemetry, and demand
+is estimated (`federates.dso.observer`). It is not the plant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from federates.core.arrays import FloatArray, IntArray
-from federates.distribution.builder import build_circuit
+from federates.core.arrays import ComplexArray, FloatArray, IntArray
+from federates.distribution.builder import build_circuit, feeder_zones
 from federates.distribution.circuit import Circuit, Control
 from federates.distribution.linear import (
     Coefficients,
@@ -95,6 +96,24 @@ class Twin:
     def set_conditions(self, conditions: Conditions) -> None:
         """Take over an interval's voltage and demand."""
         self._conditions = conditions
+
+    def feeder_power_kva(self, p_kw: FloatArray, q_kvar: FloatArray) -> ComplexArray:
+        """What each feeder draws at DER injections in fleet order, taps held, shape (feeders,). [kVA]"""
+        self._apply(p_kw, q_kvar)
+        self.circuit.solve(Control.OFF)
+        return np.asarray(self.circuit.feeder_power_kva().sum(axis=1))
+
+    def load_voltage_range_pu(self) -> tuple[FloatArray, FloatArray]:
+        """Lowest and highest voltage at each feeder's loads as solved last, shapes (feeders,). [pu]"""
+        v = self.circuit.node_v_pu()
+        at = [v[self._load_zone == place] for place in range(len(self.maps))]
+        return np.array([own.min() for own in at]), np.array([own.max() for own in at])
+
+    @cached_property
+    def _load_zone(self) -> IntArray:
+        """Feeder of each node with a load, -1 elsewhere, shape (nodes,)."""
+        loaded = self._scenario.load_node_mask(self.circuit)
+        return np.where(loaded, feeder_zones(self._scenario.model, self.circuit).node, -1)
 
     def settle(self, p_kw: FloatArray, q_kvar: FloatArray) -> None:
         """Solve with regulators acting, as they would over a long interval; taps stay where they end."""

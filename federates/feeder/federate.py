@@ -20,6 +20,7 @@ from federates.feeder.metering import DerMeter
 from federates.feeder.plant import Plant
 from federates.feeder.records import FeederRecords
 from federates.scenario.lda import LdaScenario
+from federates.scenario.meters import Meters
 
 FIRST_PASS_OFFSET_S = 4
 STATIC_FROM_S = 300
@@ -40,6 +41,7 @@ class FeederFederate:
         }
         self._multiplicity = context.lda.multiplicity
         self._meter = DerMeter(tuple(self._owners.values()), self._multiplicity, self._clock.step_s)
+        self._meters = Meters(self._scenario)
         self._records = FeederRecords(context.recorder, self._scenario, context.study)
         n = len(self._scenario.fleet)
         self._set_point_kw = self._scenario.initial_set_point_kw()
@@ -104,7 +106,8 @@ class FeederFederate:
             self._records.step(step, plant, self._v_pu, self._asked_kw, self._taps_before)
         circuit = plant.circuit
         head = circuit.head_power_kva().sum() / KW_PER_MW
-        feeders = circuit.feeder_power_kva().sum(axis=1) / KW_PER_MW
+        feeders = self._meters.heads_kva(step, circuit.feeder_power_kva().sum(axis=1)) / KW_PER_MW
+        loads = self._meters.loads_kva(step) / KW_PER_MW
         outbox = Outbox()
         if step >= 0:
             self._meter.add(plant.p_kw)
@@ -123,6 +126,8 @@ class FeederFederate:
                 der_p_mw=plant.p_kw / KW_PER_MW,
                 der_q_mvar=plant.q_kvar / KW_PER_MW,
                 soc_mwh=plant.state.energy_kwh / KW_PER_MW,
+                load_p_mw=loads.real.copy(),
+                load_q_mvar=loads.imag.copy(),
             ),
         )
         site_kw = scenario.site_kw(step, plant.p_kw)

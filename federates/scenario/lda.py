@@ -80,6 +80,18 @@ ExpectedLda = LdaConditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayAheadDemand:
+    """Demand of one stretch of time as it was forecast at 10:00 of the day before."""
+
+    kw: FloatArray
+    """Shape (loads,). [kW]"""
+    kvar: FloatArray
+    """Shape (loads,). [kvar]"""
+    sigma: float
+    """Standard deviation of the error that all loads have in common, relative."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeadLimits:
     """Apparent power that may pass a feeder's head."""
 
@@ -155,6 +167,11 @@ class LdaScenario:
         self._der_feeder: IntArray = np.repeat(
             np.arange(len(self._feeders)), [len(f.fleet) for f in self._feeders]
         )
+        self.seed_ids = tuple(f.demand.seed_id for f in self._feeders)
+        self.peak_kw: FloatArray = np.concatenate([f.demand.peak_kw for f in self._feeders])
+        self.load_feeder: IntArray = np.repeat(
+            np.arange(len(self._feeders)), [f.demand.peak_kw.size for f in self._feeders]
+        )
         self._sun_column = self._sun_columns()
         self.limits = tuple(
             HeadLimits(import_kva=f.group.import_limit_kva, export_kva=f.group.export_limit_kva)
@@ -170,7 +187,7 @@ class LdaScenario:
         self._flexible = self.fleet.of_kind("flexible")
         self._opted_out = [(e, self._who(e, k)) for k, e in enumerate(study.events) if self._is_mine(e)]
         self._now: tuple[SimTime, LdaConditions] | None = None
-        self._kept: _ActualDay | None = None
+        self._kept: dict[int, _ActualDay] = {}
 
     def _model(self, bus_kv: float) -> LdaModel:
         return LdaModel(
@@ -266,6 +283,21 @@ class LdaScenario:
         comes = self._comes(step)
         charging: FloatArray = comes.vehicles_kw[self._row(comes, step)]
         return charging
+
+    def demand(self, step: SimTime) -> tuple[FloatArray, FloatArray]:
+        """Demand in the physical step at ``step``, shapes (loads,). [kW, kvar]"""
+        comes = self._comes(step)
+        row = self._row(comes, step)
+        return comes.demand_kw[row], comes.demand_kvar[row]
+
+    def day_ahead_demand(self, begin: SimTime, length_s: int) -> DayAheadDemand:
+        """Forecast of the day before for a stretch of time, the lead-in among the first day."""
+        issue = self._clock.day_ahead_issue(max(self._clock.day_of(begin), 0))
+        middle = np.array([begin + length_s // 2])
+        load_factor, _ = self._factors(np.array([begin]), issue)
+        kw, kvar, _ = self._expected_demand(middle, self._shape(middle), load_factor)
+        sigma = self._forecast.standard_deviation(begin - issue)
+        return DayAheadDemand(kw=kw[0], kvar=kvar[0], sigma=sigma)
 
     def expected(self, target: SimTime, issue: SimTime) -> LdaConditions:
         """Forecast for the market interval at ``target``, issued at ``issue``."""
@@ -373,9 +405,9 @@ class LdaScenario:
     def _comes(self, step: SimTime) -> _ActualDay:
         """The market day that holds ``step``."""
         day = max(self._clock.day_of(step), 0)
-        if self._kept is None or self._kept.day != day:
-            self._kept = self._day(day)
-        return self._kept
+        if day not in self._kept:
+            self._kept = {d: kept for d, kept in self._kept.items() if d == day - 1} | {day: self._day(day)}
+        return self._kept[day]
 
     def _row(self, comes: _ActualDay, step: SimTime) -> int:
         return int((step - comes.t[0]) // self._clock.step_s)

@@ -76,7 +76,7 @@ class Watched:
 
 
 def _watch(scenario: type, name: str, clock: Clock) -> None:
-    """Refuse a question about what is not known yet; its last argument is when it is known.
+    """Refuse a question about what is not known yet; a forecast's second argument is when it is made.
 
     For a day-ahead market that is the instant at which its forecasts are made. The lead-in plays the first
     one later than that.
@@ -87,7 +87,7 @@ def _watch(scenario: type, name: str, clock: Clock) -> None:
         if _now:
             _asked[f"{scenario.__name__}.{name}"] += 1
             known_s = clock.day_ahead_issue(about[0]) if name == "expected_day" else _now[-1]
-            assert about[-1] <= known_s, f"{scenario.__name__}.{name}{about} at {_now[-1]} s"
+            assert about[:2][-1] <= known_s, f"{scenario.__name__}.{name}{about} at {_now[-1]} s"
         return ask(self, *about)
 
     setattr(scenario, name, asks)
@@ -100,7 +100,8 @@ def build(context: Context) -> Federate:
         for scenario in (LdaScenario, SystemScenario):
             for name in ("expected", "expected_day"):
                 _watch(scenario, name, context.clock)
-        _watch(LdaScenario, "actual", context.clock)
+        for name in ("actual", "demand"):
+            _watch(LdaScenario, name, context.clock)
     return Watched(build_kind(context), context.name, context.recorder)
 
 
@@ -128,4 +129,6 @@ def test_no_federate_looks_ahead_of_the_instant_at_which_it_acts(
         ("dso", "LdaScenario.expected"),
         ("dso", "LdaScenario.expected_day"),
         ("feeder", "LdaScenario.actual"),
+        ("feeder", "LdaScenario.demand"),
     } <= asked
+    assert not {("dso", "LdaScenario.actual"), ("dso", "LdaScenario.demand")} & asked

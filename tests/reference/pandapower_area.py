@@ -14,6 +14,7 @@ from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import LAST_PASS_OFFSET_S, Cadence
 from federates.feeder.federate import FIRST_PASS_OFFSET_S
 from federates.scenario.lda import LdaScenario
+from federates.scenario.meters import Meters
 from tests.reference.balanced_area import AREAS, BULK_KV, LOADS, TAP_STEP_PCT, Demand, add_area, solve
 
 TAP = 9
@@ -53,7 +54,7 @@ class PandapowerFeeder:
         got = grant.inbox.only(self.ports.voltage)
         assert got is not None
         if grant.now - step != FIRST_PASS_OFFSET_S and got.message.converged:
-            return self._accepted()
+            return self._accepted(step)
         self._v_pu = got.message.v_pu
         actual = self._scenario.actual(step)
         net = self._net
@@ -66,8 +67,9 @@ class PandapowerFeeder:
         outbox.put(self.ports.power, BoundaryPower(p_mw=phase_mva.real.copy(), q_mvar=phase_mva.imag.copy()))
         return outbox
 
-    def _accepted(self) -> Outbox:
+    def _accepted(self, step: int) -> Outbox:
         nothing = np.zeros(0)
+        loads = Meters(self._scenario).loads_kva(step) / 1e3
         feeders = self._area.feeders_count
         telemetry = Telemetry(
             head_p_mw=self._s_mva.real,
@@ -79,6 +81,8 @@ class PandapowerFeeder:
             der_p_mw=nothing,
             der_q_mvar=nothing,
             soc_mwh=nothing,
+            load_p_mw=loads.real.copy(),
+            load_q_mvar=loads.imag.copy(),
         )
         outbox = Outbox()
         outbox.put(self.ports.telemetry, telemetry)

@@ -15,6 +15,7 @@ from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.der.model import FleetState, initial_state
+from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, seen_state, telemetry
 from federates.dso.twin import Twin
 from federates.scenario.lda import ExpectedLda, LdaScenario
@@ -34,12 +35,23 @@ class FixedQuantity(ABC):
         self.clock = context.clock
         self.scenario = LdaScenario(context.study, context.lda.name)
         self.multiplicity = context.lda.multiplicity
-        self.twin = Twin(self.scenario)
+        self._twin: tuple[int, Twin] | None = None
+        self.observer = Observer(self.scenario, context.recorder)
 
-    def interface_mw(self, expected: ExpectedLda, v_pu: float, p_kw: FloatArray, q_kvar: FloatArray) -> float:
+    def twin(self, now: SimTime) -> Twin:
+        """The day's twin: new every midnight, so that a run continued there has the same numbers."""
+        day = max(self.clock.day_of(now), 0)
+        if self._twin is None or self._twin[0] != day:
+            self._twin = day, Twin(self.scenario)
+        return self._twin[1]
+
+    @staticmethod
+    def interface_mw(
+        twin: Twin, expected: ExpectedLda, v_pu: float, p_kw: FloatArray, q_kvar: FloatArray
+    ) -> float:
         """What the twin draws at DER injections. [MW]"""
-        self.twin.set_conditions(conditions(expected, v_pu))
-        return self.twin.solve(p_kw, q_kvar).interface_mw
+        twin.set_conditions(conditions(expected, v_pu))
+        return twin.solve(p_kw, q_kvar).interface_mw
 
     def expected_state(self, grant: Grant, day: int) -> FleetState:
         """State expected of the DERs when a day begins: the initial one, later what they have now."""
@@ -68,11 +80,11 @@ class FixedQuantity(ABC):
         """Quantities of 24 hours, with DERs that serve their own sites."""
         day = self.clock.day_ahead_day(grant.now)
         assert day is not None
-        state = self.expected_state(grant, day)
+        state, twin = self.expected_state(grant, day), self.twin(grant.now)
         curves = []
         for hour in self.scenario.expected_day(day, self.clock.day_ahead_issue(day)):
             p_kw, state = self.scenario.uncoordinated_kw(hour, state)
-            drawn_mw = self.interface_mw(hour, 1.0, p_kw, np.zeros(p_kw.size))
+            drawn_mw = self.interface_mw(twin, hour, 1.0, p_kw, np.zeros(p_kw.size))
             curves.append(fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now)))
         outbox = Outbox()
         bid = interface_bid(curves, self.clock.midnight(day), HOUR_S, self.multiplicity)
@@ -84,11 +96,11 @@ class FixedQuantity(ABC):
         step = grant.now // self.clock.step_s * self.clock.step_s
         interval = self.clock.gated_interval(step)
         assert interval is not None
-        seen = telemetry(self.ports, grant, self.name)
-        self.twin.set_taps(seen.taps)
-        expected = self.scenario.expected(interval, grant.now)
+        received = telemetry(self.ports, grant, self.name)
+        seen, twin = received.message, self.twin(step)
+        expected = self.observer.expected(interval, grant.now, received, twin)
         p_kw = self.real_time_kw(expected, seen)
-        drawn_mw = self.interface_mw(expected, seen.head_v_pu, p_kw, seen.der_q_mvar * KW_PER_MW)
+        drawn_mw = self.interface_mw(twin, expected, seen.head_v_pu, p_kw, seen.der_q_mvar * KW_PER_MW)
         curve = fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now))
         outbox = Outbox()
         outbox.put(self.ports.bids, interface_bid([curve], interval, self.clock.market_s, self.multiplicity))

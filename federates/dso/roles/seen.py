@@ -6,7 +6,7 @@ from federates.core.curve import NetCurve, bid_of
 from federates.core.errors import MissingInputError
 from federates.core.messages import InterfaceBid, Telemetry
 from federates.core.ports import DsoPorts
-from federates.core.protocol import Grant
+from federates.core.protocol import Grant, Received
 from federates.core.time import SimTime
 from federates.der.model import FleetState
 from federates.dso.twin import Conditions
@@ -16,8 +16,8 @@ KW_PER_MW = 1_000.0
 HOUR_S = 3_600
 
 
-def telemetry(ports: DsoPorts, grant: Grant, name: str) -> Telemetry:
-    """Latest telemetry.
+def telemetry(ports: DsoPorts, grant: Grant, name: str) -> Received[Telemetry]:
+    """Latest telemetry, and when it was sent.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def telemetry(ports: DsoPorts, grant: Grant, name: str) -> Telemetry:
     got = grant.inbox.only(ports.telemetry)
     if got is None:
         raise MissingInputError(f"{name} at {grant.now} s: no telemetry from its feeders yet")
-    return got.message
+    return got
 
 
 def seen_state(seen: Telemetry) -> FleetState:

@@ -15,6 +15,7 @@ from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.dso.dispatch import Dispatch
+from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
 from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso
 from federates.dso.twin import Conditions
@@ -32,6 +33,7 @@ class TotalDsoRole:
         self._clock = context.clock
         self._recorder = context.recorder
         self._scenario = LdaScenario(context.study, context.lda.name)
+        self._observer = Observer(self._scenario, context.recorder)
         self._multiplicity = context.lda.multiplicity
         self._forward = context.forward()
         self._aggregators = context.receivers("der_awards")
@@ -116,9 +118,10 @@ class TotalDsoRole:
         step = grant.now // self._clock.step_s * self._clock.step_s
         interval = self._clock.gated_interval(step)
         assert interval is not None
-        seen = telemetry(self.ports, grant, self.name)
+        received = telemetry(self.ports, grant, self.name)
+        seen, engine = received.message, self._engine(step)
         offers = self._offers(grant, day_ahead=False, interval=interval)
-        expected = self._scenario.expected(interval, grant.now)
+        expected = self._observer.expected(interval, grant.now, received, engine.twin)
         self._waiting = BidInputs(
             interval_s=interval,
             conditions=conditions(expected, seen.head_v_pu),
@@ -128,7 +131,7 @@ class TotalDsoRole:
             q_kvar=seen.der_q_mvar * KW_PER_MW,
             price_usd_per_mwh=self._expected_price(grant, interval),
         )
-        prepared = self._engine(step).bid(self._waiting, keep_coefficients=True)
+        prepared = engine.bid(self._waiting, keep_coefficients=True)
         self._prepared = prepared
         outbox = Outbox()
         curve = prepared.curve.net_curve

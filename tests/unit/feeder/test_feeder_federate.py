@@ -11,6 +11,7 @@ import pytest
 
 from federates.core import tables
 from federates.core.arrays import FloatArray
+from federates.core.codec import encode
 from federates.core.errors import MissingInputError
 from federates.core.messages import BoundaryPower, BoundaryVoltage, DerState, SetPoints, Telemetry
 from federates.core.protocol import Grant, Inbox, Outbox, Received
@@ -126,6 +127,19 @@ def test_multiplicity_counts_at_the_interface_and_nowhere_else(tmp_path: Path) -
     assert head.values[0][0] == pytest.approx(p5, rel=1e-12)
 
 
+def test_telemetry_grows_by_its_meters_alone(tmp_path: Path) -> None:
+    """Eight bytes a value, one of P and one of Q for each meter; nothing tells of the other loads."""
+    sizes, counts = [], []
+    for share in (0, 0.5, 1):
+        told = sent(
+            Bench(study(TINY, f"estimation.meters={share}"), tmp_path / str(share)).step(0), Telemetry
+        )
+        sizes.append(len(encode(told, 0)))
+        counts.append(told.load_p_mw.size)
+    assert counts[0] == 0 < counts[1] < counts[2]
+    assert np.diff(sizes).tolist() == (16 * np.diff(counts)).tolist()
+
+
 def test_set_points_move_the_meter_and_the_energy_once_per_step(tmp_path: Path) -> None:
     wanted = study()
     asked, store = batteries(wanted)
@@ -179,6 +193,8 @@ def test_it_goes_on_from_its_saved_state_as_if_never_broken_off(tmp_path: Path) 
         assert np.array_equal(one.taps, other.taps)
         assert np.array_equal(one.soc_mwh, other.soc_mwh)
         assert np.array_equal(one.der_p_mw, other.der_p_mw)
+        assert np.array_equal(one.feeder_p_mw, other.feeder_p_mw)
+        assert np.array_equal(one.load_p_mw, other.load_p_mw)
         moved += float(np.abs(one.der_p_mw).sum())
     assert moved > 0.0
 

@@ -99,6 +99,19 @@ def test_a_forecast_made_twice_is_the_same() -> None:
     assert not same(one.expected(900, 700), tiny("seed=2").expected(900, 700))
 
 
+def test_the_forecast_of_the_day_before_is_the_common_one_issued_at_ten() -> None:
+    """17:00 is 31 hours after ten o'clock of the day before, beyond the 12 hours in which errors grow."""
+    lda, other = tiny(), tiny("forecast.kind=perfect")
+    issue = lda.study.clock.day_ahead_issue(0)
+    before, expected = lda.day_ahead_demand(900, 300), lda.expected(900, issue)
+    assert np.array_equal(before.kw, expected.demand_kw)
+    assert np.array_equal(before.kvar, expected.demand_kvar)
+    assert before.sigma == pytest.approx(lda.study.forecast.sigma_day, rel=EXACT)
+    perfect = other.day_ahead_demand(900, 300)
+    assert perfect.sigma == 0.0
+    assert not np.array_equal(perfect.kw, before.kw)
+
+
 def test_a_day_ahead_forecast_has_24_hours_with_sun_only_by_day() -> None:
     lda = tiny(lda="lda1")
     hours = lda.expected_day(0, lda.study.clock.day_ahead_issue(0))
