@@ -55,12 +55,11 @@ TOLERANCE = 1e-9
 """Of the solver: finer than the differences between neighbouring tie breaks."""
 LOSS_TOLERANCE_MW = 1e-4
 """How far solved losses may lie below those of the flows in the first interval. [MW]"""
-CHEAP_USD_PER_MWH, SHORT_SHARE, FLAT_LOSS_TOLERANCE_MW = 1.0, 0.9, 0.05
-"""Where the energy price of the clearing before was below the first, or above this share of the price of
-shortage, losses are found to the last only.
+FREE_USD_PER_MWH, FREE_LOSS_TOLERANCE_MW = 1.0, 0.05
+"""Where energy costs less than the first, losses are found to the second only.
 
-Where energy is free, or all of it is dear alike, losses are all that the dispatch can still save, in every
-direction: to the last kilowatt that takes twenty times the passes, and saves nothing."""
+At a price of zero they are all that the dispatch can still save, in every direction: to the last kilowatt
+that takes twenty times the passes, and saves nothing."""
 ADVISORY_LOSS_SHARE = 1e-3
 """How far fixed losses of the intervals to come may be off those of their flows, as a share of demand."""
 ADVISORY_PASSES = 10
@@ -241,7 +240,7 @@ class Sced:
         self._block_bus = none if block_bus is None else block_bus
         self._loss_tolerance = np.full(intervals, np.inf)
         self._loss_tolerance[0] = self._fine_mw = loss_tolerance_mw
-        self._flat = False
+        self._free = False
         self._advisory_share = np.zeros(intervals - 1)
         self._slots = np.zeros(network.buses_count, dtype=np.int64)
         self._separate_slots = False
@@ -293,22 +292,32 @@ class Sced:
             demand_mw, window, curves or [], blocks, required_mw, net_reserves, feeder is not None
         )
         program = self._ready()
-        self._put(program, load, outlook, net_reserves, feeder)
-        dispatch, held = self._dispatched(program, load)
-        marginal = self._priced(program, load)
-        if self._losses is not None:
-            self._losses.release()
-            energy = self._energy.price_usd_per_mwh(marginal)[0] @ self._network.reference_weight
-            shed = energy >= SHORT_SHARE * self._penalties.short[0][1]
-            self._flat = bool(shed or abs(energy) < CHEAP_USD_PER_MWH)
+        # a coarse look first where energy was free; where it no longer is, a fine one
+        for tolerance_mw in (FREE_LOSS_TOLERANCE_MW, self._fine_mw) if self._free else (self._fine_mw,):
+            self._loss_tolerance[0] = max(tolerance_mw, self._fine_mw)
+            self._put(program, load, outlook, net_reserves, feeder)
+            dispatch, held = self._dispatched(program, load)
+            marginal = self._priced(program, load)
+            self._free = self._is_free(marginal)
+            if self._losses is not None:
+                self._losses.release()
+            if self._free:
+                break
         # columns that the pricing run added are zero in the dispatch
         dispatch = replace(dispatch, x=np.pad(dispatch.x, (0, program.columns_count - dispatch.x.size)))
         self._last = (dispatch.x[self._energy.net], dispatch.x[self._energy.loss])
         return self._clearing(load, dispatch, marginal, held)
 
+    def _is_free(self, marginal: Solution) -> bool:
+        """Whether energy costs next to nothing in the first interval."""
+        if self._losses is None:
+            return False
+        energy = self._energy.price_usd_per_mwh(marginal)[0] @ self._network.reference_weight
+        return bool(abs(energy) < FREE_USD_PER_MWH)
+
     def forget(self) -> None:
         """Drop the warm start: the next clearing does not hang on those before, to the last bit."""
-        self._program, self._last, self._flat = None, None, False
+        self._program, self._last, self._free = None, None, False
         self._advisory_share = np.zeros_like(self._advisory_share)
         self._slots = np.zeros_like(self._slots)
 
@@ -490,7 +499,6 @@ class Sced:
         feeder: FeederRows | None,
     ) -> None:
         """Bounds, costs and right-hand sides of this clearing."""
-        self._loss_tolerance[0] = max(self._fine_mw, FLAT_LOSS_TOLERANCE_MW if self._flat else 0.0)
         program.set_column_bounds(self._blocks.ravel(), load.lower_mw.ravel(), load.upper_mw.ravel())
         self._energy.set_demand(program, load.demand_mw, load.load_mw)
         self._generation.set_rows(program, load.window, load.base_mw)
