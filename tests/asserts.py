@@ -128,9 +128,13 @@ def ders_awarded_by_the_iso(run_dir: Path, study: Study) -> dict[tuple[int, str]
 
 
 def assert_awards_within_bids(run_dir: Path, study: Study) -> None:
-    """An award lies on its bid: blocks worth more than the price are taken, those worth less are not."""
+    """An award lies on its bid: blocks worth more than the price are taken, those worth less are not.
+
+    The price is the one before caps: what is published may be the cap, and no block's measure.
+    """
     award = column_by(run_dir, "award", "award_mw")
-    lmp = column_by(run_dir, "award", "lmp_usd_per_mwh")
+    raw = column_by(run_dir, "lmp", "raw_usd_per_mwh")
+    lmp = {(t, lda): raw[t, study.lda(lda).bus] for t, lda in award}
     ends: dict[tuple[int, str], list[float]] = {}
     prices: dict[tuple[int, str], list[float]] = {}
     value = column_by(run_dir, "bid", "price_usd_per_mwh")
