@@ -6,9 +6,10 @@ that carry them out (those whose name holds ``PATTERN``), and prints how often e
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
+import tempfile
+import xml.etree.ElementTree as ET
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,16 +17,17 @@ import numpy as np
 
 HERE = Path(__file__).parent
 NAMES = "killed_while or full_disk or no_free_port or at_once"
-PASSED = re.compile(r"^([0-9.]+)s call +\S+::(test_\w+)", re.MULTILINE)
 
 
 def durations_s(pattern: str) -> tuple[dict[str, float], str]:
     """Time of each test that passed, and what was printed where one did not."""
-    words = [sys.executable, "-m", "pytest", "-q", "--durations=0", "-vv", "--timeout=900"]
-    words += [str(HERE / "test_fault_matrix.py"), "-k", pattern]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False)
-    passed = set(re.findall(r"::(test_\w+) PASSED", ended.stdout))
-    took = {name: float(seconds) for seconds, name in PASSED.findall(ended.stdout) if name in passed}
+    with tempfile.TemporaryDirectory(prefix="tandem-repeat-") as place:
+        report = Path(place) / "report.xml"
+        words = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", "--timeout=900"]
+        words += [str(HERE / "test_fault_matrix.py"), "-k", pattern]
+        ended = subprocess.run(words, capture_output=True, text=True, check=False)
+        cases = list(ET.parse(report).iter("testcase"))
+    took = {case.attrib["name"]: float(case.attrib["time"]) for case in cases if len(case) == 0}
     return took, "" if ended.returncode == 0 else ended.stdout
 
 
