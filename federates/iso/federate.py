@@ -78,6 +78,7 @@ class Iso:
         self._day: int | None = None
         self._round = 0
         self._real_time: RealTimeMarket | None = None
+        self._hour_ahead: HourAheadMarket | None = None
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -237,10 +238,8 @@ class Iso:
             committed=self._schedules.committed(now, HOUR_AHEAD * per_hour)[::per_hour] & ~out,
             state=self._schedules.unit_state(now, self._outputs(grant, now)),
         )
-        market = HourAheadMarket(
-            self._scenario.case, self._scenario.lda_bus, with_reserves=self._with_reserves
-        )
-        self._schedules.commit_hour(now, market.commit(inputs, curves))
+        assert self._hour_ahead is not None
+        self._schedules.commit_hour(now, self._hour_ahead.commit(inputs, curves))
 
     def _outputs(self, grant: Grant, now: SimTime) -> FloatArray:
         """Output of the units at the end of the interval before, shape (units,). [MW]"""
@@ -296,6 +295,10 @@ class Iso:
                 intervals=self._intervals,
                 with_reserves=self._with_reserves,
             )
+            if self._study.market.hour_ahead:
+                self._hour_ahead = HourAheadMarket(
+                    self._scenario.case, self._scenario.lda_bus, with_reserves=self._with_reserves
+                )
             self._schedules.forget_before(day)
 
     def _unit_state(self, day: int) -> UnitState:

@@ -15,6 +15,7 @@ from federates.cases.case import TransmissionCase
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.curve import NetCurve
 from federates.iso.day_ahead import DayBids
+from federates.iso.market import CURVE_SLOTS
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED, fast_start
 from federates.iso.reserves import nested_rules
@@ -25,7 +26,6 @@ from federates.lp.solution import SearchBudget
 HOURS = 3
 """Hours looked at; only the first is binding."""
 GAP = 0.001
-CURVE_SLOTS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

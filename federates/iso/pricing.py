@@ -6,8 +6,8 @@ The parts follow with published reference weights ``v`` (load-weighted, sum 1)::
 
     energy = v' alpha ;  congestion = H' mu - v' H' mu ;  loss = -sum nu g + v' sum nu g
 
-Their sum is ``alpha`` whatever the weights and the reference bus; each part by itself is not. What is missing
-to the sum would be an error of the solution: it is returned and tested.
+Their sum is ``alpha`` whatever the weights and the reference bus; each part by itself is not. The loss part
+is taken as what energy and congestion leave of ``alpha``: stationarity says that nothing else is in it.
 """
 
 from __future__ import annotations

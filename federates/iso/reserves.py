@@ -48,12 +48,6 @@ class ReserveRules:
         """Names of the requirements."""
         return tuple(r.name for r in self.requirements)
 
-    @property
-    def regions(self) -> tuple[str, ...]:
-        """Names of the parts of the system with a requirement of their own, ``system`` first."""
-        named = (r.name.rpartition("_")[2] for r in self.requirements if not r.at_bus.all())
-        return ("system", *dict.fromkeys(named))
-
     def serves(self) -> FloatArray:
         """1 where a product at a bus counts for a requirement, shape (requirements, products, buses)."""
         counts = np.zeros((len(self.requirements), len(PRODUCTS), self.requirements[0].at_bus.size))

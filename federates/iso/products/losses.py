@@ -178,19 +178,6 @@ class Losses:
             self._program.set_row_bounds(self._row[mine], self._lower[mine], np.inf)
             self._held[times] = -1
 
-    def part_usd_per_mwh(self, solution: Solution) -> FloatArray:
-        """What losses add to the price of each bus, ``-sum_j nu_j g_j``, shape (times, buses). [$/MWh]"""
-        part = np.zeros(self._energy.net.shape)
-        dual = solution.row_dual[self._row]
-        for j in np.flatnonzero(dual):
-            part[self._time[j]] -= dual[j] * self._gradient[j]
-        return part
-
-    def withdrawal_usd_per_mwh(self, solution: Solution) -> FloatArray:
-        """Sum of the tangents' duals, shape (times,): what one MW of losses more costs. [$/MWh]"""
-        dual = solution.row_dual[self._row]
-        return np.bincount(self._time, weights=dual, minlength=self._tolerance_mw.size).astype(np.float64)
-
 
 def settle_waste(
     losses: Losses, energy: Energy, first: Solution, solve: Callable[[], Solution]
