@@ -15,15 +15,18 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.chromium import Browser, program
+from tests.bench.chromium import Browser, BrowserStuckError, program
 
 WINDOWS = {"wide": (1_400, 900), "narrow": (420, 800)}
 SHOT_PX = 1_800
 """Height of a picture of the page."""
 SAVED_WITHIN_S = 15.0
+STARTS_LIMIT = 3
+"""Browsers started before one that does not answer is taken for what it is."""
 SPOKEN = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
 
 _PAUSE = "const pause = (ms) => new Promise((done) => setTimeout(done, ms));"
@@ -75,52 +78,71 @@ class Seen:
 
 def heard(report: Path) -> list[str]:
     """What the console says, and what is asked for, when a report is opened."""
-    path = program()
-    if path is None:
-        raise FileNotFoundError("no Chromium is installed")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        page = Browser(path, Path(profile))
-        try:
-            page.open(report)
-            return _said(page, report)
-        finally:
-            page.close()
+
+    def listen(page: Browser) -> list[str]:
+        page.open(report)
+        return _said(page, report)
+
+    return _in_browser(listen)
 
 
-def look(report: Path, shots: Path) -> Seen:
-    """Open a report on both windows and take note of what is wrong with it."""
-    path = program()
-    if path is None:
-        raise FileNotFoundError("no Chromium is installed")
-    shots.mkdir(parents=True, exist_ok=True)
+def look(report: Path, saved: Path, *, pictures: bool = True) -> Seen:
+    """Open a report on both windows and take note of what is wrong with it.
+
+    Parameters
+    ----------
+    saved
+        Folder for what the page's buttons save, and for pictures of it.
+    pictures
+        Whether to take them: a page without a screen may keep its browser busy for minutes over one.
+    """
+    saved.mkdir(parents=True, exist_ok=True)
     seen = Seen()
     for name, size in WINDOWS.items():
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-            page = Browser(path, Path(profile))
-            try:
-                found = _look_once(page, report, shots, name, size, seen)
-            finally:
-                page.close()
+        found = _in_browser(
+            lambda page, name=name, size=size: _look_once(page, report, saved, name, size, seen, pictures)
+        )
         seen.faults += [f"{name}: {fault}" for fault in found]
     return seen
 
 
+def _in_browser(look_at: Callable[[Browser], list[str]]) -> list[str]:
+    """What is found with a browser of its own; one that gets stuck is started again."""
+    path = program()
+    if path is None:
+        raise FileNotFoundError("no Chromium is installed")
+    for start in range(STARTS_LIMIT):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+            page: Browser | None = None
+            try:
+                page = Browser(path, Path(profile))
+                return look_at(page)
+            except BrowserStuckError:
+                if start + 1 == STARTS_LIMIT:
+                    raise
+            finally:
+                if page is not None:
+                    page.close()
+    raise AssertionError("no start is left")
+
+
 def _look_once(
-    page: Browser, report: Path, shots: Path, name: str, size: tuple[int, int], seen: Seen
+    page: Browser, report: Path, shots: Path, name: str, size: tuple[int, int], seen: Seen, pictures: bool
 ) -> list[str]:
     page(
         "Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False
     )
     page("Page.setDownloadBehavior", behavior="allow", downloadPath=str(shots.resolve()))
     page.open(report)
-    _shoot(page, shots / f"{name}-first.png", size)
+    if pictures:
+        _shoot(page, shots / f"{name}-first.png", size)
     found = page.value(_SCROLL)
     seen.figures = _int(found["figures"])
     faults = [f"{found[kind]} {kind}" for kind in ("undrawn", "empty") if found[kind]]
     if _int(found["width"]) > size[0]:
         faults.append(f"the page is {found['width']} px wide in a window of {size[0]} px")
     height = _int(found["height"])
-    for k, top in enumerate(range(0, height, SHOT_PX)):
+    for k, top in enumerate(range(0, height, SHOT_PX) if pictures else ()):
         _shoot(page, shots / f"{name}-{k:02d}.png", (size[0], min(SHOT_PX, height - top)), top)
     pressed = page.value(_PRESS)
     seen.views = _int(pressed["count"])

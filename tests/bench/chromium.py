@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,10 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
+class BrowserStuckError(TimeoutError):
+    """The browser itself stopped answering: no statement about the page."""
+
+
 def program() -> str | None:
     """Chromium on this machine; None where there is none."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
@@ -37,7 +42,8 @@ def program() -> str | None:
 class Browser:
     """One page in a browser of its own."""
 
-    def __init__(self, path: str, profile: Path) -> None:
+    def __init__(self, path: str, profile: Path, limit_s: float = LIMIT_S) -> None:
+        self._limit_s = limit_s
         read_there, self._write = os.pipe()
         self._read, write_back = os.pipe()
         self._process = subprocess.Popen(
@@ -53,8 +59,12 @@ class Browser:
         self._session: object = None
         self.events: list[Answer] = []
         """What happened meanwhile."""
-        target = self("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        try:
+            target = self("Target.createTarget", url="about:blank")["targetId"]
+            self._session = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        except BaseException:
+            self.close()
+            raise
 
     def __call__(self, method: str, **params: object) -> Answer:
         """Ask for something of the DevTools protocol; what happens meanwhile goes to ``events``."""
@@ -63,9 +73,9 @@ class Browser:
         if self._session is not None:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + LIMIT_S
-        while time.monotonic() < until:
-            answer = self._next()
+        until = time.monotonic() + self._limit_s
+        while True:
+            answer = self._next(until, method)
             if answer.get("id") == self._count:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
@@ -73,7 +83,6 @@ class Browser:
                 assert isinstance(result, dict)
                 return result
             self.events.append(answer)
-        raise TimeoutError(method)
 
     def value(self, expression: str) -> Answer:
         """What a script on the page comes to; it answers in JSON."""
@@ -88,10 +97,10 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self(f"{domain}.enable")
         self("Page.navigate", url=path.resolve().as_uri())
-        until = time.monotonic() + LIMIT_S
+        until = time.monotonic() + self._limit_s
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             if time.monotonic() > until:
-                raise TimeoutError(f"{path} did not load")
+                raise TimeoutError(f"{path} did not load within {self._limit_s:.0f} s")
             self.value("JSON.stringify({})")
             time.sleep(0.05)
 
@@ -102,8 +111,10 @@ class Browser:
         os.close(self._write)
         os.close(self._read)
 
-    def _next(self) -> Answer:
+    def _next(self, until: float, method: str) -> Answer:
         while b"\0" not in self._pending:
+            if not select.select([self._read], [], [], max(until - time.monotonic(), 0.0))[0]:
+                raise BrowserStuckError(f"Chromium has not answered {method} within {self._limit_s:.0f} s")
             part = os.read(self._read, 1 << 20)
             if not part:
                 raise RuntimeError("the browser ended")
