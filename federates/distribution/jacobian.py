@@ -12,6 +12,9 @@ so that the equations' real form is one sparse matrix, factorised once for an op
 power) an adjoint one. Nothing is left out: delta loads and windings, centre taps, loops and the loads'
 dependence on voltage are in ``Y`` and ``i``. Taps are held.
 
+Rows are linear, for programs that must be. Where only the voltages after a known move are wanted, the
+currents that the linear map leaves unbalanced are solved for once more with the same factors.
+
 DER arrays stand in the circuit's order. The form with conjugates follows Bernstein, Wang, Dall'Anese, Le
 Boudec, Zhao, *Load Flow in Multiphase Distribution Networks: Existence, Uniqueness, Non-Singularity and
 Linear Models*, IEEE Transactions on Power Systems 33 (2018).
@@ -73,33 +76,7 @@ class NodalNetwork:
 
         Zero but at the source: what is left is the error of the equations or of the solution.
         """
-        return self._drawn_at(self._circuit.node_voltages_v(), self._circuit.ders_kva())
-
-    def _drawn_at(self, v_v: ComplexArray, ders_kva: ComplexArray) -> ComplexArray:
-        load_u_v, der_u_v = self.load_legs.across_v(v_v), self.der_legs.across_v(v_v)
-        into_loads = np.conj(self._models.drawn_va(self.load_legs, self._load_va(), load_u_v) / load_u_v)
-        into_ders = np.conj(self._der_va(ders_kva) / der_u_v)
-        drawn = self._load_incidence.T @ into_loads + self._der_incidence.T @ into_ders
-        return np.asarray(self._admittance() @ v_v + drawn)
-
-    def corrected_pu(self, jacobian: Jacobian, dp_kw: FloatArray, dq_kvar: FloatArray) -> FloatArray:
-        """Every voltage after a move, with what the linear map leaves over put right, shape (nodes,). [pu]
-
-        One more solve with the same factors (a chord step of Newton's method); its difference from
-        `Jacobian.voltage_pu` tells how far the linear map can be trusted for this move.
-
-        Parameters
-        ----------
-        jacobian
-            This network's at the circuit's present state.
-        dp_kw, dq_kvar
-            Move, shape (ders,). [kW], [kvar]
-        """
-        moved_v = jacobian.node_v + jacobian.moved_v(dp_kw, dq_kvar)
-        ders_kva = self._circuit.ders_kva()
-        left = self._drawn_at(moved_v, ders_kva + dp_kw + 1j * dq_kvar)
-        left -= self._drawn_at(jacobian.node_v, ders_kva)
-        return np.abs(moved_v - jacobian.solved_v(left)) / jacobian.base_v
+        return self._balance().drawn_a(self._circuit.node_voltages_v(), self._circuit.ders_kva())
 
     def at_present(self) -> Jacobian:
         """Jacobian at the circuit's last solved state.
@@ -109,26 +86,34 @@ class NodalNetwork:
         ModelError
             If the last solve failed.
         """
-        v_v = self._circuit.node_voltages_v()
+        v_v, ders_kva = self._circuit.node_voltages_v(), self._circuit.ders_kva()
+        balance = self._balance()
         load_u_v, der_u_v = self.load_legs.across_v(v_v), self.der_legs.across_v(v_v)
-        a, b = self._models.derivative(self.load_legs, self._load_va(), load_u_v)
-        der_b = -np.conj(self._der_va(self._circuit.ders_kva()) / der_u_v**2)
+        a, b = self._models.derivative(self.load_legs, balance.load_va, load_u_v)
+        der_b = -np.conj(balance.der_va(ders_kva) / der_u_v**2)
         shunt_a = _between(self._load_incidence, a)
         shunt_b = _between(self._load_incidence, b) + _between(self._der_incidence, der_b)
         return Jacobian(
             node_v=v_v,
             base_v=self._circuit.node_base_v,
-            factors=_factorised(csr_array(self._admittance() + shunt_a), shunt_b),
+            ders_kva=ders_kva,
+            balance=balance,
+            factors=_factorised(csr_array(balance.admittance_s + shunt_a), shunt_b),
             injection=self._injection(der_u_v),
         )
 
-    def _load_va(self) -> ComplexArray:
-        """What each load leg is asked to draw at rated voltage."""
-        return VA_PER_KVA * self._circuit.loads_kva()[self.load_legs.element] * self.load_legs.share
-
-    def _der_va(self, ders_kva: ComplexArray) -> ComplexArray:
-        """What each DER leg draws, whatever its voltage."""
-        return -VA_PER_KVA * ders_kva[self.der_legs.element] * self.der_legs.share
+    def _balance(self) -> Balance:
+        """Currents as taps, capacitors and demand stand."""
+        legs = self.load_legs
+        return Balance(
+            admittance_s=self._admittance(),
+            models=self._models,
+            load_legs=legs,
+            load_incidence=self._load_incidence,
+            load_va=VA_PER_KVA * self._circuit.loads_kva()[legs.element] * legs.share,
+            der_legs=self.der_legs,
+            der_incidence=self._der_incidence,
+        )
 
     def _admittance(self) -> csr_array:
         moving = [(b.name, b.nodes1 + b.nodes2) for b in self._moving]
@@ -155,13 +140,54 @@ class NodalNetwork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What a circuit draws at any voltages and injections; taps, capacitors and demand held."""
+
+    admittance_s: csr_array
+    """Of everything but loads and DERs, shape (nodes, nodes). [S]"""
+    models: LoadModels
+    load_legs: Legs
+    load_incidence: csr_array
+    """Shape (load legs, nodes)."""
+    load_va: ComplexArray
+    """What each load leg is asked to draw at rated voltage, shape (load legs,). [VA]"""
+    der_legs: Legs
+    der_incidence: csr_array
+    """Shape (DER legs, nodes)."""
+
+    def drawn_a(self, v_v: ComplexArray, ders_kva: ComplexArray) -> ComplexArray:
+        """Current that leaves each node, the source's own aside, shape (nodes,). [A]
+
+        Parameters
+        ----------
+        v_v
+            Voltages, shape (nodes,). [V]
+        ders_kva
+            Injections, shape (ders,). [kVA]
+        """
+        load_u_v, der_u_v = self.load_legs.across_v(v_v), self.der_legs.across_v(v_v)
+        into_loads = np.conj(self.models.drawn_va(self.load_legs, self.load_va, load_u_v) / load_u_v)
+        into_ders = np.conj(self.der_va(ders_kva) / der_u_v)
+        drawn = self.load_incidence.T @ into_loads + self.der_incidence.T @ into_ders
+        return np.asarray(self.admittance_s @ v_v + drawn)
+
+    def der_va(self, ders_kva: ComplexArray) -> ComplexArray:
+        """What each DER leg draws, whatever its voltage, shape (DER legs,). [VA]"""
+        return -VA_PER_KVA * ders_kva[self.der_legs.element] * self.der_legs.share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Jacobian:
-    """First-order behaviour of a circuit around one solved state; DER arrays in the circuit's order."""
+    """Behaviour of a circuit around one solved state; DER arrays in the circuit's order."""
 
     node_v: ComplexArray
     """Voltages of the state, shape (nodes,). [V]"""
     base_v: FloatArray
     """Line-to-neutral base of every node, shape (nodes,). [V]"""
+    ders_kva: ComplexArray
+    """Injections of the state, shape (ders,). [kVA]"""
+    balance: Balance
+    """Whose derivative it is."""
     factors: SuperLU
     """Of the real form, shape (2 nodes, 2 nodes)."""
     injection: csr_array
@@ -187,7 +213,24 @@ class Jacobian:
         direction = np.conj(self.node_v) / np.abs(self.node_v) / self.base_v
         return np.asarray((direction.reshape(-1, *[1] * (moved.ndim - 1)) * moved).real)
 
-    def voltage_pu(self, dp_kw: FloatArray, dq_kvar: FloatArray | None = None) -> FloatArray:
+    def voltage_pu(self, dp_kw: FloatArray, dq_kvar: FloatArray) -> FloatArray:
+        """Every voltage's magnitude after a move, shape (nodes,). [pu]
+
+        The linear map, and what it leaves unbalanced put right by one more solve with the same factors (a
+        chord step of Newton's method). Its difference from `linear_pu` tells how far the linear map, and so
+        every row of it, can be trusted for this move.
+
+        Parameters
+        ----------
+        dp_kw, dq_kvar
+            Move, shape (ders,). [kW], [kvar]
+        """
+        moved_v = self.node_v + self.moved_v(dp_kw, dq_kvar)
+        left = self.balance.drawn_a(moved_v, self.ders_kva + dp_kw + 1j * dq_kvar)
+        left -= self.balance.drawn_a(self.node_v, self.ders_kva)
+        return np.abs(moved_v - self.solved_v(left)) / self.base_v
+
+    def linear_pu(self, dp_kw: FloatArray, dq_kvar: FloatArray | None = None) -> FloatArray:
         """Every voltage's magnitude after a move, shape as `moved_v`'s, linear in its cube. [pu]
 
         All powers of |V| agree to first order. One injection P through Z = R + jX from a fixed voltage makes

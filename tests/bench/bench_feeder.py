@@ -136,10 +136,11 @@ def measure_map(name: str) -> str:
     nodes = np.arange(0, v.size, max(1, v.size // ROWS))[:ROWS]
     rows = statistics.median(cpu_ms(lambda: jacobian.voltage_rows(nodes)) for _ in range(5))
     columns = cpu_ms(lambda: jacobian.columns_v(np.arange(ders)))
+    moved = statistics.median(cpu_ms(lambda: jacobian.voltage_pu(np.ones(ders), nothing)) for _ in range(9))
     return (
         f"{name}, {ders} DERs: tree {once:.1f} ms once, an interval {whole:.2f} ms (kept coefficients "
         f"{sides:.2f}); Jacobian {network_ms:.1f} ms once, an interval {point:.1f} ms, {nodes.size} rows "
-        f"{rows:.1f} ms, all columns {columns:.0f} ms"
+        f"{rows:.1f} ms, all columns {columns:.0f} ms, all voltages after a move {moved:.2f} ms"
     )
 
 
