@@ -65,6 +65,10 @@ sets_option = click.option(
     multiple=True,
     help="Put a value into the study, such as ldas.0.bus='118' or horizon.duration='2 h'. Repeatable.",
 )
+fresh_plan_option = click.option(
+    "--fresh-plan", is_flag=True,
+    help="Commit units anew, also where DIR/.forward keeps the plan of an earlier run of this scenario.",
+)  # fmt: skip
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print exactly one JSON object on standard output."
 )
@@ -147,6 +151,7 @@ def tandem() -> None:
     "--resume", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN_DIR",
     help="Go on with a broken run from its last market-day boundary; STUDY is then not needed.",
 )  # fmt: skip
+@fresh_plan_option
 @click.option("--no-progress", is_flag=True, help="Show nothing while the run goes on.")
 @click.option("--no-report", is_flag=True, help="Do not draw the run's report.html, some 5 MB, at its end.")
 @json_option
@@ -156,13 +161,16 @@ def run(
     transport: Literal["helics", "loopback"],
     out: Path,
     resume: Path | None,
+    fresh_plan: bool,
     no_progress: bool,
     no_report: bool,
     as_json: bool,
 ) -> None:
     r"""Run STUDY to its end and say where the results are.
 
-    The study is checked first, as `tandem check` does; nothing starts while anything is wrong with it.
+    The study is checked first, as `tandem check` does; nothing starts while anything is wrong with it. Then
+    units are committed and first prices forecast, once for all coordination models of a scenario:
+    DIR/.forward keeps the plan for the next run.
     Progress goes to standard error: a live table on a terminal, one line a second elsewhere.
 
     \b
@@ -185,7 +193,9 @@ def run(
         if resume is not None:
             return _run_answer(resume_run(resume, transport=transport, shown=shown, report=report))
         assert study is not None
-        end = start_run(study, sets, transport=transport, results=out, shown=shown, report=report)
+        end = start_run(
+            study, sets, transport=transport, results=out, shown=shown, report=report, fresh_plan=fresh_plan
+        )
         return _run_answer(end)
 
     blank: dict[str, object] = {

@@ -91,6 +91,18 @@ class ClockRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioRecord:
+    """What a run has in common with runs of other coordination models."""
+
+    scenario_hash: str
+    """SHA-256 of the study without the model's own settings, and of the files that it names."""
+    plan_hash: str
+    """SHA-256 of what the forward plan depends on, the program included."""
+    plan_reused: bool
+    """Whether the plan was one that an earlier run had left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:
     """How a run was started."""
 
@@ -122,7 +134,9 @@ class RunManifest:
     """Time grid."""
     machine: Machine
     """Where the run took place."""
-    format_version: Literal[1] = 1
+    scenario: ScenarioRecord
+    """What it has in common with other runs."""
+    format_version: Literal[2] = 2
     """Version of this form."""
 
 
@@ -179,7 +193,9 @@ def new_run_dir(results: Path, study: str, started: datetime, digest: str) -> Pa
             return path
 
 
-def manifest(loaded: LoadedStudy, run_dir: Path, started: datetime, command: Iterable[str]) -> RunManifest:
+def manifest(
+    loaded: LoadedStudy, run_dir: Path, started: datetime, command: Iterable[str], scenario: ScenarioRecord
+) -> RunManifest:
     """How a run of a study in ``run_dir`` is started."""
     study, clock = loaded.study, loaded.study.clock
     return RunManifest(
@@ -202,6 +218,7 @@ def manifest(loaded: LoadedStudy, run_dir: Path, started: datetime, command: Ite
             market_s=clock.market_s,
         ),
         machine=machine(),
+        scenario=scenario,
     )
 
 

@@ -18,9 +18,11 @@ from federates.core.run_folder import RunFolder
 from federates.core.settings import Study
 from federates.core.time import Span
 from runner.check import check
+from runner.forward import Kept, kept_plan, provide_plan
 from runner.manifest import (
     Done,
     RunManifest,
+    ScenarioRecord,
     State,
     Status,
     manifest,
@@ -35,8 +37,9 @@ from runner.plan import make_plan
 from runner.post.hashes import table_hashes
 from runner.progress import Display
 from runner.reporting import draw_report
+from runner.scenario import scenario_hash
+from runner.study import LoadedStudy
 from runner.supervise import OnProgress, Outcome, Progress, resume, supervise
-from runner.tool import call_tool
 
 STATUS_EVERY_S = 2.0
 
@@ -123,8 +126,26 @@ def start_run(
     results: Path,
     shown: Display,
     report: bool = False,
+    fresh_plan: bool = False,
 ) -> RunEnd:
-    """Run a study from its start, in a new folder below ``results``; ``report``: draw it at the end.
+    """Run a study from its start, in a new folder below ``results``.
+
+    Parameters
+    ----------
+    path
+        File of the study.
+    sets
+        Options that change it.
+    transport
+        On what the federation runs.
+    results
+        Folder of results; forward plans are kept there as well.
+    shown
+        Where progress goes.
+    report
+        Whether the report is drawn at the end.
+    fresh_plan
+        Whether the forward plan is made even where one is kept.
 
     Raises
     ------
@@ -137,14 +158,15 @@ def start_run(
     loaded = checked.loaded
     started = datetime.now(UTC)
     run_dir = new_run_dir(results, loaded.study.name, started, loaded.config_hash)
-    run = manifest(loaded, run_dir, started, sys.argv)
+    kept = kept_plan(loaded, results, fresh=fresh_plan)
+    run = manifest(loaded, run_dir, started, sys.argv, _scenario(loaded, kept))
     write_run(run_dir, run)
     write_study(run_dir, loaded)
     bulletin = _Bulletin(run_dir, run, checked.plan.spans, shown)
     bulletin.write("starting")
     with watch.phase("forward"):
         try:
-            call_tool("forward", {"study": loaded.resolved, "run_dir": str(run_dir.resolve())})
+            remark = provide_plan(loaded, run_dir, kept)
         except TandemError as error:
             return _broken_off(run_dir, bulletin, f"the forward plan: {error}", exit_code_of(error))
         except KeyboardInterrupt:
@@ -154,7 +176,8 @@ def start_run(
     def go_on(on_progress: OnProgress) -> Outcome:
         return supervise(study, run_dir, transport=transport, on_progress=on_progress)
 
-    return _carried_out(go_on, run_dir, bulletin, watch, report=report)
+    remarks = (remark,) if remark else ()
+    return _carried_out(go_on, run_dir, bulletin, watch, report=report, remarks=remarks)
 
 
 def resume_run(run_dir: Path, *, transport: TransportName, shown: Display, report: bool = False) -> RunEnd:
@@ -199,16 +222,16 @@ def _carried_out(
     watch: _Stopwatch,
     *,
     report: bool,
+    remarks: tuple[str, ...] = (),
 ) -> RunEnd:
     with watch.phase("run"), bulletin.shown:
         outcome = go_on(bulletin)
     hashes: dict[str, str] = {}
-    remarks: tuple[str, ...] = ()
     warning = ""
     if outcome.status == "done":
         with watch.phase("hash"):
             hashes = table_hashes(run_dir)
-        remarks = _remarks(run_dir)
+        remarks = (*remarks, *_remarks(run_dir))
         bulletin.write("finished")
         ended = datetime.now(UTC).isoformat()
         done = Done(ended=ended, table_hashes=hashes, wall_s=watch.wall_s, remarks=remarks)
@@ -227,6 +250,12 @@ def _carried_out(
         wall_s=watch.wall_s,
         remarks=remarks,
         warning=warning,
+    )
+
+
+def _scenario(loaded: LoadedStudy, kept: Kept) -> ScenarioRecord:
+    return ScenarioRecord(
+        scenario_hash=scenario_hash(loaded), plan_hash=kept.plan_hash, plan_reused=kept.files is not None
     )
 
 

@@ -62,6 +62,10 @@ class LoadedStudy:
         place = node.place if isinstance(node.value, str | int | float) else node.key_place
         return fault_at(place, path, what, remedy)
 
+    def digest(self, settings: Plain) -> str:
+        """SHA-256 of settings as canonical JSON, each file that the study names by its content."""
+        return _digest(settings, self.inputs)
+
     def as_yaml(self) -> str:
         """The resolved study as a study file."""
         return yaml.dump(self.resolved, Dumper=Yaml12Dumper, sort_keys=False, allow_unicode=True, width=100)
@@ -89,7 +93,7 @@ def load_study(path: Path, sets: Sequence[str] = ()) -> LoadedStudy:
         file=path,
         files=read.files,
         resolved=resolved,
-        config_hash=_config_hash(resolved, inputs),
+        config_hash=_digest(resolved, inputs),
         inputs=inputs,
         tree=tree,
     )
@@ -169,9 +173,9 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _config_hash(resolved: dict[str, Plain], inputs: tuple[InputFile, ...]) -> str:
+def _digest(settings: Plain, inputs: tuple[InputFile, ...]) -> str:
     by_path = {str(item.path): f"sha256:{item.sha256}" for item in inputs}
-    text = json.dumps(_by_content(resolved, by_path), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_by_content(settings, by_path), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

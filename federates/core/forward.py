@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class ForwardPlan:
         write_whole(path, buffer.getvalue())
 
     @classmethod
-    def read(cls, path: Path) -> ForwardPlan:
+    def read(cls, path: Path | BinaryIO) -> ForwardPlan:
         """Plan of a file.
 
         Raises
@@ -57,7 +58,7 @@ class ForwardPlan:
         MissingInputError
             If there is no such file.
         """
-        if not path.is_file():
+        if isinstance(path, Path) and not path.is_file():
             raise MissingInputError(f"{path}: no forward plan; a run prepares it before its federates start")
         with np.load(path, allow_pickle=False) as arrays:
             return cls(**{name: arrays[name] for name in cls.__slots__})

@@ -17,6 +17,7 @@ study's hash. This page is written from the program's own tables: `python -m run
 |---|---|---|
 | `study.yaml` | the resolved study: run it again and the table hashes are equal | at the start |
 | `run.json` | versions, hashes of settings and inputs, seeds, multiplicity, machine, command | at the start |
+| `forward.npz`, `commitment.csv` | commitment and first price forecast, alike for all models | at the start |
 | `status.json` | how the run stands; replaced as it goes on | while it runs |
 | `tables/<table>/<federate>.<span>.<part>.parquet` | the tables below | while it runs |
 | `logs/<host>.log`, `errors/<host>.json` | logs of the processes, and what ended one | while it runs |
@@ -28,6 +29,10 @@ A part is complete from the moment it can be seen: it is written under a hidden 
 and renamed. So a run can be read while it goes on and after it was killed. A span is the part of the study
 that one federation covers, such as a market day; the parts of a span that is over may be merged into
 `all.<span>.00000.parquet`.
+
+`results/.forward/<plan hash>.zip` keeps the forward plan of each scenario for the next run of it, under any
+coordination model; `scenario` in `run.json` has the plan's hash and says whether it was reused. A plan that
+cannot be read is made anew; `tandem run --fresh-plan` does so in any case, and the folder may be deleted.
 
 ## Reading
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from federates.core.tables import Table
 from federates.recording.parquet import ParquetRecorder
-from runner.manifest import ClockRecord, RunManifest, machine, write_run
+from runner.manifest import ClockRecord, RunManifest, ScenarioRecord, machine, write_run
 
 Columns = dict[str, list[float]]
 
@@ -33,6 +33,7 @@ def run_folder(
             multiplicity=multiplicity or {"a": 10, "b": 1},
             clock=ClockRecord(start="2020-07-15T00:00:00", duration_s=3_600, step_s=60, market_s=300),
             machine=machine(),
+            scenario=ScenarioRecord(scenario_hash="1" * 64, plan_hash="2" * 64, plan_reused=False),
         ),
     )
     return folder

@@ -14,6 +14,7 @@ from federates.core.errors import MissingInputError
 from runner.manifest import (
     Checkout,
     Done,
+    ScenarioRecord,
     Status,
     checkout,
     manifest,
@@ -32,6 +33,7 @@ from runner.study import LoadedStudy, load_study
 from tests.unit.runner_post.run_folders import run_folder
 
 STARTED = datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC)
+SCENARIO = ScenarioRecord(scenario_hash="1" * 64, plan_hash="2" * 64, plan_reused=True)
 STUDY = """
 schema_version: 1
 name: small
@@ -65,7 +67,7 @@ def test_a_resolved_study_is_the_same_study_again(tmp_path: Path, loaded: Loaded
 
 
 def test_a_manifest_names_seeds_inputs_multiplicity_and_clock(tmp_path: Path, loaded: LoadedStudy) -> None:
-    run = manifest(loaded, tmp_path / "run", STARTED, ["tandem", "run", "study.yaml"])
+    run = manifest(loaded, tmp_path / "run", STARTED, ["tandem", "run", "study.yaml"], SCENARIO)
     assert run.multiplicity == {"lda1": 12}
     assert (run.seed, run.seed_ids) == (7, {"lda1/f1": 3})
     assert list(run.inputs) == [(tmp_path / "feeder").as_posix()]
@@ -74,7 +76,7 @@ def test_a_manifest_names_seeds_inputs_multiplicity_and_clock(tmp_path: Path, lo
 
 
 def test_what_is_written_comes_back(tmp_path: Path, loaded: LoadedStudy) -> None:
-    run = manifest(loaded, tmp_path, STARTED, ["tandem"])
+    run = manifest(loaded, tmp_path, STARTED, ["tandem"], SCENARIO)
     run = replace(run, checkout=Checkout(commit="0" * 40, dirty=True))
     write_run(tmp_path, run)
     assert read_run(tmp_path) == run
@@ -96,7 +98,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, read: object, hint: str) -> 
 
 def test_a_manifest_of_another_form_is_refused(tmp_path: Path) -> None:
     path = run_folder(tmp_path) / "run.json"
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2'))
+    path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 1'))
     with pytest.raises(MissingInputError, match="format_version"):
         read_run(tmp_path)
 

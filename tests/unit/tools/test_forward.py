@@ -13,6 +13,7 @@ from federates.core.forward import FILE, ForwardPlan
 from federates.scenario.lda import LdaScenario
 from federates.tools.forward import forward_plan, run, uncoordinated_net_mw
 from tests.build import TINY, study
+from tests.unit.runner.test_scenario import CHANGES
 
 UNITS = ("Alta", "Park City", "Solitude", "Sundance", "Brighton")
 
@@ -37,6 +38,16 @@ def test_the_plan_is_the_same_for_every_model() -> None:
     for plan in plans[1:]:
         for name in ForwardPlan.__slots__:
             assert np.array_equal(getattr(plan, name), getattr(plans[0], name))
+
+
+def test_the_plan_reads_nothing_that_it_is_said_not_to_read() -> None:
+    base = "market.commitment={kind: solve}"
+    plan, other = (
+        forward_plan(study(TINY, base)),
+        forward_plan(study(TINY, base, *(f"{key}={value}" for key, value in CHANGES.items()))),
+    )
+    for name in ForwardPlan.__slots__:
+        assert np.array_equal(getattr(other, name), getattr(plan, name))
 
 
 def test_a_plan_comes_back_from_its_file(tmp_path: Path) -> None:
