@@ -17,6 +17,9 @@ from federates.distribution.layout import LoadRatings
 
 V_PER_KV = 1e3
 PAIR = 2
+OPPOSITE = -0.9
+"""Real part of the ratio of two legs' voltages below which they are those of a centre tap; that of two phases
+is -0.5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,20 @@ class Legs:
     def across_v(self, node_v: ComplexArray) -> ComplexArray:
         """Voltage across each leg, from the voltages of all nodes to ground. [V]"""
         return np.asarray(node_v[self.node_from] - np.where(self.node_to >= 0, node_v[self.node_to], 0.0))
+
+    def nominal_v(self, base_v: FloatArray, node_v: ComplexArray) -> FloatArray:
+        """Nominal voltage of each leg: to ground, between phases, or between the legs of a centre tap. [V]
+
+        Parameters
+        ----------
+        base_v
+            Line-to-neutral base of every node, shape (nodes,). [V]
+        node_v
+            Voltages by which a centre tap is told from two phases, shape (nodes,). [V]
+        """
+        ratio = (node_v[self.node_from] / node_v[self.node_to]).real
+        between = np.where(ratio < OPPOSITE, 2.0, math.sqrt(3.0))
+        return np.asarray(base_v[self.node_from] * np.where(self.node_to >= 0, between, 1.0))
 
 
 def load_legs(nodes: Sequence[Sequence[int]], ratings: LoadRatings) -> Legs:

@@ -23,8 +23,6 @@ TOLERANCE_SHARE = 1e-5
 ROUNDS = 40
 PROBE_PU = 1e-5
 """Step of voltage by which a curve's slope is taken. [pu]"""
-OPPOSITE = -0.9
-"""Below this real part of the ratio of two node voltages, the nodes are legs of a centre tap."""
 
 Curve = Callable[[FloatArray], FloatArray]
 """From terminal voltages [pu] to reactive injections [kvar], both of shape (ders,)."""
@@ -54,7 +52,7 @@ class LocalControl:
     def __init__(self, circuit: Circuit) -> None:
         self._circuit = circuit
         self._legs = der_legs(circuit.der_nodes)
-        self._nominal_v = self._nominal()
+        self._nominal_v = self._legs.nominal_v(circuit.node_base_v, circuit.node_voltages_v())
         self._slope: FloatArray | None = None
 
     def terminal_v_pu(self) -> FloatArray:
@@ -117,11 +115,3 @@ class LocalControl:
         back = legs.node_to >= 0
         np.add.at(weights, (legs.node_to[back], legs.element[back]), -direction[back])
         return jacobian.rows(weights)[1]
-
-    def _nominal(self) -> FloatArray:
-        """Nominal voltage of each leg: to ground, between phases, or between the legs of a centre tap. [V]"""
-        legs, v_v = self._legs, self._circuit.node_voltages_v()
-        base_v = self._circuit.node_base_v[legs.node_from]
-        ratio = (v_v[legs.node_from] / v_v[legs.node_to]).real
-        between = np.where(ratio < OPPOSITE, 2.0, np.sqrt(3.0))
-        return np.asarray(base_v * np.where(legs.node_to >= 0, between, 1.0))

@@ -14,7 +14,15 @@ from pathlib import Path
 
 from federates.core.errors import ConfigError
 from federates.distribution.circuit import COLLAPSE_PU, Circuit, CircuitLayout, Terminal
-from federates.distribution.master_faults import at_source, undrivable, unfed, unsupported, untapped
+from federates.distribution.legs import OPPOSITE
+from federates.distribution.master_faults import (
+    at_source,
+    misrated,
+    undrivable,
+    unfed,
+    unsupported,
+    untapped,
+)
 from federates.distribution.model import Feeder, Line, Load
 from federates.distribution.nodes import PHASES, bus_of, fed_from, phase_of
 from federates.distribution.screen import Statement, screen
@@ -23,8 +31,6 @@ from federates.distribution.topology import BusLevel, connection_kv
 TOLERANCE_PU = 1e-8
 LEGS = (1, 2)
 """Numbers of the legs of a centre tap."""
-OPPOSITE = -0.9
-"""Real part of the ratio of two legs' voltages; that of two phases is -0.5."""
 BASE_SHARE = 0.05
 """How far a source may be from its bus's voltage base."""
 SOURCE_X_PU = 1e-6
@@ -92,8 +98,8 @@ def read_published(path: Path) -> PublishedCircuit:
     Raises
     ------
     ConfigError
-        If there is no such file, a line is refused by the screening or the engine, or an element's phases are
-        not fed.
+        If there is no such file, a line is refused by the screening or the engine, an element's phases are
+        not fed, or a load's rated voltage is not that of its connection.
     DivergedError
         If the power flow does not converge.
     """
@@ -115,6 +121,9 @@ def read_published(path: Path) -> PublishedCircuit:
     if not math.isclose(base_kv, source.base_kv, rel_tol=BASE_SHARE):
         what = f"the source's bus has the base {base_kv:.4g} kV, the source {source.base_kv:.4g} kV"
         raise ConfigError(f"{path}: {what}; name every level in set voltagebases=[...]")
+    faults = list(misrated(statements, circuit))
+    if faults:
+        raise ConfigError("\n".join(faults))
     return PublishedCircuit(statements=statements, circuit=_circuit(path, statements, heads), heads=heads)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from federates.distribution.circuit import Circuit
+from federates.distribution.legs import V_PER_KV, load_legs
 from federates.distribution.nodes import PHASES, bus_of, fed_from, phase_of
 from federates.distribution.screen import Statement
 
@@ -18,6 +22,8 @@ _RELAY_REFUSES = {
     *("bus", "reversible", "revvreg", "revband", "revr", "revx", "inversetime", "vlimit", "revthreshold"),
     *("revdelay", "revneutral", "remoteptratio", "rev_z", "cogen", "ldc_z"),
 }
+RATED_SHARE = (0.8, 1.25)
+"""Rated over nominal voltage of a load; one given line-to-line for line-to-neutral is at 1.73 or 0.58."""
 _TAP_RANGE = {"maxtap": 1.1, "mintap": 0.9, "numtaps": 32.0}
 
 
@@ -88,6 +94,33 @@ def unfed(circuit: Circuit, statements: Sequence[Statement], bus: str) -> Iterat
                 f"{place}: {element}: phase {phase_of(circuit, lost[0])} of bus {where!r} is not fed "
                 f"(phases fed there: {phases})"
             )
+
+
+def misrated(statements: Sequence[Statement], circuit: Circuit) -> Iterator[str]:
+    """Loads whose rated voltage is not that of their connection.
+
+    The engine takes them, and turns them into impedances: a load rated too high ends as a voltage collapse,
+    one rated too low draws several times its power.
+    """
+    places = {s.element: s.place for s in reversed(statements) if s.verb == "new"}
+    ratings = circuit.load_ratings()
+    legs = load_legs(circuit.load_nodes, ratings)
+    share = legs.rated_v / legs.nominal_v(circuit.node_base_v, circuit.node_voltages_v())
+    ends = np.stack([legs.node_from, legs.node_to])
+    numbers = np.array([[phase_of(circuit, n) if n >= 0 else 0 for n in end] for end in ends.tolist()])
+    wrong = ((share < RATED_SHARE[0]) | (share > RATED_SHARE[1])) & (numbers <= max(PHASES)).all(axis=0)
+    for load in np.unique(legs.element[wrong]).tolist():
+        first = int(np.argmax(legs.element == load))
+        node, kv = int(legs.node_from[first]), float(ratings.kv[load])
+        base_kv = float(circuit.node_base_v[node]) / V_PER_KV
+        name, phases = circuit.layout.loads[load], int(ratings.phases_count[load])
+        connection = "delta" if ratings.is_delta[load] else "wye"
+        yield (
+            f"{places[f'load.{name}']}: load.{name}: kv={kv:g} does not fit its connection ({connection}, "
+            f"phases={phases}, {len(circuit.load_nodes[load])} conductors): the base of bus "
+            f"{bus_of(circuit, node)!r} is {base_kv:.4g} kV to ground, {math.sqrt(3) * base_kv:.4g} between "
+            f"phases; write kv={kv / share[first]:.4g}, or the conn or phases meant, or its voltagebases"
+        )
 
 
 def _differs(text: str | None, usual: float) -> bool:

@@ -268,7 +268,7 @@ def test_what_a_circuit_cannot_have_is_refused_with_its_line(
         ("set volt", "set loadmult=1.2\nset volt", 19, "load_scale"),
         ("vreg=122", "vreg=122 reversible=yes", 5, "reversible is not played"),
         ("numtaps=32", "numtaps=16", 3, "numtaps of a regulator must be 32"),
-        ("load.town bus1=a", "load.town bus1=hv", 16, "source's bus"),
+        ("load.town bus1=a phases=3 kv=12.47", "load.town bus1=hv phases=3 kv=69", 16, "source's bus"),
         ("load.farm bus1=e.2", "load.farm bus1=e.2.4", 18, "phases are 1, 2, 3"),
     ],
 )
@@ -314,3 +314,34 @@ def test_a_master_file_shares_its_area_with_nobody(tmp_path: Path) -> None:
     (instance,) = lda(tmp_path).feeders
     with pytest.raises(ConfigError, match="only feeder"):
         build_circuit(LdaModel(name="lda", bus_kv=69.0, feeders=(instance, instance)))
+
+
+MISRATED = {
+    ("load.farm bus1=e.2 phases=1 kv=7.2", "load.farm bus1=e.2 phases=1 kv=12.47"): (
+        r"own\.dss:18: load\.farm: kv=12\.47 does not fit its connection \(wye, phases=1, 1 conductors\): "
+        r"the base of bus 'e' is 7\.2 kV to ground, 12\.47 between phases; write kv=7\.2, or the conn"
+    ),
+    (
+        "load.mill bus1=d.1.3 phases=1 conn=delta kv=12.47",
+        "load.mill bus1=d.1.3 phases=1 conn=delta kv=7.2",
+    ): (r"own\.dss:17: load\.mill: kv=7\.2 .*\(delta, phases=1, 2 conductors\).* write kv=12\.47, or the"),
+    ("load.town bus1=a phases=3 kv=12.47", "load.town bus1=a phases=3 kv=7.2"): (
+        r"own\.dss:16: load\.town: kv=7\.2 .*\(wye, phases=3, 3 conductors\).* write kv=12\.47, or the"
+    ),
+}
+
+
+@pytest.mark.parametrize("change", MISRATED)
+def test_a_load_rated_for_another_connection_is_named_before_it_collapses(
+    tmp_path: Path, change: tuple[str, str]
+) -> None:
+    """A load to ground rated between phases would sit at 0.58 pu; the others would draw up to 2.7 times."""
+    with pytest.raises(ConfigError, match=MISRATED[change]):
+        read_published(master(tmp_path, change))
+
+
+def test_every_misrated_load_is_named_at_once(tmp_path: Path) -> None:
+    changes = (("phases=1 kv=7.2 kw=330", "phases=1 kv=24.9 kw=330"), ("kv=12.47 kw=250", "kv=4.16 kw=250"))
+    with pytest.raises(ConfigError) as raised:
+        read_published(master(tmp_path, *changes))
+    assert [line.split(": ")[1] for line in str(raised.value).splitlines()] == ["load.mill", "load.farm"]
