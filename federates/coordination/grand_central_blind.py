@@ -13,6 +13,7 @@ GRAND_CENTRAL_BLIND = CoordinationModel(
         Link("aggregator", "day_ahead_offers", "iso", "day_ahead_der_offers"),
         Link("iso", "der_awards", "aggregator", "awards"),
         Link("iso", "day_ahead_der_awards", "aggregator", "day_ahead_awards"),
+        Link("iso", "advice", "aggregator", "advised"),
         Link("feeder", "der_meters", "iso", "der_meters"),
     ),
     offers_to=Tier.ISO,

@@ -13,6 +13,7 @@ LAYERED_TOTAL_DSO = CoordinationModel(
         Link("aggregator", "day_ahead_offers", "dso", "day_ahead_offers"),
         Link("dso", "der_awards", "aggregator", "awards"),
         Link("dso", "prices", "aggregator", "prices"),
+        Link("dso", "advice", "aggregator", "advised"),
     ),
     offers_to=Tier.DSO,
     dso_role="total",

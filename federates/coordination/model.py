@@ -44,12 +44,16 @@ class CoordinationModel:
         """Physical and coordination links."""
         return PHYSICAL_LINKS + self.links
 
+    def feeds(self, kind: str, port: str) -> bool:
+        """Whether something is wired to a port of a kind."""
+        return any((link.to_kind, link.into) == (kind, port) for link in self.all_links)
+
 
 DSO_INTERFACE = (
     Link("dso", "bids", "iso", "bids"),
     Link("dso", "day_ahead_bids", "iso", "day_ahead_bids"),
     Link("iso", "awards", "dso", "awards"),
     Link("iso", "day_ahead_awards", "dso", "day_ahead_awards"),
-    Link("iso", "advisory_awards", "dso", "advisory_awards"),
+    Link("iso", "advice", "dso", "advised"),
 )
 """The T-D interface: one bid up, one award down."""

@@ -140,6 +140,18 @@ class InterfaceAward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceAdvice:
+    """ISO to whoever bids there, and DSO to its aggregators: prices to expect in the next day-ahead round."""
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    price_usd_per_mwh: FloatArray
+    """At the LDA's bus: mean of the first forecast and of the rounds so far, shape (intervals,). [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DerOffers:
     """Aggregator to DSO (M5) or ISO (M1): what each of its DERs would do at which price.
 

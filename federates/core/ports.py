@@ -18,6 +18,7 @@ from federates.core.messages import (
     InterfaceAward,
     InterfaceBid,
     IntervalMeters,
+    PriceAdvice,
     SetPoints,
     Telemetry,
     UnitDispatch,
@@ -50,7 +51,7 @@ class IsoPorts(Ports):
     dispatch: Out[UnitDispatch] = Out("dispatch", UnitDispatch)
     awards: Out[InterfaceAward] = Out("awards", InterfaceAward)
     day_ahead_awards: Out[InterfaceAward] = Out("day_ahead_awards", InterfaceAward)
-    advisory_awards: Out[InterfaceAward] = Out("advisory_awards", InterfaceAward)
+    advice: Out[PriceAdvice] = Out("advice", PriceAdvice)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     day_ahead_der_awards: Out[DerAwards] = Out("day_ahead_der_awards", DerAwards)
 
@@ -87,11 +88,12 @@ class DsoPorts(Ports):
     day_ahead_offers: In[DerOffers] = In("day_ahead_offers", DerOffers, required=False)
     awards: In[InterfaceAward] = In("awards", InterfaceAward)
     day_ahead_awards: In[InterfaceAward] = In("day_ahead_awards", InterfaceAward)
-    advisory_awards: In[InterfaceAward] = In("advisory_awards", InterfaceAward, required=False)
+    advised: In[PriceAdvice] = In("advised", PriceAdvice, required=False)
     bids: Out[InterfaceBid] = Out("bids", InterfaceBid)
     day_ahead_bids: Out[InterfaceBid] = Out("day_ahead_bids", InterfaceBid)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     prices: Out[InterfaceAward] = Out("prices", InterfaceAward)
+    advice: Out[PriceAdvice] = Out("advice", PriceAdvice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class AggregatorPorts(Ports):
     awards: In[DerAwards] = In("awards", DerAwards, required=False)
     day_ahead_awards: In[DerAwards] = In("day_ahead_awards", DerAwards, required=False)
     prices: In[InterfaceAward] = In("prices", InterfaceAward, required=False)
+    advised: In[PriceAdvice] = In("advised", PriceAdvice, required=False)
     offers: Out[DerOffers] = Out("offers", DerOffers)
     day_ahead_offers: Out[DerOffers] = Out("day_ahead_offers", DerOffers)
     set_points: Out[SetPoints] = Out("set_points", SetPoints)

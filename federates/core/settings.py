@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from federates.core.der_settings import DER_KINDS, DerMix
 from federates.core.form import MisfitError, Name, Settings
-from federates.core.time import DAY_AHEAD_CLOSES_S, DAY_S, Clock
+from federates.core.time import DAY_AHEAD_CLOSES_S, DAY_S, LEAD_IN_PHYSICS_S, LEAD_IN_S, Clock
 from federates.core.units import Factor, KilovoltAmperes, PositiveShare, Seconds, SecondsFromZero, Share
 
 GATE_LEAD_MAX_S = 540
@@ -381,8 +381,9 @@ class MarketSettings(Settings):
     reserves: ReserveSettings = CaseReserves(kind="case")
     """What reserves are bought, day-ahead and in real time."""
     day_ahead_rounds: Annotated[int, Field(ge=1, le=30)] = 1
-    """Rounds of the day-ahead market: all but the last give advisory awards and prices, on which a DSO may
-    bid anew; the last is final. Three rounds fit a minute from 10:00 on."""
+    """Rounds of the day-ahead market, one in each physical step from 10:00 on. Each but the last gives the
+    mean of its and all earlier prices as advice, on which stored energy is valued and bid anew; the award is
+    that of the round whose prices came nearest to those expected of it."""
     hour_ahead: bool = False
     """Whether fast units are committed anew before every hour; else real time starts them as it needs
     them."""
@@ -561,6 +562,10 @@ class Study(Settings):
                     yield MisfitError(
                         f"{what}; an LDA is one LMP node: put its feeders into one", "ldas", i, "bus"
                     )
+        fit = (LEAD_IN_S - LEAD_IN_PHYSICS_S) // self.horizon.step_s
+        if self.market.day_ahead_rounds > fit:
+            what = f"{self.market.day_ahead_rounds} day-ahead rounds, one a step of {self.horizon.step_s} s"
+            yield MisfitError(f"{what}: at most {fit} fit the lead-in", "market", "day_ahead_rounds")
         known = federate_names(self)
         for i, event in enumerate(self.events):
             if event.at_s >= self.horizon.duration_s:

@@ -11,9 +11,16 @@ from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.curve import NetCurve, curves_of
 from federates.core.errors import MissingInputError
-from federates.core.messages import DerAwards, DerOffers, InterfaceAward, InterfaceBid, UnitDispatch
+from federates.core.messages import (
+    DerAwards,
+    DerOffers,
+    InterfaceAward,
+    InterfaceBid,
+    PriceAdvice,
+    UnitDispatch,
+)
 from federates.core.ports import IsoPorts
-from federates.core.protocol import Grant, In, Offset, Out, Outbox, Phase, State
+from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.tables import EVENT
 from federates.core.time import Cadence, SimTime
 from federates.iso.day_ahead import DayAhead
@@ -34,6 +41,7 @@ from federates.iso.market import (
 from federates.iso.participants import Reserves, der_injections_mw, dispatched
 from federates.iso.records import MarketRecords
 from federates.iso.reserves import PRODUCTS
+from federates.iso.rounds import Round, Rounds
 from federates.iso.sced import Clearing
 from federates.iso.schedule import Schedule, Schedules
 from federates.iso.settling import Settlement
@@ -42,7 +50,7 @@ from federates.scenario.staleness import held_by_link_loss
 from federates.scenario.system import SystemScenario
 
 SETTLE_OFFSET_S = 48
-DAY_AHEAD_OFFSET_S, LAST_ROUND_OFFSET_S = 55, 59
+DAY_AHEAD_OFFSET_S = 55
 HOUR_S = 3_600
 M = TypeVar("M", InterfaceBid, DerOffers)
 SCHEMA = 2.0
@@ -61,6 +69,8 @@ class Iso:
         self._ldas = tuple(lda.name for lda in context.study.ldas)
         self._dsos = tuple(f"dso_{lda}" for lda in self._ldas)
         self._aggregators = context.receivers("der_awards")
+        places = {lda: place for place, lda in enumerate(self._ldas)}
+        self._advised = tuple((name, places[context.lda_of(name)]) for name in context.receivers("advice"))
         bus_of = dict(zip(self._ldas, self._scenario.lda_bus.tolist(), strict=True))
         self._aggregator_bus = [bus_of[context.lda_of(name)] for name in self._aggregators]
         self._records = MarketRecords(context.recorder, self._scenario.case, tuple(bus_of.items()))
@@ -76,7 +86,7 @@ class Iso:
         self._intervals = context.study.market.look_ahead
         self._with_reserves = context.study.market.reserves.kind != "none"
         self._day: int | None = None
-        self._round = 0
+        self._rounds: Rounds | None = None
         self._real_time: RealTimeMarket | None = None
         self._hour_ahead: HourAheadMarket | None = None
 
@@ -86,7 +96,7 @@ class Iso:
         return {
             0: Phase(Cadence.MARKET, self.real_time),
             SETTLE_OFFSET_S: Phase(Cadence.SETTLE, self.settle),
-            DAY_AHEAD_OFFSET_S: Phase(Cadence.DAY_AHEAD, self.day_ahead, LAST_ROUND_OFFSET_S),
+            DAY_AHEAD_OFFSET_S: Phase(Cadence.DAY_AHEAD, self.day_ahead, DAY_AHEAD_OFFSET_S),
         }
 
     def start(self) -> Outbox:
@@ -96,7 +106,8 @@ class Iso:
     def day_ahead(self, grant: Grant) -> Outbox:
         """Clear the coming market day with the bids that are in, round by round; wait for those that are not.
 
-        Every round but the last gives advice only; whoever does not bid anew is taken at its last bid.
+        Every round but the last gives advice only; whoever does not bid anew is taken at its last bid. The
+        awards are those of the best round.
         """
         day = self._clock.day_ahead_day(grant.now)
         assert day is not None
@@ -128,12 +139,13 @@ class Iso:
             self._unit_state(day),
             self._forward.committed[day],
         )
-        self._round += 1
-        if self._round < self._study.market.day_ahead_rounds:
-            outbox = Outbox(again=True)
-            self._send_interface(outbox, self.ports.advisory_awards, midnight, cleared)
-            return outbox
-        self._round = 0
+        rounds = self._rounds_of(day)
+        at_ldas = cleared.prices.lmp_usd_per_mwh[:, self._scenario.lda_bus]
+        rounds.add(Round(cleared=cleared, book=book, books=books, price_usd_per_mwh=at_ldas))
+        if not rounds.are_over:
+            return self._advice(midnight, rounds.expected_usd_per_mwh)
+        self._rounds = None
+        cleared, book, books = rounds.best.cleared, rounds.best.book, rounds.best.books
         before = self._unit_state(day)
         schedule = Schedule(
             committed=cleared.commitment.astype(np.float64),
@@ -174,6 +186,22 @@ class Iso:
         self._send_day_ahead(outbox, midnight, cleared, book)
         if day == 0:
             outbox.put(self.ports.dispatch, self._first_dispatch(cleared, available))
+        return outbox
+
+    def _rounds_of(self, day: int) -> Rounds:
+        """The rounds of the market day that is being cleared."""
+        if self._rounds is None:
+            forecast = self._forward.lmp_usd_per_mwh[day][:, self._scenario.lda_bus]
+            self._rounds = Rounds(self._study.market.day_ahead_rounds, forecast)
+        return self._rounds
+
+    def _advice(self, midnight: SimTime, expected_usd_per_mwh: FloatArray) -> Outbox:
+        """What to expect in the next round, told to all who bid here."""
+        outbox = Outbox(again=True)
+        for name, place in self._advised:
+            price = expected_usd_per_mwh[:, place]
+            advice = PriceAdvice(interval_s=midnight, length_s=HOUR_S, price_usd_per_mwh=price)
+            outbox.put(self.ports.advice, advice, to=name)
         return outbox
 
     def real_time(self, grant: Grant) -> Outbox:
@@ -364,7 +392,7 @@ class Iso:
         for hour in range(24):
             at_ldas = lmp[hour, self._scenario.lda_bus]
             self._records.day_ahead_awards(midnight + HOUR_S * hour, cleared.curve_mw[hour], at_ldas)
-        self._send_interface(outbox, self.ports.day_ahead_awards, midnight, cleared)
+        self._send_interface(outbox, midnight, cleared)
         first = 0
         for name, offer, bus in zip(self._aggregators, offers, self._aggregator_bus, strict=True):
             blocks = int((offer.interval == 0).sum())
@@ -375,9 +403,7 @@ class Iso:
             )
             first += blocks
 
-    def _send_interface(
-        self, outbox: Outbox, port: Out[InterfaceAward], midnight: SimTime, cleared: DayAhead
-    ) -> None:
+    def _send_interface(self, outbox: Outbox, midnight: SimTime, cleared: DayAhead) -> None:
         """Each DSO's interchange and the price at its bus, hour by hour."""
         lmp = cleared.prices.lmp_usd_per_mwh
         for place, dso in enumerate(self._dsos):
@@ -387,7 +413,7 @@ class Iso:
                 award_mw=cleared.curve_mw[:, place],
                 lmp_usd_per_mwh=lmp[:, self._scenario.lda_bus[place]],
             )
-            outbox.put(port, award, to=dso)
+            outbox.put(self.ports.day_ahead_awards, award, to=dso)
 
     def _send_awards(self, outbox: Outbox, now: SimTime, cleared: Clearing, offers: list[DerOffers]) -> None:
         lmp = cleared.prices.lmp_usd_per_mwh

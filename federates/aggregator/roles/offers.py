@@ -9,6 +9,7 @@ import numpy as np
 from federates.aggregator.portfolio import Outlook, Portfolio
 from federates.coordination.catalog import MODELS
 from federates.coordination.model import Tier
+from federates.core.advice import advised_usd_per_mwh
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.context import Context
 from federates.core.errors import MissingInputError
@@ -40,11 +41,14 @@ class Offers:
         self._forward = context.forward()
         self._to_iso = MODELS[context.study.coordination].offers_to is Tier.ISO
         self._factor = float(context.lda.multiplicity) if self._to_iso else 1.0
+        advised = MODELS[context.study.coordination].feeds("aggregator", "advised")
+        self._rounds_count = context.study.market.day_ahead_rounds if advised else 1
+        self._rounds_offered = 0
         self._lmp: dict[int, FloatArray] = {}
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
-        """Offers before each gate and once a day; set-points whenever an award has come."""
+        """Offers before each gate and in each day-ahead round; set-points whenever an award has come."""
         return {
             2: Phase(Cadence.STEP, self.act),
             52: Phase(Cadence.GATE, self.offer),
@@ -56,7 +60,7 @@ class Offers:
         day = self._clock.day_ahead_day(grant.now)
         assert day is not None
         midnight, issue = self._clock.midnight(day), self._clock.day_ahead_issue(day)
-        path = _path(self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place], np.ones(HOURS))
+        path = _path(self._advised(grant, day), np.ones(HOURS))
         slopes = self._slopes(path, midnight, issue)
         state = self._expected_state(grant, day)
         directed = self._scenario.directed(grant.now)[self._mine]
@@ -69,9 +73,17 @@ class Offers:
             outlooks.append(outlook)
             state = self._portfolio.follow(outlook, float(path.price_usd_per_mwh[hour]))
         offers = self._portfolio.offers(outlooks, interval_s=midnight, length_s=HOUR_S, factor=self._factor)
-        outbox = Outbox()
+        self._rounds_offered = (self._rounds_offered + 1) % self._rounds_count
+        outbox = Outbox(again=self._rounds_offered > 0)
         outbox.put(self.ports.day_ahead_offers, offers)
         return outbox
+
+    def _advised(self, grant: Grant, day: int) -> FloatArray:
+        """Prices expected at the bus, hour by hour: the first forecast, then what is advised. [$/MWh]"""
+        if self._rounds_offered == 0:
+            first: FloatArray = self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place]
+            return first
+        return advised_usd_per_mwh(grant, self.ports.advised, self._clock.midnight(day), self.name)
 
     def _expected_state(self, grant: Grant, day: int) -> FleetState:
         """State expected of the DERs when a market day begins.

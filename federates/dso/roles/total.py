@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from federates.core import tables
+from federates.core.advice import advised_usd_per_mwh
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.errors import MissingInputError
@@ -51,22 +52,22 @@ class TotalDsoRole:
         self._change_kw = 0.0
         self._unmet_kw = 0.0
         self._day_ahead_lmp: dict[int, FloatArray] = {}
-        self._advice: list[FloatArray] = []
+        self._rounds_bid = 0
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
-        """Set-points every physical step, a bid before each gate, and one per day."""
-        return {
+        """Set-points every physical step, a bid before each gate, and one per day and round."""
+        phases = {
             1: Phase(Cadence.STEP, self.act),
             53: Phase(Cadence.GATE, self.bid),
-            54: Phase(Cadence.DAY_AHEAD, self.day_ahead_bid, 58),
+            54: Phase(Cadence.DAY_AHEAD, self.day_ahead_bid, 54),
         }
+        if self._study.market.day_ahead_rounds > 1:
+            phases[56] = Phase(Cadence.DAY_AHEAD, self.pass_advice_on, 56)
+        return phases
 
     def day_ahead_bid(self, grant: Grant) -> Outbox:
-        """Curves of 24 hours, each around the dispatch that its expected price would bring.
-
-        The expected price is the mean of the first forecast and of what the rounds so far have advised.
-        """
+        """Curves of 24 hours, each around the dispatch that its expected price would bring."""
         day = self._clock.day_ahead_day(grant.now)
         assert day is not None
         dso = TotalDso(self._scenario)
@@ -92,26 +93,26 @@ class TotalDsoRole:
                 price_usd_per_mwh=price,
             )
             curves.append(dso.bid(inputs, keep_coefficients=False).curve.net_curve)
-        last = len(self._advice) == self._study.market.day_ahead_rounds
-        self._advice = [] if last else self._advice
+        self._rounds_bid = (self._rounds_bid + 1) % self._study.market.day_ahead_rounds
+        last = self._rounds_bid == 0
         outbox = Outbox(again=not last)
         bid = interface_bid(curves, midnight, HOUR_S, self._multiplicity)
         outbox.put(self.ports.day_ahead_bids, bid)
         return outbox
 
     def _advised(self, grant: Grant, day: int) -> FloatArray:
-        """Expected prices at the bus, hour by hour, shape (24,). [$/MWh]"""
-        if not self._advice:
-            self._advice = [self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place]]
-        else:
-            got = grant.inbox.only(self.ports.advisory_awards)
-            if got is None or got.message.interval_s != self._clock.midnight(day):
-                raise MissingInputError(
-                    f"{self.name} at {grant.now} s: no advice of the round before has come"
-                )
-            self._advice.append(got.message.lmp_usd_per_mwh)
-        mean: FloatArray = np.mean(self._advice, axis=0)
-        return mean
+        """Prices expected at the bus, hour by hour: the first forecast, then what is advised. [$/MWh]"""
+        if self._rounds_bid == 0:
+            first: FloatArray = self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place]
+            return first
+        return advised_usd_per_mwh(grant, self.ports.advised, self._clock.midnight(day), self.name)
+
+    def pass_advice_on(self, grant: Grant) -> Outbox:
+        """Tell the aggregators what prices to expect in the next round."""
+        outbox = Outbox(again=True)
+        for advice in grant.inbox.new(self.ports.advised).values():
+            outbox.put(self.ports.advice, advice)
+        return outbox
 
     def bid(self, grant: Grant) -> Outbox:
         """The LDA's curve for the interval whose gate is next."""

@@ -14,7 +14,7 @@ from federates.aggregator.roles.self_consumption import SelfConsumption
 from federates.core.arrays import FloatArray
 from federates.core.errors import MissingInputError
 from federates.core.forward import FILE, ForwardPlan
-from federates.core.messages import DerAwards, DerOffers, DerState, InterfaceAward, SetPoints
+from federates.core.messages import DerAwards, DerOffers, DerState, InterfaceAward, PriceAdvice, SetPoints
 from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, Inbox, Outbox, Received
 from federates.core.settings import Study
@@ -127,6 +127,29 @@ def test_prices_of_the_hours_to_come_decide_what_stored_energy_costs(tmp_path: P
         stored = scenario.fleet.of_kind("battery")[offers.der]
         asked.append(offers.price_usd_per_mwh[stored])
     assert (asked[1] > asked[0]).all()
+
+
+def test_later_day_ahead_rounds_value_stored_energy_at_what_is_advised(tmp_path: Path) -> None:
+    plan(tmp_path)
+    wanted = study(TINY, "market.day_ahead_rounds=2")
+    scenario = LdaScenario(wanted, "lda2")
+    role = Offers(context(wanted, NAME, tmp_path))
+    now = wanted.clock.day_ahead_opens(0) + 51
+    first = role.offer_day_ahead(grant(now))
+    assert first.again
+    peak = np.full(DAY_HOURS, 30.0)
+    peak[20] = 300.0
+    advice = PriceAdvice(interval_s=MIDNIGHT_S, length_s=3_600, price_usd_per_mwh=peak)
+    last = role.offer_day_ahead(grant(now + 60, advised=advice))
+    assert not last.again
+    one, other = only(first, DerOffers), only(last, DerOffers)
+    stored = scenario.fleet.of_kind("battery")[one.der] & (one.interval == 19)
+    # the hour before the peak: what is stored then saves it
+    assert (other.price_usd_per_mwh[stored] > one.price_usd_per_mwh[stored]).all()
+    unadvised = Offers(context(wanted, NAME, tmp_path))
+    unadvised.offer_day_ahead(grant(now))
+    with pytest.raises(MissingInputError, match="no advice of the day-ahead round before"):
+        unadvised.offer_day_ahead(grant(now + 60))
 
 
 def test_prices_known_are_kept_over_a_boundary(tmp_path: Path) -> None:

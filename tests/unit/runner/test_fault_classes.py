@@ -144,6 +144,14 @@ FAULTS = {
         "horizon.gate_lead: gate_lead 600 s is too long",
         "at most 540 s",
     ),
+    "more day-ahead rounds than steps": (
+        [
+            ("  step: 60 s", "  step: 2 min\n  market_interval: 10 min"),
+            ("ldas:\n", "market: {day_ahead_rounds: §16}\nldas:\n"),
+        ],
+        "market.day_ahead_rounds: 16 day-ahead rounds, one a step of 120 s",
+        "at most 15 fit",
+    ),
     "no day-ahead for the second day": (
         [("start: 2020-03-27T17:00:00", "start: §2020-03-27T13:00:00"), ("duration: 1 h", "duration: 12 h")],
         "horizon.start: the day-ahead market of the second day would close before the study begins",
