@@ -147,7 +147,7 @@ FAULTS = {
     "more day-ahead rounds than steps": (
         [
             ("  step: 60 s", "  step: 2 min\n  market_interval: 10 min"),
-            ("ldas:\n", "market: {day_ahead_rounds: §16}\nldas:\n"),
+            ("market:\n", "market:\n  day_ahead_rounds: §16\n"),
         ],
         "market.day_ahead_rounds: 16 day-ahead rounds, one a step of 120 s",
         "at most 15 fit",
