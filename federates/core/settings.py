@@ -373,6 +373,25 @@ class NoReserves(Settings):
 ReserveSettings = Annotated[CaseReserves | ShareReserves | NoReserves, Field(discriminator="kind")]
 
 
+class IntervalCurveBid(Settings):
+    """A curve of net import and price for every interval, stored energy in it at its opportunity cost."""
+
+    kind: Literal["interval_curve"]
+    """What a total DSO bids."""
+    blocks: Annotated[int, Field(ge=1, le=40)] = 20
+    """Most blocks of a curve."""
+
+
+class FixedQuantityBid(Settings):
+    """A quantity for every interval: the DSO's own optimum at the price that it expects; for comparison."""
+
+    kind: Literal["fixed_quantity"]
+    """What a total DSO bids."""
+
+
+BidSettings = Annotated[IntervalCurveBid | FixedQuantityBid, Field(discriminator="kind")]
+
+
 class MarketSettings(Settings):
     """The ISO market."""
 
@@ -384,6 +403,8 @@ class MarketSettings(Settings):
     """Rounds of the day-ahead market, one in each physical step from 10:00 on. Each but the last gives the
     mean of its and all earlier prices as advice, on which stored energy is valued and bid anew; the award is
     that of the round whose prices came nearest to those expected of it."""
+    bid: BidSettings = IntervalCurveBid(kind="interval_curve")
+    """What a total DSO bids at its interface; other models do not look at it."""
     hour_ahead: bool = False
     """Whether fast units are committed anew before every hour; else real time starts them as it needs
     them."""

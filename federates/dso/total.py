@@ -13,7 +13,7 @@ import numpy as np
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.time import SimTime
 from federates.distribution.linear import Coefficients
-from federates.dso.bid import FeederBidder, LdaCurve, lda_curve, price_ladder
+from federates.dso.bid import BLOCKS_LIMIT, FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.case import FeederLimits
 from federates.dso.columns import DerColumns
 from federates.dso.dispatch import (
@@ -109,8 +109,9 @@ class BoundCounts:
 class TotalDso:
     """Bids and dispatch of one area."""
 
-    def __init__(self, scenario: LdaScenario) -> None:
+    def __init__(self, scenario: LdaScenario, *, blocks_limit: int = BLOCKS_LIMIT) -> None:
         self._scenario = scenario
+        self._blocks_limit = blocks_limit
         self.twin = Twin(scenario)
         names = [f"{scenario.name}/{name}" for name in scenario.feeder_names]
         self._bidders = [FeederBidder(m, name) for m, name in zip(self.twin.maps, names, strict=True)]
@@ -147,6 +148,7 @@ class TotalDso:
             import_limit_mw=self._scenario.substation_mva,
             export_limit_mw=self._scenario.substation_mva,
             window_usd_per_mwh=ladder.window_usd_per_mwh,
+            blocks_limit=self._blocks_limit,
         )
         return PreparedBid(
             interval_s=interval_s,

@@ -15,6 +15,7 @@ from federates.core.messages import DerAwards, DerOffers, InterfaceAward
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
+from federates.dso.bid_method import bid_method
 from federates.dso.dispatch import Dispatch
 from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
@@ -53,6 +54,7 @@ class TotalDsoRole:
         self._unmet_kw = 0.0
         self._day_ahead_lmp: dict[int, FloatArray] = {}
         self._rounds_bid = 0
+        self._method = bid_method(context.study.market.bid)
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -70,7 +72,7 @@ class TotalDsoRole:
         """Curves of 24 hours, each around the dispatch that its expected price would bring."""
         day = self._clock.day_ahead_day(grant.now)
         assert day is not None
-        dso = TotalDso(self._scenario)
+        dso = TotalDso(self._scenario, blocks_limit=self._method.blocks_limit)
         midnight = self._clock.midnight(day)
         offers = self._offers(grant, day_ahead=True, interval=midnight)
         prices = self._advised(grant, day)
@@ -92,7 +94,8 @@ class TotalDsoRole:
                 q_kvar=np.zeros(at_price.size),
                 price_usd_per_mwh=price,
             )
-            curves.append(dso.bid(inputs, keep_coefficients=False).curve.net_curve)
+            curve = dso.bid(inputs, keep_coefficients=False).curve
+            curves.append(self._method.sent(curve, price))
         self._rounds_bid = (self._rounds_bid + 1) % self._study.market.day_ahead_rounds
         last = self._rounds_bid == 0
         outbox = Outbox(again=not last)
@@ -135,7 +138,7 @@ class TotalDsoRole:
         prepared = engine.bid(self._waiting, keep_coefficients=True)
         self._prepared = prepared
         outbox = Outbox()
-        curve = prepared.curve.net_curve
+        curve = self._method.sent(prepared.curve, self._waiting.price_usd_per_mwh)
         outbox.put(
             self.ports.bids, interface_bid([curve], interval, self._clock.market_s, self._multiplicity)
         )
@@ -232,7 +235,7 @@ class TotalDsoRole:
         day = max(self._clock.day_of(now), 0)
         if self._dso is None or day != self._day:
             self._day = day
-            self._dso = TotalDso(self._scenario)
+            self._dso = TotalDso(self._scenario, blocks_limit=self._method.blocks_limit)
             self._prepared = None
         return self._dso
 
