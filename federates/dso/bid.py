@@ -210,6 +210,17 @@ class LdaCurve:
         )
         return p_kw, q_kvar, import_mw
 
+    def between(self, first: int, last: int) -> LdaCurve:
+        """The curve from one of its vertices to another, both kept."""
+        kept = slice(first, last + 1)
+        return LdaCurve(
+            net_curve=_net_curve(self.import_mw[kept], self.cost_usd_per_h[kept]),
+            import_mw=self.import_mw[kept],
+            cost_usd_per_h=self.cost_usd_per_h[kept],
+            p_kw=tuple(p[kept] for p in self.p_kw),
+            q_kvar=tuple(q[kept] for q in self.q_kvar),
+        )
+
 
 def _position(breaks: FloatArray, value: float) -> tuple[int, float]:
     """Place of the breakpoint below ``value``, and the share of the way to the next."""

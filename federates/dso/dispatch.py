@@ -3,7 +3,8 @@
 First the stored vertices of the bid are interpolated. The twin solves that dispatch; where the interface
 misses the award or a limit is broken, each feeder's program is built around the twin's state and tracks its
 share of the award inside a trust region that shrinks from pass to pass. A proportional trim removes what is
-left. The best state seen is the dispatch; what it misses is reported, never hidden.
+left. Set-points at which the twin collapses are no trial: the way to them is cut in half, and they are
+counted. The best state seen is the dispatch; what it misses is reported, never hidden.
 
 Between dispatches :func:`hold_interchange` moves set-points along the merit order, by what the meter misses.
 """
@@ -17,7 +18,7 @@ from enum import Enum
 import numpy as np
 
 from federates.core.arrays import FloatArray
-from federates.core.errors import ConfigError
+from federates.core.errors import ConfigError, DivergedError
 from federates.distribution.linear import FeederMap, OperatingPoint
 from federates.dso.bid import LdaCurve
 from federates.dso.case import FeederCase, FeederLimits, feeder_case
@@ -34,6 +35,8 @@ ERROR_LEAST_MW = 0.002
 """Miss that is accepted at any award. [MW]"""
 HOLD_SHARE = 0.1
 """Part of its range by which the fast loop may move a DER away from the dispatch."""
+BACKTRACKING = (1.0, 0.5, 0.25, 0.0)
+"""Shares of the way from a state that the twin carries to one that it may not, in the order of trying."""
 BROKEN_VOLTAGE_PU2 = 2e-4
 """Excess of w that counts as broken: 1e-4 pu of voltage."""
 BROKEN_POWER_SHARE = 0.01
@@ -70,9 +73,57 @@ class TwinState:
     points: tuple[OperatingPoint, ...]
     """The map of every feeder around this state, coefficients taken anew."""
 
+    def map_error_pu(self, earlier: TwinState) -> float:
+        """Greatest error of the voltages that an earlier state's maps give for this one. [pu]"""
+        return max(
+            float(np.abs(before.voltage_pu(now.p_kw, now.q_kvar) - np.sqrt(now.w_pu2)).max())
+            for before, now in zip(earlier.points, self.points, strict=True)
+        )
 
-Twin = Callable[[Sequence[FloatArray], Sequence[FloatArray]], TwinState]
-"""Solves the area at set-points per feeder, in fleet order, taps held. [kW], [kvar]"""
+
+TwinSolver = Callable[[Sequence[FloatArray], Sequence[FloatArray]], TwinState]
+"""Solves the area at set-points per feeder, in fleet order, taps held [kW], [kvar]; raises DivergedError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPoints:
+    """Injections of the DERs of every feeder, in fleet order."""
+
+    p_kw: tuple[FloatArray, ...]
+    """Per feeder. [kW]"""
+    q_kvar: tuple[FloatArray, ...]
+    """Per feeder. [kvar]"""
+
+    def towards(self, other: SetPoints, share: float) -> SetPoints:
+        """A share of the way to others."""
+        p_kw, q_kvar = (
+            tuple((1.0 - share) * mine + share * theirs for mine, theirs in zip(a, b, strict=True))
+            for a, b in ((self.p_kw, other.p_kw), (self.q_kvar, other.q_kvar))
+        )
+        return SetPoints(p_kw=p_kw, q_kvar=q_kvar)
+
+
+def carried(known: SetPoints, wanted: SetPoints, twin: TwinSolver) -> tuple[SetPoints, TwinState, int]:
+    """Set-points nearest to those wanted, of some on the way from known ones, that the twin carries.
+
+    Returns
+    -------
+    tuple
+        The set-points, the twin's state there, and how many states collapsed on the way.
+
+    Raises
+    ------
+    DivergedError
+        If the twin does not carry the known ones either.
+    """
+    for collapsed_count, share in enumerate(BACKTRACKING):
+        tried = known.towards(wanted, share) if share < 1.0 else wanted
+        try:
+            return tried, twin(tried.p_kw, tried.q_kvar), collapsed_count
+        except DivergedError:
+            if share == BACKTRACKING[-1]:
+                raise
+    raise AssertionError("the last share returns or raises")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +145,21 @@ class Dispatch:
     """Per feeder, injections in fleet order. [kW]"""
     q_kvar: tuple[FloatArray, ...]
     """Per feeder, reactive injections in fleet order. [kvar]"""
-    interface_mw: float
-    """Drawn at the interface, by the twin. [MW]"""
+    state: TwinState
+    """The twin's."""
     shortfall_mw: float
     """Award minus what is drawn. [MW]"""
     passes_count: int
     """Re-linearised passes taken; zero where interpolation was good enough."""
     limits: tuple[BindingLimit, ...]
     """Limits reached or broken, feeder by feeder."""
+    collapsed_count: int
+    """States tried at which the twin collapsed."""
+
+    @property
+    def interface_mw(self) -> float:
+        """Drawn at the interface, by the twin. [MW]"""
+        return self.state.interface_mw
 
     @property
     def broken_count(self) -> int:
@@ -113,8 +171,7 @@ class Dispatch:
 class _Trial:
     """Set-points and the twin's answer to them."""
 
-    p_kw: tuple[FloatArray, ...]
-    q_kvar: tuple[FloatArray, ...]
+    set_points: SetPoints
     state: TwinState
     limits: tuple[BindingLimit, ...]
 
@@ -123,7 +180,9 @@ class _Trial:
         return sum(limit.excess > _tolerance(limit.kind) for limit in self.limits)
 
 
-def dispatch(award_mw: float, curve: LdaCurve, feeders: Sequence[FeederOffer], twin: Twin) -> Dispatch:
+def dispatch(
+    award_mw: float, curve: LdaCurve, feeders: Sequence[FeederOffer], twin: TwinSolver, known: SetPoints
+) -> Dispatch:
     """Set-points that bring the interface to an award, or as near as the feeders can come.
 
     Parameters
@@ -136,27 +195,40 @@ def dispatch(award_mw: float, curve: LdaCurve, feeders: Sequence[FeederOffer], t
         The area's feeders, in the curve's order.
     twin
         Solves the area at set-points.
+    known
+        Set-points that the twin carries: where the bid was linearised.
+
+    Raises
+    ------
+    DivergedError
+        If the twin does not carry the known set-points.
     """
     if len(feeders) != len(curve.p_kw):
         raise ConfigError(f"dispatch: {len(feeders)} feeders for a curve of {len(curve.p_kw)}")
     p_kw, q_kvar, _ = curve.at(award_mw)
-    best = trial = _try(p_kw, q_kvar, feeders, twin)
+    wanted = SetPoints(p_kw=tuple(p_kw), q_kvar=tuple(q_kvar))
+    tried, state, collapsed = carried(known, wanted, twin)
+    best = trial = _judged(tried, state, feeders)
     accepted_mw = max(ERROR_SHARE * abs(award_mw), ERROR_LEAST_MW)
     passes = 0
     while passes < PASSES_LIMIT and not _is_good(best, award_mw, accepted_mw):
-        trial = _relinearise(trial, award_mw, feeders, TRUST_SHRINK**passes, twin)
+        wanted = _relinearised(trial, award_mw, feeders, TRUST_SHRINK**passes)
+        tried, state, more = carried(trial.set_points, wanted, twin)
+        trial, collapsed = _judged(tried, state, feeders), collapsed + more
         best = min(best, trial, key=lambda t: _merit(t, award_mw, accepted_mw))
         passes += 1
     if not _is_good(best, award_mw, accepted_mw):
-        trimmed = _trim(best, award_mw, feeders, twin)
-        best = min(best, trimmed, key=lambda t: _merit(t, award_mw, accepted_mw))
+        tried, state, more = carried(best.set_points, _trimmed(best, award_mw, feeders), twin)
+        trial, collapsed = _judged(tried, state, feeders), collapsed + more
+        best = min(best, trial, key=lambda t: _merit(t, award_mw, accepted_mw))
     return Dispatch(
-        p_kw=best.p_kw,
-        q_kvar=best.q_kvar,
-        interface_mw=best.state.interface_mw,
+        p_kw=best.set_points.p_kw,
+        q_kvar=best.set_points.q_kvar,
+        state=best.state,
         shortfall_mw=award_mw - best.state.interface_mw,
         passes_count=passes,
         limits=best.limits,
+        collapsed_count=collapsed,
     )
 
 
@@ -169,16 +241,13 @@ def _is_good(trial: _Trial, award_mw: float, accepted_mw: float) -> bool:
     return trial.broken_count == 0 and abs(trial.state.interface_mw - award_mw) <= accepted_mw
 
 
-def _try(
-    p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray], feeders: Sequence[FeederOffer], twin: Twin
-) -> _Trial:
-    state = twin(p_kw, q_kvar)
+def _judged(tried: SetPoints, state: TwinState, feeders: Sequence[FeederOffer]) -> _Trial:
     limits = tuple(
         limit
         for k, (offer, point) in enumerate(zip(feeders, state.points, strict=True))
         for limit in binding_limits(k, _case(offer, point, 0.0))
     )
-    return _Trial(p_kw=tuple(p_kw), q_kvar=tuple(q_kvar), state=state, limits=limits)
+    return _Trial(set_points=tried, state=state, limits=limits)
 
 
 def _case(offer: FeederOffer, point: OperatingPoint, margin_pu: float) -> FeederCase:
@@ -204,9 +273,7 @@ def _tolerance(kind: LimitKind) -> float:
     return BROKEN_POWER_SHARE if kind is LimitKind.THERMAL else BROKEN_VOLTAGE_PU2
 
 
-def _relinearise(
-    trial: _Trial, award_mw: float, feeders: Sequence[FeederOffer], trust: float, twin: Twin
-) -> _Trial:
+def _relinearised(trial: _Trial, award_mw: float, feeders: Sequence[FeederOffer], trust: float) -> SetPoints:
     """One pass: every feeder's program around the twin's state, tracking its share of the miss."""
     change_mw = _shares_mw(award_mw - trial.state.interface_mw, trial, feeders)
     p_kw, q_kvar = [], []
@@ -219,13 +286,13 @@ def _relinearise(
         vertex = ReducedProgram(case, offer.name).track(float(wanted), low, high)
         p_kw.append(offer.map.to_fleet_order(vertex.p_kw))
         q_kvar.append(offer.map.to_fleet_order(vertex.q_kvar))
-    return _try(p_kw, q_kvar, feeders, twin)
+    return SetPoints(p_kw=tuple(p_kw), q_kvar=tuple(q_kvar))
 
 
 def _shares_mw(change_mw: float, trial: _Trial, feeders: Sequence[FeederOffer]) -> FloatArray:
     """Change of import asked of each feeder: in proportion to the room of its DERs, shape (feeders,). [MW]"""
     room = np.array(
-        [_room_kw(o.columns, p, change_mw).sum() for o, p in zip(feeders, trial.p_kw, strict=True)]
+        [_room_kw(o.columns, p, change_mw).sum() for o, p in zip(feeders, trial.set_points.p_kw, strict=True)]
     )
     total = room.sum()
     return np.zeros(room.size) if total <= 0 else change_mw * room / total
@@ -236,16 +303,16 @@ def _room_kw(columns: DerColumns, p_kw: FloatArray, change_mw: float) -> FloatAr
     return np.maximum(p_kw - columns.floor_kw if change_mw > 0 else columns.top_kw - p_kw, 0.0)
 
 
-def _trim(trial: _Trial, award_mw: float, feeders: Sequence[FeederOffer], twin: Twin) -> _Trial:
+def _trimmed(trial: _Trial, award_mw: float, feeders: Sequence[FeederOffer]) -> SetPoints:
     """Spread what is missed over all DERs with room, in proportion to it."""
     miss_mw = award_mw - trial.state.interface_mw
     shares = _shares_mw(miss_mw, trial, feeders)
     p_kw = []
-    for offer, p, share in zip(feeders, trial.p_kw, shares, strict=True):
+    for offer, p, share in zip(feeders, trial.set_points.p_kw, shares, strict=True):
         room = _room_kw(offer.columns, p, miss_mw)
         part = min(abs(share) * KW_PER_MW / max(float(room.sum()), 1e-9), 1.0)
         p_kw.append(p - np.sign(miss_mw) * part * room)
-    return _try(p_kw, trial.q_kvar, feeders, twin)
+    return SetPoints(p_kw=tuple(p_kw), q_kvar=trial.set_points.q_kvar)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
+from federates.core.errors import DivergedError
 from federates.core.time import SimTime
 from federates.distribution.linear import Coefficients
 from federates.dso.bid import BLOCKS_LIMIT, FeederBidder, LdaCurve, lda_curve, price_ladder
@@ -21,7 +22,10 @@ from federates.dso.dispatch import (
     Dispatch,
     FeederOffer,
     LimitKind,
+    SetPoints,
+    TwinSolver,
     TwinState,
+    carried,
     dispatch,
     hold_interchange,
 )
@@ -94,7 +98,13 @@ class PreparedBid:
     feeders: tuple[FeederOffer, ...]
     columns: DerColumns
     conditions: Conditions
+    linearised_at: SetPoints
+    """Where the feeders were linearised."""
     state: TwinState
+    """The twin's there."""
+    collapsed_count: int
+    """States at which the twin collapsed, on the way to where the feeders are linearised or dropped as curve
+    points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +134,11 @@ class TotalDso:
 
         ``keep_coefficients``: whether the last interval's linear map may serve again with new right-hand
         sides, within the hour and while taps hardly move.
+
+        Raises
+        ------
+        DivergedError
+            If the twin does not carry the area with its DERs at their base either.
         """
         interval_s, conditions = inputs.interval_s, inputs.conditions
         columns = inputs.offers.columns(self._scenario.base_kw(inputs.offers.floor_kw), inputs.q_kvar)
@@ -131,7 +146,9 @@ class TotalDso:
         self.twin.set_taps(inputs.taps)
         self.twin.set_conditions(conditions)
         kept = self._kept(interval_s) if keep_coefficients else None
-        state = self.twin.solve(expected, inputs.q_kvar, kept)
+        base = self._set_points(np.clip(columns.base_kw, columns.floor_kw, columns.top_kw), inputs.q_kvar)
+        wanted = self._set_points(expected, inputs.q_kvar)
+        at, state, collapsed = carried(base, wanted, self._solver(kept))
         if kept is None and keep_coefficients:
             self._coefficients = tuple(point.coefficients for point in state.points)
             self._coefficients_at = interval_s
@@ -150,23 +167,56 @@ class TotalDso:
             window_usd_per_mwh=ladder.window_usd_per_mwh,
             blocks_limit=self._blocks_limit,
         )
+        curve, dropped = self._carried_part(curve)
         return PreparedBid(
             interval_s=interval_s,
             curve=curve,
             feeders=feeders,
             columns=columns,
             conditions=conditions,
+            linearised_at=at,
             state=state,
+            collapsed_count=collapsed + dropped,
         )
 
     def dispatch(self, prepared: PreparedBid, award_mw: float) -> Dispatch:
         """Set-points for an award of one simulated set."""
         self.twin.set_conditions(prepared.conditions)
+        return dispatch(
+            award_mw, prepared.curve, prepared.feeders, self._solver(None), prepared.linearised_at
+        )
 
+    def _solver(self, coefficients: Sequence[Coefficients] | None) -> TwinSolver:
         def solve(p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
-            return self.twin.solve(self.twin.joined(p_kw), self.twin.joined(q_kvar))
+            return self.twin.solve(self.twin.joined(p_kw), self.twin.joined(q_kvar), coefficients)
 
-        return dispatch(award_mw, prepared.curve, prepared.feeders, solve)
+        return solve
+
+    def _set_points(self, p_kw: FloatArray, q_kvar: FloatArray) -> SetPoints:
+        """Injections of the area, feeder by feeder."""
+        return SetPoints(p_kw=tuple(self.twin.split(p_kw)), q_kvar=tuple(self.twin.split(q_kvar)))
+
+    def _carried_part(self, curve: LdaCurve) -> tuple[LdaCurve, int]:
+        """The curve without the outer points at which the twin collapses, and how many those are.
+
+        The ends of the range are farthest from where the feeders are linearised: what lies between two points
+        that the twin carries is taken to be carried. One point is always left.
+        """
+        first, last = 0, curve.import_mw.size - 1
+        while first < last and not self._carries(curve, first):
+            first += 1
+        while first < last and not self._carries(curve, last):
+            last -= 1
+        dropped = curve.import_mw.size - 1 - (last - first)
+        return (curve.between(first, last), dropped) if dropped else (curve, 0)
+
+    def _carries(self, curve: LdaCurve, vertex: int) -> bool:
+        p_kw, q_kvar = ([rows[vertex] for rows in values] for values in (curve.p_kw, curve.q_kvar))
+        try:
+            self.twin.feeder_power_kva(self.twin.joined(p_kw), self.twin.joined(q_kvar))
+        except DivergedError:
+            return False
+        return True
 
     def bound(self, prepared: PreparedBid, done: Dispatch) -> BoundCounts:
         """Limits that bind at a dispatch."""
@@ -174,11 +224,11 @@ class TotalDso:
         voltage, thermal, head = (np.zeros(n, dtype=np.int64) for _ in range(3))
         for limit in done.limits:
             (thermal if limit.kind is LimitKind.THERMAL else voltage)[limit.feeder] += 1
-        drawn = self.twin.circuit.feeder_power_kva().sum(axis=1).real / 1_000.0
-        for place, offer in enumerate(prepared.feeders):
-            tolerance = 1e-3 * max(abs(float(drawn[place])), 1.0)
-            at_import = drawn[place] >= offer.limits.import_mw - tolerance
-            at_export = -drawn[place] >= offer.limits.export_mw - tolerance
+        for place, (offer, point) in enumerate(zip(prepared.feeders, done.state.points, strict=True)):
+            drawn = point.p_head_kw / 1_000.0
+            tolerance = 1e-3 * max(abs(drawn), 1.0)
+            at_import = drawn >= offer.limits.import_mw - tolerance
+            at_export = -drawn >= offer.limits.export_mw - tolerance
             head[place] = int(at_import or at_export)
         return BoundCounts(voltage=voltage, thermal=thermal, head=head)
 

@@ -19,7 +19,6 @@ from federates.distribution.linear import (
     Coefficients,
     DerSite,
     FeederMap,
-    OperatingPoint,
     SeriesParameters,
     build_map,
 )
@@ -145,18 +144,6 @@ class Twin:
     def constant_mw(self, state: TwinState) -> float:
         """What the interface draws beyond the feeders: the substation's losses. [MW]"""
         return state.interface_mw - sum(point.p_head_kw for point in state.points) / KW_PER_MW
-
-    def map_error_pu(self, before: Sequence[OperatingPoint], p_kw: FloatArray, q_kvar: FloatArray) -> float:
-        """Greatest error of earlier maps' voltages at the injections solved last. [pu]"""
-        node_v = self.circuit.node_voltages_v()
-        p, q = self.split(p_kw), self.split(q_kvar)
-        worst = 0.0
-        for k, point in enumerate(before):
-            far = point.map.tree.far
-            solved = np.abs(node_v[far]) / point.map.base_v
-            mapped = point.voltage_pu(point.map.to_map_order(p[k]), point.map.to_map_order(q[k]))
-            worst = max(worst, float(np.abs(mapped - solved).max()))
-        return worst
 
     def _apply(self, p_kw: FloatArray, q_kvar: FloatArray) -> None:
         assert self._conditions is not None, "the twin was asked before it was told the conditions"

@@ -94,8 +94,9 @@ class TotalDsoRole:
                 q_kvar=np.zeros(at_price.size),
                 price_usd_per_mwh=price,
             )
-            curve = dso.bid(inputs, keep_coefficients=False).curve
-            curves.append(self._method.sent(curve, price))
+            prepared = dso.bid(inputs, keep_coefficients=False)
+            self._record_collapses(grant.now, f"hour {hour} of the day-ahead bid", prepared.collapsed_count)
+            curves.append(self._method.sent(prepared.curve, price))
         self._rounds_bid = (self._rounds_bid + 1) % self._study.market.day_ahead_rounds
         last = self._rounds_bid == 0
         outbox = Outbox(again=not last)
@@ -136,6 +137,7 @@ class TotalDsoRole:
             price_usd_per_mwh=self._expected_price(grant, interval),
         )
         prepared = engine.bid(self._waiting, keep_coefficients=True)
+        self._record_collapses(interval, "the bid", prepared.collapsed_count)
         self._prepared = prepared
         outbox = Outbox()
         curve = self._method.sent(prepared.curve, self._waiting.price_usd_per_mwh)
@@ -175,6 +177,7 @@ class TotalDsoRole:
         self._award_mw = float(award.award_mw[0]) / self._multiplicity
         self._price = float(award.lmp_usd_per_mwh[0])
         done = dso.dispatch(prepared, self._award_mw)
+        self._record_collapses(interval, "the dispatch", done.collapsed_count)
         self._dispatched_kw = dso.twin.joined(done.p_kw)
         self._p_kw, self._change_kw = self._dispatched_kw, 0.0
         self._now_running, self._prepared = prepared, None
@@ -207,7 +210,7 @@ class TotalDsoRole:
     def _record(self, t: SimTime, dso: TotalDso, prepared: PreparedBid, done: Dispatch) -> None:
         bound = dso.bound(prepared, done)
         total = int((bound.voltage + bound.thermal + bound.head).sum())
-        error = dso.twin.map_error_pu(prepared.state.points, self._p_kw, dso.twin.joined(done.q_kvar))
+        error = done.state.map_error_pu(prepared.state)
         row = (
             self._award_mw,
             done.interface_mw,
@@ -226,6 +229,11 @@ class TotalDsoRole:
             feeders,
             *(counts.astype(np.float64) for counts in (bound.voltage, bound.thermal, bound.head)),
         )
+
+    def _record_collapses(self, t: SimTime, what: str, count: int) -> None:
+        if count:
+            text = f"infeasible: states of {what} at which the twin collapses, dropped"
+            self._recorder.add(tables.EVENT, t, (self.name,), [float(count)], text=[text])
 
     def _engine(self, now: SimTime) -> TotalDso:
         """A new day starts on a new engine, so that a run continued there has the same numbers.

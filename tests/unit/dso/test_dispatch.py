@@ -9,11 +9,21 @@ import numpy as np
 import pytest
 
 from federates.core.arrays import FloatArray
-from federates.core.errors import ConfigError
+from federates.core.errors import CollapsedError, ConfigError
 from federates.dso.bid import FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.case import FeederLimits
 from federates.dso.columns import DerColumns
-from federates.dso.dispatch import FeederOffer, LimitKind, TwinState, dispatch, hold_interchange
+from federates.dso.dispatch import (
+    Dispatch,
+    FeederOffer,
+    LimitKind,
+    SetPoints,
+    TwinSolver,
+    TwinState,
+    carried,
+    dispatch,
+    hold_interchange,
+)
 from tests.unit.dso.area import FORECAST_USD_PER_MWH, Area, area, area_of_two, expected_kw, offers
 
 ACCEPTED_SHARE = 0.005
@@ -35,6 +45,14 @@ class CircuitTwin:
         )
 
 
+def dispatched(
+    award_mw: float, curve: LdaCurve, feeders: Sequence[FeederOffer], twin: TwinSolver
+) -> Dispatch:
+    """Dispatch by a twin that is known to carry the bid's least import."""
+    known = SetPoints(p_kw=tuple(p[0] for p in curve.p_kw), q_kvar=tuple(q[0] for q in curve.q_kvar))
+    return dispatch(award_mw, curve, feeders, twin, known)
+
+
 def setting(
     share: float = 3.5, load: float = 0.7, rating: float = 0.35
 ) -> tuple[Area, FeederOffer, LdaCurve]:
@@ -52,7 +70,7 @@ def test_an_award_inside_the_bid_is_met_with_every_limit_kept(share: float) -> N
     one, offer, curve = setting()
     twin = CircuitTwin(one)
     award = float(curve.import_mw[0] + share * (curve.import_mw[-1] - curve.import_mw[0]))
-    done = dispatch(award, curve, [offer], twin)
+    done = dispatched(award, curve, [offer], twin)
     assert abs(done.shortfall_mw) <= max(ACCEPTED_SHARE * abs(award), ACCEPTED_MW)
     assert done.broken_count == 0
     assert done.limits
@@ -70,7 +88,7 @@ def test_interpolation_alone_would_have_missed() -> None:
     for award in np.linspace(curve.import_mw[0], curve.import_mw[-1], 7)[1:-1]:
         p_kw, q_kvar, _ = curve.at(float(award))
         misses.append(abs(twin(p_kw, q_kvar).interface_mw - award))
-        passes.append(dispatch(float(award), curve, [offer], twin).passes_count)
+        passes.append(dispatched(float(award), curve, [offer], twin).passes_count)
     assert max(misses) > ACCEPTED_MW
     assert max(passes) >= 1
     assert max(passes) <= 3
@@ -85,7 +103,7 @@ def test_a_trim_alone_takes_away_most_of_what_interpolation_misses(monkeypatch: 
     for award in np.linspace(curve.import_mw[0], curve.import_mw[-1], 9)[1:-1].tolist():
         p_kw, q_kvar, _ = curve.at(award)
         missed = abs(twin(p_kw, q_kvar).interface_mw - award)
-        done = dispatch(award, curve, [offer], twin)
+        done = dispatched(award, curve, [offer], twin)
         if missed > max(ACCEPTED_SHARE * abs(award), ACCEPTED_MW):
             assert abs(done.shortfall_mw) < 0.3 * missed
             trimmed_count += 1
@@ -109,7 +127,7 @@ def test_on_the_map_itself_interpolation_is_exact_and_no_pass_is_taken() -> None
         return TwinState(interface_mw=moved.p_head_kw / 1e3, points=(moved,))
 
     for award in np.linspace(curve.import_mw[0], curve.import_mw[-1], 5):
-        done = dispatch(float(award), curve, [offer], linear)
+        done = dispatched(float(award), curve, [offer], linear)
         assert done.passes_count == 0
         assert done.shortfall_mw == pytest.approx(0.0, abs=1e-6)
         assert done.broken_count == 0
@@ -118,7 +136,7 @@ def test_on_the_map_itself_interpolation_is_exact_and_no_pass_is_taken() -> None
 def test_an_infeasible_award_comes_as_near_as_the_feeder_can_and_says_so() -> None:
     one, offer, curve = setting()
     award = float(curve.import_mw[0]) - 0.5
-    done = dispatch(award, curve, [offer], CircuitTwin(one))
+    done = dispatched(award, curve, [offer], CircuitTwin(one))
     assert -0.75 < done.shortfall_mw < -0.45
     assert done.shortfall_mw == pytest.approx(award - done.interface_mw)
     assert done.broken_count == 0
@@ -126,10 +144,49 @@ def test_an_infeasible_award_comes_as_near_as_the_feeder_can_and_says_so() -> No
     assert done.limits
 
 
+def test_set_points_at_which_the_twin_collapses_are_no_trial_and_are_counted() -> None:
+    one, offer, curve = setting()
+    twin = CircuitTwin(one)
+    award = float(curve.import_mw[-2])
+    wall_mw = float(curve.import_mw[0] + 0.6 * (award - curve.import_mw[0]))
+
+    def fragile(p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
+        state = twin(p_kw, q_kvar)
+        if state.interface_mw > wall_mw:
+            raise CollapsedError("beyond the wall")
+        return state
+
+    done = dispatched(award, curve, [offer], fragile)
+    assert done.collapsed_count > 0
+    assert done.interface_mw <= wall_mw
+    # no nearer than the last halving before the wall, no farther than where it began
+    assert award - wall_mw < done.shortfall_mw < 0.75 * (award - float(curve.import_mw[0]))
+    assert dispatched(award, curve, [offer], twin).collapsed_count == 0
+
+
+def test_a_way_that_collapses_is_cut_in_half_until_the_twin_carries_it() -> None:
+    known, wanted = (SetPoints(p_kw=(np.array([p]),), q_kvar=(np.zeros(1),)) for p in (0.0, 8.0))
+
+    def beyond(limit_kw: float) -> TwinSolver:
+        def twin(p_kw: Sequence[FloatArray], _: Sequence[FloatArray]) -> TwinState:
+            if p_kw[0][0] > limit_kw:
+                raise CollapsedError("beyond the limit")
+            return TwinState(interface_mw=-p_kw[0][0] / 1e3, points=())
+
+        return twin
+
+    for limit_kw, found_kw, collapsed in ((8.0, 8.0, 0), (5.0, 4.0, 1), (2.0, 2.0, 2), (1.0, 0.0, 3)):
+        at, state, count = carried(known, wanted, beyond(limit_kw))
+        assert (at.p_kw[0][0], count) == (found_kw, collapsed)
+        assert state.interface_mw == -found_kw / 1e3
+    with pytest.raises(CollapsedError):
+        carried(known, wanted, beyond(-1.0))
+
+
 def test_feeders_and_curve_must_belong_together() -> None:
     one, offer, curve = setting()
     with pytest.raises(ConfigError, match="2 feeders"):
-        dispatch(0.0, curve, [offer, offer], CircuitTwin(one))
+        dispatched(0.0, curve, [offer, offer], CircuitTwin(one))
 
 
 def test_two_feeders_behind_a_substation_share_the_award() -> None:
@@ -154,7 +211,7 @@ def test_two_feeders_behind_a_substation_share_the_award() -> None:
     ]
     for share in (0.3, 0.6, 0.9):
         award = float(curve.import_mw[0] + share * (curve.import_mw[-1] - curve.import_mw[0]))
-        done = dispatch(award, curve, feeders, twin)
+        done = dispatched(award, curve, feeders, twin)
         assert abs(done.shortfall_mw) <= max(ACCEPTED_SHARE * abs(award), ACCEPTED_MW)
         assert done.broken_count == 0
 
