@@ -25,7 +25,9 @@ from federates.dso.program import POWER_TOLERANCE_MW, VOLTAGE_TOLERANCE_PU2, Red
 
 WINDOW_SHARE = 0.4
 WINDOW_LEAST_USD_PER_MWH = 10.0
-WINDOW_POINTS = 18
+WINDOW_POINTS = 24
+"""More than the blocks sent, for the thinning to choose from: with 18, 20 blocks lost up to 4e-4 of the cost
+of a quiet system, with 24 nine times less."""
 OUTSIDE_SHARES = (0.1, 0.35, 1.0)
 """Where the prices outside the window stand, as shares of the way to the lowest and highest price."""
 LOWEST_USD_PER_MWH = -20.0

@@ -20,6 +20,7 @@ from federates.lp.program import Program
 
 VOLTAGE_TOLERANCE_PU2 = 1e-7
 POWER_TOLERANCE_MW = 1e-6
+SOLVER_TOLERANCE = 1e-7
 ROWS_PER_ROUND = 5
 ROUNDS_LIMIT = 200
 VOLTAGE_ROW_SCALE = 10.0
@@ -57,12 +58,28 @@ class ReducedProgram:
     """One feeder's program, kept warm from price to price and from interval to interval.
 
     It belongs to one set of map coefficients and one list of blocks; new ones need a new program.
+
+    Parameters
+    ----------
+    case
+        The first interval.
+    name
+        Says in errors which feeder failed.
+    tolerance_share
+        Part of the usual tolerances to which limits are kept and optima found.
     """
 
-    def __init__(self, case: FeederCase, name: str) -> None:
+    def __init__(self, case: FeederCase, name: str, *, tolerance_share: float = 1.0) -> None:
         self.name = name
         self._case = case
-        self._program = Program(name, look_at="the DERs' offers and the base state", simplex_scale=False)
+        self._voltage_tolerance = VOLTAGE_TOLERANCE_PU2 * tolerance_share
+        self._power_tolerance = POWER_TOLERANCE_MW * tolerance_share
+        self._program = Program(
+            name,
+            look_at="the DERs' offers and the base state",
+            simplex_scale=False,
+            tolerance=SOLVER_TOLERANCE * tolerance_share,
+        )
         blocks, q_count = case.columns.der.size, case.columns.ders_count if case.q_free else 0
         add = self._program.add_columns
         self._x = add(np.zeros(blocks), np.zeros(blocks), np.zeros(blocks))
@@ -153,8 +170,8 @@ class ReducedProgram:
         extreme = self._solve().import_mw
         self._program.set_costs(self._x, self._case.columns.price_usd_per_mwh)
         self._program.set_costs(self._head, 0.0)
-        low = extreme - POWER_TOLERANCE_MW if greatest else self._case.least_import_mw
-        high = self._case.greatest_import_mw if greatest else extreme + POWER_TOLERANCE_MW
+        low = extreme - self._power_tolerance if greatest else self._case.least_import_mw
+        high = self._case.greatest_import_mw if greatest else extreme + self._power_tolerance
         self._program.set_column_bounds(self._head, low, high)
         vertex = self._solve()
         self._free_head()
@@ -215,8 +232,8 @@ class ReducedProgram:
     def _add_broken(self, excess: FloatArray, slack: FloatArray) -> bool:
         """Add rows for the worst broken limits; say whether there were any."""
         broken = np.where(self._present, -np.inf, excess)
-        broken[:2] -= slack[0] + VOLTAGE_TOLERANCE_PU2
-        broken[2:] -= slack[1] + POWER_TOLERANCE_MW
+        broken[:2] -= slack[0] + self._voltage_tolerance
+        broken[2:] -= slack[1] + self._power_tolerance
         if broken.max() <= 0:
             return False
         m = excess.shape[1]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import lil_array
+from scipy.optimize import OptimizeResult, linprog
+from scipy.sparse import csr_array, lil_array
 
 from federates.core.arrays import FloatArray
 from federates.dso.case import DIRECTIONS_COUNT, FeederCase
@@ -27,6 +27,34 @@ class FullOptimum:
     """Dual of the head's balance."""
     voltage_at_limit_count: int
     flow_at_limit_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearProgram:
+    """Least ``cost @ x`` with rows and bounds, as SciPy takes it."""
+
+    cost: FloatArray
+    upper_rows: csr_array | None
+    upper: FloatArray | None
+    equal_rows: csr_array
+    equal: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    def solve(self) -> OptimizeResult:
+        """Its optimum, tightly."""
+        result = linprog(
+            self.cost,
+            A_ub=self.upper_rows,
+            b_ub=self.upper,
+            A_eq=self.equal_rows,
+            b_eq=self.equal,
+            bounds=np.stack([self.low, self.high], axis=1),
+            method="highs-ds",
+            options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
+        )
+        assert result.status == 0, result.message
+        return result
 
 
 class FullSpace:
@@ -111,10 +139,10 @@ class FullSpace:
         for b in range(self.blocks):
             self.rows[3 * self.m, b] = 1.0
 
-    def solve(
+    def program(
         self, price_usd_per_mwh: float, import_mw: float | None = None, *, block_cost: bool = True
-    ) -> FullOptimum:
-        """Least cost at a price of import, or at a fixed import."""
+    ) -> LinearProgram:
+        """Least cost at a price of import, or at a fixed import, as arrays."""
         case, columns = self.case, self.case.columns
         cost = np.zeros(self.head + 1)
         cost[: self.blocks] = columns.price_usd_per_mwh if block_cost else 0.0
@@ -129,30 +157,34 @@ class FullSpace:
         low[self.head], high[self.head] = case.least_import_mw, case.greatest_import_mw
         if import_mw is not None:
             low[self.head] = high[self.head] = import_mw
-        result = linprog(
-            cost,
-            A_ub=polygon,
-            b_ub=room,
-            A_eq=self.rows.tocsr(),
-            b_eq=self.right,
-            bounds=np.stack([low, high], axis=1),
-            method="highs-ds",
-            options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
-        )
-        assert result.status == 0, result.message
-        w = result.x[self.at_w : self.at_p]
-        p = result.x[self.at_p : self.at_flow_q]
-        at_voltage = (np.abs(w - case.bound[0]) < 1e-8) | (np.abs(w + case.bound[1]) < 1e-8)
-        at_flow = np.abs(np.abs(p) - case.bound[2]) < 1e-7
+        return LinearProgram(
+            cost=cost, upper_rows=polygon, upper=room, equal_rows=self.rows.tocsr(), equal=self.right,
+            low=low, high=high,
+        )  # fmt: skip
+
+    def solve(
+        self, price_usd_per_mwh: float, import_mw: float | None = None, *, block_cost: bool = True
+    ) -> FullOptimum:
+        """Least cost at a price of import, or at a fixed import."""
+        program = self.program(price_usd_per_mwh, import_mw, block_cost=block_cost)
+        result = program.solve()
+        voltage, flow = self.at_limit(result.x)
         return FullOptimum(
-            cost_usd_per_h=float(cost[: self.blocks] @ result.x[: self.blocks]),
+            cost_usd_per_h=float(program.cost[: self.blocks] @ result.x[: self.blocks]),
             import_mw=float(result.x[self.head]),
             price_usd_per_mwh=float(result.eqlin.marginals[3 * self.m]),
-            voltage_at_limit_count=int(at_voltage.sum()),
-            flow_at_limit_count=int(at_flow.sum()),
+            voltage_at_limit_count=voltage,
+            flow_at_limit_count=flow,
         )
 
-    def _power_limits(self, low: FloatArray, high: FloatArray) -> tuple[lil_array | None, FloatArray | None]:
+    def at_limit(self, x: FloatArray) -> tuple[int, int]:
+        """How many voltages and flows stand at their limits."""
+        case = self.case
+        w, p = x[self.at_w : self.at_p], x[self.at_p : self.at_flow_q]
+        at_voltage = (np.abs(w - case.bound[0]) < 1e-8) | (np.abs(w + case.bound[1]) < 1e-8)
+        return int(at_voltage.sum()), int((np.abs(np.abs(p) - case.bound[2]) < 1e-7).sum())
+
+    def _power_limits(self, low: FloatArray, high: FloatArray) -> tuple[csr_array | None, FloatArray | None]:
         """Bounds on P where Q is held; polygon rows where it is not."""
         bound = self.case.bound[2:]
         if not self.case.q_free:

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from federates.core.errors import ConfigError, InfeasibleError
-from federates.dso.bid import FeederBidder, FeederCurve, lda_curve, merit_order, price_ladder
+from federates.dso.bid import (
+    WINDOW_POINTS,
+    FeederBidder,
+    FeederCurve,
+    lda_curve,
+    merit_order,
+    price_ladder,
+)
 from federates.dso.case import FeederLimits
 from federates.dso.program import ReducedProgram
 from tests.unit.dso.area import FORECAST_USD_PER_MWH, Area, area, expected_kw, offers, standing_area
@@ -33,7 +40,7 @@ def test_the_ladder_is_dense_around_the_forecast_and_reaches_far() -> None:
         prices = ladder.price_usd_per_mwh
         assert (np.diff(prices) > 0).all()
         low, high = ladder.window_usd_per_mwh
-        assert ((prices >= low) & (prices <= high)).sum() == 18
+        assert ((prices >= low) & (prices <= high)).sum() == WINDOW_POINTS
         assert high - forecast == pytest.approx(max(0.4 * abs(forecast), 10))
         assert (prices < low).sum() == (prices > high).sum() == 3
 

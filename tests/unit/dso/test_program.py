@@ -44,7 +44,7 @@ def test_cost_and_import_equal_the_full_program_at_any_price(
         mine, theirs = program.at_price(price), full.solve(price)
         total = theirs.cost_usd_per_h + price * theirs.import_mw
         assert mine.cost_usd_per_h + price * mine.import_mw == pytest.approx(total, rel=SAME, abs=1e-5)
-        assert mine.import_mw == pytest.approx(theirs.import_mw, abs=1e-5)
+        assert mine.import_mw == pytest.approx(theirs.import_mw, rel=SAME)
         bound += theirs.voltage_at_limit_count + theirs.flow_at_limit_count
     if setting is CONGESTED:
         assert bound > 6
