@@ -8,9 +8,19 @@ about begins, so that a stale message is recognised.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
+
+
+def _none() -> FloatArray:
+    return np.zeros(0)
+
+
+def _no_counts() -> IntArray:
+    return np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +133,19 @@ class InterfaceBid:
     """Breakpoints of net import, all curves one after the other. [MW]"""
     price_usd_per_mwh: FloatArray
     """Value of the block that ends at the breakpoint, same shape. [$/MWh]"""
+    reserve_counts: IntArray = field(default_factory=_no_counts)
+    """Reserve blocks of each interval, shape (intervals,); empty: no reserve is offered."""
+    reserve_product: IntArray = field(default_factory=_no_counts)
+    """Product of each reserve block, by its place in `reserve_offer.DSO_PRODUCTS`, shape (blocks,)."""
+    reserve_mw: FloatArray = field(default_factory=_none)
+    """Width of each reserve block, shape (blocks,). [MW]"""
+    reserve_usd_per_mw_h: FloatArray = field(default_factory=_none)
+    """Price of each reserve block, shape (blocks,). [$/MW/h]"""
+    p_lo_mw: FloatArray = field(default_factory=_none)
+    """Least net import with all up-reserve called, shape (intervals,); counts where reserve is offered.
+    [MW]"""
+    p_hi_mw: FloatArray = field(default_factory=_none)
+    """Greatest net import with all down-reserve called, shape (intervals,). [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +160,9 @@ class InterfaceAward:
     """Net import awarded, shape (intervals,). [MW]"""
     lmp_usd_per_mwh: FloatArray
     """LMP of the LDA's bus, shape (intervals,). [$/MWh]"""
+    reserve_mw: FloatArray = field(default_factory=_none)
+    """Reserve awarded, shape (intervals * products,), interval-major, products as in
+    `reserve_offer.DSO_PRODUCTS`; empty: the market has no reserves. [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from federates.core.messages import (
 )
 from federates.core.ports import IsoPorts
 from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
+from federates.core.reserve_offer import reserve_of
 from federates.core.tables import EVENT
 from federates.core.time import Cadence, SimTime
 from federates.iso.day_ahead import DayAhead
@@ -40,7 +41,7 @@ from federates.iso.market import (
 )
 from federates.iso.participants import Reserves, der_injections_mw, dispatched
 from federates.iso.records import MarketRecords
-from federates.iso.reserves import PRODUCTS
+from federates.iso.reserves import OF_DSO, PRODUCTS, NetReserves, net_reserves
 from federates.iso.rounds import Round, Rounds
 from federates.iso.sced import Clearing
 from federates.iso.schedule import Schedule, Schedules
@@ -120,6 +121,7 @@ class Iso:
                 raise MissingInputError(f"iso: no day-ahead bid of day {day} from {', '.join(missing)}")
             return Outbox(again=True)
         curves = [curves_of(bids[name]) for name in self._dsos]
+        reserves = self._offered_reserves(bids)
         book = [offers[name] for name in self._aggregators]
         books = [der_book(book, self._aggregator_bus, h) for h in range(24)] if book else None
         load, available, series = self._scenario.expected_day(day, self._clock.day_ahead_issue(day))
@@ -138,6 +140,7 @@ class Iso:
             books,
             self._unit_state(day),
             self._forward.committed[day],
+            tuple(reserves),
         )
         rounds = self._rounds_of(day)
         at_ldas = cleared.prices.lmp_usd_per_mwh[:, self._scenario.lda_bus]
@@ -211,12 +214,13 @@ class Iso:
         assert self._real_time is not None
         bids = self._bids(grant, now)
         curves = [curves_of(bids[name])[0] for name in self._dsos]
+        reserves = self._offered_reserves(bids)[0]
         offers = [self._due(grant, self.ports.der_offers, name, now) for name in self._aggregators]
         book = der_book(offers, self._aggregator_bus, 0) if offers else None
         if self._study.market.hour_ahead and (now - self._clock.midnight(0)) % HOUR_S == 0:
-            self._commit_hour(grant, now, curves)
+            self._commit_hour(grant, now, curves, reserves)
         inputs = self._inputs(grant, now)
-        cleared = self._real_time.clear(inputs, curves, book)
+        cleared = self._real_time.clear(inputs, curves, book, reserves)
         self._records.real_time(now, cleared, curves, inputs, book)
         outbox = Outbox()
         dispatch = UnitDispatch(
@@ -247,7 +251,7 @@ class Iso:
         self._settlement.real_time(now, settled, dispatch.synchronised > 0.5, inputs.out)
         return outbox
 
-    def _commit_hour(self, grant: Grant, now: SimTime, curves: list[NetCurve]) -> None:
+    def _commit_hour(self, grant: Grant, now: SimTime, curves: list[NetCurve], reserves: NetReserves) -> None:
         """Commit fast units anew for the hour that begins now."""
         per_hour = HOUR_S // self._clock.market_s
         expected = self._scenario.expected(now, now - self._clock.gate_lead_s, HOUR_AHEAD * per_hour)
@@ -267,7 +271,7 @@ class Iso:
             state=self._schedules.unit_state(now, self._outputs(grant, now)),
         )
         assert self._hour_ahead is not None
-        self._schedules.commit_hour(now, self._hour_ahead.commit(inputs, curves))
+        self._schedules.commit_hour(now, self._hour_ahead.commit(inputs, curves, reserves))
 
     def _outputs(self, grant: Grant, now: SimTime) -> FloatArray:
         """Output of the units at the end of the interval before, shape (units,). [MW]"""
@@ -355,6 +359,11 @@ class Iso:
     def _bids(self, grant: Grant, now: SimTime) -> dict[str, InterfaceBid]:
         return {name: self._due(grant, self.ports.bids, name, now) for name in self._dsos}
 
+    def _offered_reserves(self, bids: Mapping[str, InterfaceBid]) -> list[NetReserves]:
+        """Reserve that the DSOs offer, interval by interval."""
+        offered = [reserve_of(bids[name]) for name in self._dsos]
+        return [net_reserves(of_interval) for of_interval in zip(*offered, strict=True)]
+
     def _due(self, grant: Grant, port: In[M], sender: str, now: SimTime) -> M:
         """The sender's message for the interval that begins now, or the last one where its link is lost."""
         got = grant.inbox.all(port).get(sender)
@@ -412,8 +421,13 @@ class Iso:
                 length_s=HOUR_S,
                 award_mw=cleared.curve_mw[:, place],
                 lmp_usd_per_mwh=lmp[:, self._scenario.lda_bus[place]],
+                reserve_mw=self._reserve_award(cleared.reserves.curve_mw[..., place]),
             )
             outbox.put(self.ports.day_ahead_awards, award, to=dso)
+
+    def _reserve_award(self, awarded_mw: FloatArray) -> FloatArray:
+        """A DSO's reserve as its message carries it, from shape (..., products); empty without reserves."""
+        return awarded_mw[..., OF_DSO].ravel() if self._with_reserves else np.zeros(0)
 
     def _send_awards(self, outbox: Outbox, now: SimTime, cleared: Clearing, offers: list[DerOffers]) -> None:
         lmp = cleared.prices.lmp_usd_per_mwh
@@ -425,6 +439,7 @@ class Iso:
                 length_s=self._clock.market_s,
                 award_mw=cleared.curve_mw[[place]],
                 lmp_usd_per_mwh=lmp[self._scenario.lda_bus[[place]]],
+                reserve_mw=self._reserve_award(cleared.reserves.curve_mw[:, place]),
             )
             outbox.put(self.ports.awards, award, to=dso)
         first = 0

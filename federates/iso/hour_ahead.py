@@ -18,7 +18,7 @@ from federates.iso.day_ahead import DayBids
 from federates.iso.market import CURVE_SLOTS
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED, fast_start
-from federates.iso.reserves import nested_rules
+from federates.iso.reserves import NetReserves, nested_rules
 from federates.iso.scuc import Scuc
 from federates.iso.unit_state import UnitState
 from federates.lp.solution import SearchBudget
@@ -76,13 +76,17 @@ class HourAheadMarket:
             losses=True,
         )
 
-    def commit(self, inputs: HourAheadInputs, curves: list[NetCurve]) -> BoolArray:
+    def commit(
+        self, inputs: HourAheadInputs, curves: list[NetCurve], net_reserves: NetReserves | None = None
+    ) -> BoolArray:
         """Commitment of all units in the next hour, shape (units,): the day-ahead one, fast units anew.
 
         Parameters
         ----------
         curves
             The LDAs' latest net curves, taken to hold over the hours.
+        net_reserves
+            Reserve that they offer, taken to hold alike.
         """
         bids = DayBids(
             demand_mw=inputs.load_mw,
@@ -91,6 +95,7 @@ class HourAheadMarket:
             inflow_mw=inputs.inflow_mw,
             required_mw=inputs.required_mw if self._with_reserves else np.zeros(0),
             curves=tuple((curve,) * HOURS for curve in curves),
+            net_reserves=(net_reserves,) * HOURS if self._with_reserves and net_reserves else (),
         )
         held = self._units.of_kind(*FUELLED) & ~self._free
         state = self._reachable(inputs)

@@ -17,7 +17,7 @@ from federates.core.messages import DerOffers
 from federates.iso.day_ahead import DayAhead, DayBids
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED, NO_BLOCKS, OfferedBlocks, ramp_window
-from federates.iso.reserves import nested_rules
+from federates.iso.reserves import NetReserves, nested_rules
 from federates.iso.sced import Clearing, Sced
 from federates.iso.scuc import Scuc
 from federates.iso.store_plan import StorePlan
@@ -142,8 +142,14 @@ class RealTimeMarket:
         """Share of each bus in the withdrawal of losses, shape (buses,)."""
         return self._network.loss_weight
 
-    def clear(self, inputs: RealTimeInputs, curves: list[NetCurve], book: DerBook | None) -> Clearing:
-        """Awards and prices of one interval."""
+    def clear(
+        self,
+        inputs: RealTimeInputs,
+        curves: list[NetCurve],
+        book: DerBook | None,
+        net_reserves: NetReserves | None = None,
+    ) -> Clearing:
+        """Awards and prices of one interval; ``net_reserves``: what the curves offer of reserve."""
         sced = self._engine(book)
         demand = inputs.load_mw.copy()
         if book is not None:
@@ -166,6 +172,7 @@ class RealTimeMarket:
             NO_BLOCKS if book is None else book.blocks,
             outlook=inputs.stores.outlook(inputs.inflow_mw, available),
             required_mw=None if self._rules is None else inputs.required_mw,
+            net_reserves=None if self._rules is None else net_reserves,
         )
 
     def headroom_mw(self, clearing: Clearing, inputs: RealTimeInputs) -> FloatArray:
@@ -260,6 +267,7 @@ class DayAheadMarket:
         books: Sequence[DerBook] | None,
         state: UnitState,
         committed: BoolArray,
+        net_reserves: tuple[NetReserves, ...] = (),
     ) -> DayAhead:
         """The day cleared with a given commitment.
 
@@ -273,9 +281,11 @@ class DayAheadMarket:
             Where the units stand before the day.
         committed
             Shape (24, units).
+        net_reserves
+            Reserve that the curves offer, one entry per hour; empty: none.
         """
         scuc = self._engine(books[0] if books else None)
-        return scuc.clear(self._bids(inputs, curves, books), state, committed)
+        return scuc.clear(self._bids(inputs, curves, books, net_reserves), state, committed)
 
     def start_state(self, inputs: DayAheadInputs, net_mw: FloatArray) -> UnitState:
         """State before a first day that the case does not state."""
@@ -301,6 +311,7 @@ class DayAheadMarket:
         inputs: DayAheadInputs,
         curves: tuple[tuple[NetCurve, ...], ...],
         books: Sequence[DerBook] | None,
+        net_reserves: tuple[NetReserves, ...] = (),
     ) -> DayBids:
         demand = inputs.load_mw.copy()
         hours = demand.shape[0]
@@ -319,6 +330,7 @@ class DayAheadMarket:
             curves=curves,
             block_mw=width,
             block_usd_per_mwh=price,
+            net_reserves=() if self._rules is None else net_reserves,
         )
 
 

@@ -9,18 +9,20 @@ up and down system-wide, spin in each of three regions, and a total of spin and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray, IntArray
+from federates.core.reserve_offer import DSO_PRODUCTS, OFFER_SLOTS, ReserveOffer
 
 REGULATION_MIN = 5.0
 """Time in which regulation must be delivered; the same day-ahead and in real time. [min]"""
-DURATION_H = 1.0
-"""How long a store must be able to sustain what it sells as reserve. [h]"""
 PRODUCTS = ("reg_up", "reg_down", "spin", "supplemental")
 REG_UP, REG_DOWN, SPIN, SUPPLEMENTAL = range(4)
+OF_DSO: IntArray = np.array([PRODUCTS.index(name) for name in DSO_PRODUCTS])
+"""Place of each product of a DSO in ``PRODUCTS``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,24 @@ class NetReserves:
         """Curves that offer any, shape (curves,): only their range counts."""
         offers: BoolArray = self.offered_mw.sum(axis=(1, 2)) > 0.0
         return offers
+
+
+def net_reserves(offers: Sequence[ReserveOffer]) -> NetReserves:
+    """One interval's reserve of all LDAs, in the order of the market's curves."""
+    shape = (len(offers), len(PRODUCTS), OFFER_SLOTS)
+    width, price = np.zeros(shape), np.zeros(shape)
+    for curve, offer in enumerate(offers):
+        for place, product in enumerate(OF_DSO):
+            mine = offer.product == place
+            count = int(mine.sum())
+            width[curve, product, :count] = offer.width_mw[mine]
+            price[curve, product, :count] = offer.price_usd_per_mw_h[mine]
+    return NetReserves(
+        offered_mw=width,
+        price_usd_per_mw_h=price,
+        p_lo_mw=np.array([offer.p_lo_mw for offer in offers]),
+        p_hi_mw=np.array([offer.p_hi_mw for offer in offers]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
+from federates.core.reserve_offer import OFFER_SLOTS
 from federates.iso.products.reserves import Reserves
 from federates.iso.reserves import PRODUCTS, NetReserves, ReserveRoom
 from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
-
-OFFER_SLOTS = 4
-"""Most blocks that a curve may offer of each reserve product."""
 
 
 class NetCurveRoom:

@@ -21,9 +21,10 @@ import numpy as np
 
 from federates.cases.case import Units
 from federates.core.arrays import FloatArray, IntArray
+from federates.core.reserve_offer import DURATION_H
 from federates.iso.offers import SCHEDULED
 from federates.iso.products.energy import Energy
-from federates.iso.reserves import DURATION_H, PRODUCTS, REG_DOWN, REG_UP, SPIN, ReserveRoom
+from federates.iso.reserves import PRODUCTS, REG_DOWN, REG_UP, SPIN, ReserveRoom
 from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federates.cases.case import TransmissionCase
-from federates.core.curve import fixed_quantity
+from federates.core.curve import NetCurve, fixed_quantity
 from federates.core.messages import DerOffers
+from federates.core.reserve_offer import NO_RESERVE, ReserveOffer
 from federates.iso.market import (
     RealTimeInputs,
     RealTimeMarket,
@@ -20,6 +21,7 @@ from federates.iso.market import (
     fixed_curves,
     headroom_mw,
 )
+from federates.iso.reserves import SPIN, nested_rules, net_reserves
 from federates.iso.store_plan import StorePlan
 from tests.unit.iso.market_cases import two_bus
 
@@ -145,3 +147,32 @@ def test_headroom_is_room_below_availability_of_fuelled_units_at_work() -> None:
 def test_fixed_curves_are_one_tuple_of_hours_for_each_lda() -> None:
     curves = fixed_curves(np.array([[1.0, -2.0], [3.0, 4.0]]))
     assert [[c.p_min_mw for c in lda] for lda in curves] == [[1.0, 3.0], [-2.0, 4.0]]
+
+
+def test_a_net_curve_sells_spin_in_the_real_time_market_and_stays_where_it_can_be_called() -> None:
+    """A is out; unit B of 200 MW serves 50 MW and an LDA that values all of its 40 MW above B's price.
+
+    Then B has 200 - 90 = 110 MW of spin. The LDA offers 30 MW for nothing, callable down to an import of
+    15 MW: of its 40 MW it can sell 40 - 15 = 25 MW, which is just what 135 MW asked for leave to it. Without
+    it, energy makes room: the LDA gets 200 - 50 - 135 = 15 MW.
+    """
+    case = lossless(200.0)
+    market = RealTimeMarket(case, np.array([1]), MARKET_S, with_reserves=True)
+    curve = NetCurve(import_mw=np.array([0.0, 40.0]), price_usd_per_mwh=np.array([100.0, 100.0]))
+    offer = ReserveOffer(
+        product=np.array([2]),
+        width_mw=np.array([30.0]),
+        price_usd_per_mw_h=np.zeros(1),
+        p_lo_mw=15.0,
+        p_hi_mw=40.0,
+    )
+    rules = nested_rules(case.buses.area)
+    required = np.zeros((1, len(rules.requirements)))
+    required[0, rules.names.index(f"spin_R{case.buses.area[1]}")] = 135.0
+    asked = replace(inputs([0.0, 50.0], out=(True, False)), required_mw=required)
+    cleared = market.clear(asked, [curve], None, net_reserves([offer]))
+    np.testing.assert_allclose(cleared.curve_mw, [40.0], atol=SOLVER_MW)
+    np.testing.assert_allclose(cleared.reserves.curve_mw[SPIN], [25.0], atol=SOLVER_MW)
+    without = market.clear(asked, [curve], None, net_reserves([NO_RESERVE]))
+    assert without.reserves.curve_mw.sum() == 0.0
+    np.testing.assert_allclose(without.curve_mw, [15.0], atol=SOLVER_MW)
