@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from federates.aggregator.roles.offers import Offers
+from federates.aggregator.roles.price_reactive import PriceReactive
 from federates.aggregator.roles.self_consumption import SelfConsumption
 from federates.coordination.catalog import MODELS
 from federates.core.context import Context
 from federates.core.protocol import Offset, Outbox, Phase, State
 
-ROLES: dict[str, type[SelfConsumption] | type[Offers]] = {
+ROLES: dict[str, type[SelfConsumption] | type[PriceReactive] | type[Offers]] = {
     "self_consumption": SelfConsumption,
+    "price_reactive": PriceReactive,
     "offers": Offers,
 }
 """Roles by key."""
@@ -20,7 +22,7 @@ ROLES: dict[str, type[SelfConsumption] | type[Offers]] = {
 class Aggregator:
     """An aggregator in its role."""
 
-    def __init__(self, role: SelfConsumption | Offers) -> None:
+    def __init__(self, role: SelfConsumption | PriceReactive | Offers) -> None:
         self._role = role
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from federates.coordination.catalog import MODELS
@@ -10,6 +10,7 @@ from federates.core.context import Context
 from federates.core.protocol import Offset, Outbox, Phase, State
 from federates.dso.roles.inflexible_demand import InflexibleDemand
 from federates.dso.roles.net_demand import NetDemand
+from federates.dso.roles.reactive_demand import ReactiveDemand
 from federates.dso.roles.total import TotalDsoRole
 
 
@@ -27,8 +28,9 @@ class Role(Protocol):
         """Take up a saved state."""
 
 
-ROLES: dict[str, type[NetDemand] | type[InflexibleDemand] | type[TotalDsoRole]] = {
+ROLES: dict[str, Callable[[Context], Role]] = {
     "net_demand": NetDemand,
+    "reactive_demand": ReactiveDemand,
     "inflexible_demand": InflexibleDemand,
     "total": TotalDsoRole,
 }

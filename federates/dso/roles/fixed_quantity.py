@@ -1,16 +1,15 @@
-"""A DSO that bids one quantity per interval: what M0 and M1 have in common."""
+"""A DSO that bids one quantity per interval: what all models but M5 have in common."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.curve import fixed_quantity
-from federates.core.messages import Telemetry
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
@@ -26,7 +25,7 @@ SCHEMA = 1.0
 class FixedQuantity(ABC):
     """A DSO that coordinates nobody and only tells the ISO one quantity per interval.
 
-    What that quantity counts is the subclass's: `real_time_kw` and `quantity_mw`.
+    What that quantity counts is the subclass's: `real_time_kw`, `day_ahead_kw` and `quantity_mw`.
     """
 
     def __init__(self, context: Context) -> None:
@@ -61,8 +60,17 @@ class FixedQuantity(ABC):
         return seen_state(got.message)
 
     @abstractmethod
-    def real_time_kw(self, expected: ExpectedLda, seen: Telemetry) -> FloatArray:
+    def real_time_kw(self, grant: Grant, interval: SimTime, expected: ExpectedLda) -> FloatArray:
         """Injections expected of the DERs in a real-time interval, shape (ders,). [kW]"""
+
+    def day_ahead_kw(self, grant: Grant, day: int, hours: Sequence[ExpectedLda]) -> list[FloatArray]:
+        """Injections in 24 hours, each of shape (ders,): every DER is expected to serve its own site. [kW]"""
+        state = self.expected_state(grant, day)
+        expected = []
+        for hour in hours:
+            p_kw, state = self.scenario.uncoordinated_kw(hour, state)
+            expected.append(p_kw)
+        return expected
 
     @abstractmethod
     def quantity_mw(self, drawn_mw: float, p_kw: FloatArray, now: SimTime) -> float:
@@ -77,13 +85,13 @@ class FixedQuantity(ABC):
         }
 
     def day_ahead_bid(self, grant: Grant) -> Outbox:
-        """Quantities of 24 hours, with DERs that serve their own sites."""
+        """Quantities of 24 hours."""
         day = self.clock.day_ahead_day(grant.now)
         assert day is not None
-        state, twin = self.expected_state(grant, day), self.twin(grant.now)
+        twin = self.twin(grant.now)
+        hours = self.scenario.expected_day(day, self.clock.day_ahead_issue(day))
         curves = []
-        for hour in self.scenario.expected_day(day, self.clock.day_ahead_issue(day)):
-            p_kw, state = self.scenario.uncoordinated_kw(hour, state)
+        for hour, p_kw in zip(hours, self.day_ahead_kw(grant, day, hours), strict=True):
             drawn_mw = self.interface_mw(twin, hour, 1.0, p_kw, np.zeros(p_kw.size))
             curves.append(fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now)))
         outbox = Outbox()
@@ -99,7 +107,7 @@ class FixedQuantity(ABC):
         received = telemetry(self.ports, grant, self.name)
         seen, twin = received.message, self.twin(step)
         expected = self.observer.expected(interval, grant.now, received, twin)
-        p_kw = self.real_time_kw(expected, seen)
+        p_kw = self.real_time_kw(grant, interval, expected)
         drawn_mw = self.interface_mw(twin, expected, seen.head_v_pu, p_kw, seen.der_q_mvar * KW_PER_MW)
         curve = fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now))
         outbox = Outbox()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from federates.core.arrays import FloatArray
-from federates.core.messages import Telemetry
+from federates.core.protocol import Grant
 from federates.core.time import SimTime
 from federates.dso.roles.fixed_quantity import FixedQuantity
-from federates.dso.roles.seen import KW_PER_MW
+from federates.dso.roles.seen import KW_PER_MW, telemetry
 from federates.scenario.lda import ExpectedLda
 
 
 class InflexibleDemand(FixedQuantity):
     """Fixed demand, DERs outside any market, and the losses expected with the others at work."""
 
-    def real_time_kw(self, expected: ExpectedLda, seen: Telemetry) -> FloatArray:
+    def real_time_kw(self, grant: Grant, interval: SimTime, expected: ExpectedLda) -> FloatArray:
         """The last injections, as far as the interval allows them."""
+        del interval
+        seen = telemetry(self.ports, grant, self.name).message
         return np.clip(seen.der_p_mw * KW_PER_MW, expected.least_kw, expected.available_kw)
 
     def quantity_mw(self, drawn_mw: float, p_kw: FloatArray, now: SimTime) -> float:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from federates.core.arrays import FloatArray
-from federates.core.messages import Telemetry
+from federates.core.protocol import Grant
 from federates.core.time import SimTime
 from federates.dso.roles.fixed_quantity import FixedQuantity
-from federates.dso.roles.seen import seen_state
+from federates.dso.roles.seen import seen_state, telemetry
 from federates.scenario.lda import ExpectedLda
 
 
 class NetDemand(FixedQuantity):
     """Expects every DER to serve its own site."""
 
-    def real_time_kw(self, expected: ExpectedLda, seen: Telemetry) -> FloatArray:
+    def real_time_kw(self, grant: Grant, interval: SimTime, expected: ExpectedLda) -> FloatArray:
         """Every DER serves its own site from what it stores now."""
+        del interval
+        seen = telemetry(self.ports, grant, self.name).message
         p_kw, _ = self.scenario.uncoordinated_kw(expected, seen_state(seen))
         return p_kw
 

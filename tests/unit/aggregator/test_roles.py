@@ -10,6 +10,7 @@ import pytest
 
 from federates.aggregator.federate import build
 from federates.aggregator.roles.offers import Offers
+from federates.aggregator.roles.price_reactive import PriceReactive
 from federates.aggregator.roles.self_consumption import SelfConsumption
 from federates.core.arrays import FloatArray
 from federates.core.errors import MissingInputError
@@ -18,6 +19,7 @@ from federates.core.messages import DerAwards, DerOffers, DerState, InterfaceAwa
 from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, Inbox, Outbox, Received
 from federates.core.settings import Study
+from federates.core.time import Cadence
 from federates.scenario.lda import LdaScenario
 from tests.build import TINY, context, study
 
@@ -189,9 +191,33 @@ def test_uncoordinated_batteries_follow_their_sites_and_the_rest_runs_free(tmp_p
         assert not points.q_mvar.any()
 
 
+@pytest.mark.parametrize(("own_usd_per_mwh", "sign"), [(300.0, 1.0), (-200.0, -1.0)])
+def test_who_answers_prices_sells_in_the_dear_hour_and_buys_in_the_cheap_one(
+    tmp_path: Path, own_usd_per_mwh: float, sign: float
+) -> None:
+    """All hours but this, the last, cost 30 $/MWh. Two hours of energy make every minute worth full power:
+    from full where it is dear, from empty where it is cheap.
+    """
+    wanted = under("price_reactive")
+    role = PriceReactive(context(wanted, NAME, tmp_path))
+    scenario = LdaScenario(wanted, "lda2")
+    fleet = scenario.fleet
+    store, sun = fleet.of_kind("battery"), fleet.of_kind("pv")
+    lmp = np.full(DAY_HOURS, 30.0)
+    lmp[17] = own_usd_per_mwh
+    held = state(scenario, soc_kwh=fleet.energy_kwh * (sign > 0))
+    points = only(role.act(grant(2, prices=prices(lmp), der_state=held)), SetPoints)
+    np.testing.assert_allclose(points.p_mw[store] * 1_000, sign * fleet.power_kw[store])
+    # the sun is worth taking at a price above zero only
+    expected = scenario.expected(0, -60).available_kw[sun]
+    assert expected.min() > 0.0
+    np.testing.assert_allclose(points.p_mw[sun] * 1_000, expected * (sign > 0))
+
+
 def test_the_model_of_the_study_decides_the_role(tmp_path: Path) -> None:
     plan(tmp_path)
     assert set(build(context(under("uncoordinated"), NAME, tmp_path)).phases) == {2}
+    assert build(context(under("price_reactive"), NAME, tmp_path)).phases[2].cadence is Cadence.MARKET
     assert set(build(context(under("layered_total_dso"), NAME, tmp_path)).phases) == {2, 51, 52}
 
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from federates.aggregator.portfolio import Outlook, Portfolio
 from federates.core.arrays import FloatArray
 from federates.der.catalog import build_fleet
 from federates.der.model import FleetState, Interval, Surroundings, initial_state, plain_interval
 from federates.der.offer import PricePath
+from federates.der.portfolio import Outlook, Portfolio
 from federates.der.storage_value import StorageFleet, energy_value_usd, marginal_values
 from tests.unit.der.builders import EVERY_KIND, row_feeder
 

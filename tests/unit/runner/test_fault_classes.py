@@ -45,7 +45,7 @@ FAULTS = {
     ),
     "unknown word": (
         [("coordination: layered_total_dso", "coordination: §layered_dso")],
-        "coordination: 'uncoordinated', 'grand_central_blind' or 'layered_total_dso' is expected",
+        "coordination: 'uncoordinated', 'price_reactive', 'grand_central_blind' or 'layered_total_dso' is",
         "did you mean 'layered_total_dso'?",
     ),
     "unknown kind": (

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federates.aggregator.portfolio import Outlook, Portfolio
 from federates.core.arrays import FloatArray
 from federates.core.messages import DerOffers
 from federates.der.catalog import build_fleet
 from federates.der.model import FleetState, Interval, plain_interval
 from federates.der.offer import PricePath
+from federates.der.portfolio import Outlook, Portfolio
 from tests.unit.der.builders import EVERYTHING, row_feeder
 
 PORTFOLIO = Portfolio(build_fleet(row_feeder(), EVERYTHING, 7))

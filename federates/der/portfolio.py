@@ -163,13 +163,17 @@ class Portfolio:
             floor_kw=blocks.floor_kw, width_kw=blocks.width_kw, price_usd_per_mwh=blocks.price_usd_per_mwh
         )
 
-    def follow(self, outlook: Outlook, price_usd_per_mwh: float) -> FleetState:
-        """State after an interval whose price is met by what is offered below it."""
+    def at_price_kw(self, outlook: Outlook, price_usd_per_mwh: float) -> FloatArray:
+        """Injections at a price that meets what is offered below it, shape (ders,). [kW]"""
         der, _ = self._columns
         floor, width, price = self.interval_blocks(outlook)
         taken_kw = np.where(price < price_usd_per_mwh, width, 0.0)
-        p_kw = floor + np.bincount(der, weights=taken_kw, minlength=floor.size)
-        return self.after(outlook.state, p_kw, outlook.interval)
+        injection: FloatArray = floor + np.bincount(der, weights=taken_kw, minlength=floor.size)
+        return injection
+
+    def follow(self, outlook: Outlook, price_usd_per_mwh: float) -> FleetState:
+        """State after an interval at a price that meets what is offered below it."""
+        return self.after(outlook.state, self.at_price_kw(outlook, price_usd_per_mwh), outlook.interval)
 
     def after(self, state: FleetState, p_kw: FloatArray, interval: Interval) -> FleetState:
         """State after an interval at the feasible powers nearest to ``p_kw``."""

@@ -1,0 +1,196 @@
+"""DERs against the prices of their bus: what they expect, what their energy is worth then, what they do.
+
+Read alike by aggregators, which offer or react, and by a DSO that foresees the reaction.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from federates.core.arrays import BoolArray, FloatArray, IntArray
+from federates.core.errors import MissingInputError
+from federates.core.protocol import State
+from federates.core.time import SimTime
+from federates.der.model import FleetState, Interval, initial_state
+from federates.der.offer import PricePath
+from federates.der.portfolio import Outlook, Portfolio
+from federates.scenario.lda import LdaScenario
+
+HOUR_S = 3_600
+HOURS = 24
+
+
+class PriceTaking:
+    """Some DERs of an LDA, and the day-ahead prices of its bus: the forecast of its real-time prices.
+
+    Parameters
+    ----------
+    scenario
+        The LDA.
+    places
+        The DERs, by their places in the fleet, ascending.
+    counts_others
+        Whether DERs that nobody directs count with what they are expected to inject by themselves, or not
+        at all.
+    """
+
+    def __init__(self, scenario: LdaScenario, places: IntArray, *, counts_others: bool) -> None:
+        self._scenario = scenario
+        self._clock = scenario.study.clock
+        self._places = places
+        self._counts_others = counts_others
+        chosen = np.zeros(len(scenario.fleet), dtype=np.bool_)
+        chosen[places] = True
+        self.portfolio = Portfolio(scenario.fleet.select(chosen))
+        self._lmp: dict[int, FloatArray] = {}
+
+    def note(self, begin: SimTime, lmp_usd_per_mwh: FloatArray) -> None:
+        """Take the prices of the 24 hours from ``begin`` on, a midnight."""
+        day = self._clock.day_of(begin)
+        self._lmp = {d: known for d, known in self._lmp.items() if d >= day - 1} | {day: lmp_usd_per_mwh}
+
+    def directed(self, now: SimTime) -> BoolArray:
+        """Which of the DERs follow set-points at ``now``, shape (ders,)."""
+        return self._scenario.directed(now)[self._places]
+
+    def day(
+        self, day: int, lmp_usd_per_mwh: FloatArray, state: FleetState, directed: BoolArray
+    ) -> tuple[list[Outlook], PricePath]:
+        """Outlooks of 24 hours, each from the state that following the prices before it leaves; the prices.
+
+        Parameters
+        ----------
+        lmp_usd_per_mwh
+            Expected, shape (24,). [$/MWh]
+        state
+            At the day's beginning.
+        """
+        issue = self._clock.day_ahead_issue(day)
+        path = PricePath(
+            price_usd_per_mwh=lmp_usd_per_mwh,
+            length_h=np.ones(HOURS),
+            terminal_usd_per_mwh=float(lmp_usd_per_mwh.mean()),
+        )
+        slopes = self._slopes(path, self._clock.midnight(day), issue)
+        alone = np.zeros(self._places.size)
+        outlooks = []
+        for hour, expected in enumerate(self._scenario.expected_day(day, issue)):
+            interval = expected.ders.of(self._places)
+            outlook = self._outlook(interval, state, slopes[hour + 1], path.after(hour), directed, alone)
+            outlooks.append(outlook)
+            state = self.portfolio.follow(outlook, float(lmp_usd_per_mwh[hour]))
+        return outlooks, path
+
+    def interval(
+        self, interval: SimTime, issue: SimTime, state: FleetState, site_kw: FloatArray
+    ) -> tuple[Outlook, PricePath]:
+        """Outlook of one market interval from the state at its beginning; the prices from there on.
+
+        Parameters
+        ----------
+        issue
+            When the forecast is made. [s]
+        site_kw
+            What each DER's own site draws, shape (ders,). [kW]
+
+        Raises
+        ------
+        MissingInputError
+            If the interval's day has no prices yet.
+        """
+        path = self._path(interval)
+        outlook = self._outlook(
+            self._scenario.expected(interval, issue).ders.of(self._places),
+            state,
+            self._slopes(path, interval, issue)[1],
+            path,
+            self.directed(issue),
+            site_kw,
+        )
+        return outlook, path
+
+    def state_at_midnight(self, day: int, now: SimTime, state: FleetState | None) -> FleetState:
+        """State expected when a market day begins.
+
+        For the first day, the initial one; later, what is known of the DERs now, and what today's prices let
+        expect of the hours until midnight.
+        """
+        if day == 0 or state is None or day - 1 not in self._lmp:
+            return initial_state(self.portfolio.fleet)
+        hour = (now - self._clock.midnight(day - 1)) // HOUR_S
+        rest = self._lmp[day - 1][hour:]
+        path = PricePath(
+            price_usd_per_mwh=rest,
+            length_h=np.ones(rest.size),
+            terminal_usd_per_mwh=float(self._lmp[day - 1].mean()),
+        )
+        begin = self._clock.midnight(day - 1) + HOUR_S * int(hour)
+        slopes = self._slopes(path, begin, now)
+        directed, alone = self.directed(now), np.zeros(self._places.size)
+        for k, price in enumerate(rest.tolist()):
+            expected = self._in_the_dark(begin + HOUR_S * k, HOUR_S, now)
+            outlook = self._outlook(expected, state, slopes[k + 1], path.after(k), directed, alone)
+            state = self.portfolio.follow(outlook, price)
+        return state
+
+    def later(self, state: FleetState, begin: SimTime, end: SimTime, issue: SimTime) -> FleetState:
+        """State at ``end`` if from ``begin`` on everybody goes on as it is."""
+        if end <= begin:
+            return state
+        return self.portfolio.after(state, state.p_kw, self._in_the_dark(begin, end - begin, issue))
+
+    def _outlook(
+        self,
+        interval: Interval,
+        state: FleetState,
+        slopes: FloatArray,
+        ahead: PricePath,
+        directed: BoolArray,
+        site_kw: FloatArray,
+    ) -> Outlook:
+        fixed = np.zeros(directed.size)
+        if self._counts_others and not directed.all():
+            behaviour = self.portfolio.behaviour
+            asked = behaviour.passive_kw(state, interval, site_kw)
+            fixed = behaviour.feasible(state, interval).clip(asked)
+        return Outlook(
+            interval=interval, state=state, slopes=slopes, ahead=ahead, directed=directed, fixed_kw=fixed
+        )
+
+    def _path(self, interval: SimTime) -> PricePath:
+        """Prices expected from the beginning of an interval on: its own hour's, then the hours' to come."""
+        day = self._clock.day_of(interval)
+        end = interval + self._clock.market_s
+        if day not in self._lmp:
+            raise MissingInputError(
+                f"{self._scenario.name} at {interval} s: no day-ahead prices of day {day}"
+            )
+        lmp = np.concatenate([self._lmp[d] for d in sorted(self._lmp) if d >= day])
+        edges = self._clock.midnight(day) + HOUR_S * np.arange(lmp.size + 1)
+        begin = np.clip(edges[:-1], end, self._clock.duration_s)
+        length_h = (np.clip(edges[1:], end, self._clock.duration_s) - begin) / HOUR_S
+        kept = length_h > 0.0
+        own = lmp[(interval - self._clock.midnight(day)) // HOUR_S]
+        return PricePath(
+            price_usd_per_mwh=np.concatenate([[own], lmp[kept]]),
+            length_h=np.concatenate([[self._clock.market_s / HOUR_S], length_h[kept]]),
+            terminal_usd_per_mwh=float(self._lmp[day].mean()),
+        )
+
+    def _slopes(self, path: PricePath, begin: SimTime, issue: SimTime) -> FloatArray:
+        """Marginal values of stored energy along a price path, shape (stretches + 1, stores, cells)."""
+        local_s = self._clock.day_start_s
+        intervals = self.portfolio.by_themselves(begin - local_s, path.length_h, issue - local_s)
+        return self.portfolio.marginal_values(path, intervals)
+
+    def _in_the_dark(self, begin: SimTime, length_s: int, issue: SimTime) -> Interval:
+        local_s = self._clock.day_start_s
+        return self.portfolio.in_the_dark(begin - local_s, length_s, issue - local_s)
+
+    def save(self) -> State:
+        """Day-ahead prices."""
+        return {f"lmp_{day}": lmp for day, lmp in self._lmp.items()}
+
+    def restore(self, state: State) -> None:
+        """Take up a saved state."""
+        self._lmp = {int(n.removeprefix("lmp_")): v for n, v in state.items() if n.startswith("lmp_")}
