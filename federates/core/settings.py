@@ -547,6 +547,9 @@ class Study(Settings):
     der_q: Literal["none", "local_volt_var"] = "none"
     """What inverters do with reactive power, the same under every coordination model: nothing, or the default
     volt-var curve of IEEE 1547-2018 on their own voltage."""
+    der_p: Literal["none", "local_volt_watt"] = "none"
+    """What inverters do with active power by themselves, the same under every coordination model: nothing, or
+    they inject no more than the default volt-watt curve of IEEE 1547-2018 allows at their own voltage."""
     inverter_category: Literal["A", "B"] = "B"
     """Category of the inverters in IEEE 1547-2018, which decides on their volt-var curve."""
     horizon: Horizon

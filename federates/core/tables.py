@@ -142,6 +142,7 @@ DER_TYPE = _table(
     "available_kw | kW | greatest injection possible",
     "soc_kwh | kWh | energy stored",
     "curtailed_kw | kW | available but not injected (PV), or demand not served (flexible load)",
+    "volt_watt_kw | kW | asked for and feasible, but held back by the volt-watt curve",
 )  # fmt: skip
 DER_SERVICE = _table(
     "der_service", "LDA/feeder/kind",
@@ -158,6 +159,7 @@ DER = _table(
     "set_point_kw | kW | injection asked for",
     "available_kw | kW | greatest injection possible",
     "soc_kwh | kWh | energy stored",
+    "volt_watt_kw | kW | asked for and feasible, but held back by the volt-watt curve",
 )  # fmt: skip
 NODE = _table(
     "node", "LDA/node", "voltage of every distribution node; only where the study records it",

@@ -146,7 +146,8 @@ class FeederFederate:
         zones = feeder_zones(model, circuit)
         loaded = self._scenario.load_node_mask(circuit)
         zones = replace(zones, node=np.where(loaded, zones.node, -1))
-        return Plant(circuit, self._scenario.behaviour, zones, self._scenario.volt_var)
+        scenario = self._scenario
+        return Plant(circuit, scenario.behaviour, zones, scenario.volt_var, volt_watt=scenario.volt_watt)
 
     def _renew_engine(self, step: SimTime) -> None:
         """A new day starts on a new engine, so that a run continued there has the same numbers."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from federates.core.arrays import BoolArray, FloatArray
+from federates.core.arrays import BoolArray, ComplexArray, FloatArray
 from federates.core.errors import ConfigError, ModelError
 from federates.der.catalog import Behaviour
-from federates.der.inverter import Category, volt_var_kvar
+from federates.der.inverter import Category, volt_var_kvar, volt_watt_kw
 from federates.der.model import FleetState, Interval, Step, initial_state
 from federates.distribution.builder import FeederZones
 from federates.distribution.circuit import Circuit, Control, SolveReport
@@ -65,7 +65,10 @@ class Plant:
     zones
         Which feeder each node and element belongs to.
     volt_var
-        Category of the curve that inverters follow on their own voltage; None: they give what is asked.
+        Category of the curve of reactive power that inverters follow on their own voltage; None: they give
+        what is asked.
+    volt_watt
+        Whether inverters inject no more than the curve of active power allows at their own voltage.
 
     Raises
     ------
@@ -74,7 +77,12 @@ class Plant:
     """
 
     def __init__(
-        self, circuit: Circuit, ders: Behaviour, zones: FeederZones, volt_var: Category | None = None
+        self,
+        circuit: Circuit,
+        ders: Behaviour,
+        zones: FeederZones,
+        volt_var: Category | None = None,
+        volt_watt: bool = False,
     ) -> None:
         count = len(ders.fleet)
         if len(circuit.layout.ders) != count:
@@ -90,6 +98,10 @@ class Plant:
         self.p_kw: FloatArray = np.zeros(count)
         self.q_kvar: FloatArray = np.zeros(count)
         self._volt_var: Category | None = volt_var
+        self._volt_watt = volt_watt
+        self._asked_kva: ComplexArray = np.zeros(count, dtype=np.complex128)
+        self._least_kw: FloatArray = np.zeros(count)
+        self._allowed_kw: FloatArray = np.full(count, np.inf)
         self._local: LocalControl | None = None
         self._interval: Interval | None = None
         self._last: Step | None = None
@@ -115,7 +127,10 @@ class Plant:
         set_point_kw, set_point_kvar
             Asked of the DERs, shapes (ders,), injection positive. [kW, kvar]
         """
-        self.p_kw = self.ders.feasible(self.state, interval).clip(set_point_kw)
+        possible = self.ders.feasible(self.state, interval)
+        self._asked_kva = possible.clip(set_point_kw) + 1j * set_point_kvar
+        self._least_kw = possible.p_min_kw
+        self.p_kw = self._held_kw(self._allowed_kw)
         asked = set_point_kvar if self._volt_var is None else self.q_kvar
         self.q_kvar = self.ders.reactive_kvar(self.p_kw, asked)
         self._interval = interval
@@ -141,21 +156,43 @@ class Plant:
             )
         self.circuit.set_source(v_pu, angle_deg)
         report = self.circuit.solve(control, self._interval.length_s)
-        if self._volt_var is not None:
-            self.q_kvar = self._settled_kvar(self._volt_var)
+        if self._volt_var is not None or self._volt_watt:
+            self._settle()
         self._phase = _Phase.SOLVED
         power = self.circuit.head_power_kva()
         return HeadPower(p_kw=power.real.copy(), q_kvar=power.imag.copy(), report=report)
 
-    def _settled_kvar(self, category: Category) -> FloatArray:
-        """Reactive power at which every inverter is on its curve, active power first; the state is solved."""
+    def _settle(self) -> None:
+        """Solve again with every inverter on its curves, active power first."""
         self._local = self._local or LocalControl(self.circuit)
-        s_kva = self.ders.fleet.s_kva
+        settled = self._local.settle(self._on_curves_kva, self.p_kw + 1j * self.q_kvar)
+        # The search ends within its tolerance of the curves, which may be beyond what was asked for.
+        self.p_kw = np.clip(settled.s_kva.real, self._least_kw, self._asked_kva.real)
+        self.q_kvar = settled.s_kva.imag.copy()
+        self._allowed_kw = self._curve_kw(settled.v_pu)
 
-        def curve(v_pu: FloatArray) -> FloatArray:
-            return self.ders.reactive_kvar(self.p_kw, volt_var_kvar(v_pu, s_kva, category))
+    def _on_curves_kva(self, v_pu: FloatArray) -> ComplexArray:
+        """What is injected at terminal voltages, shape (ders,). [kVA]"""
+        p_kw = self._held_kw(self._curve_kw(v_pu))
+        asked = self._asked_kva.imag
+        if self._volt_var is not None:
+            asked = volt_var_kvar(v_pu, self.ders.fleet.s_kva, self._volt_var)
+        return np.asarray(p_kw + 1j * self.ders.reactive_kvar(p_kw, asked))
 
-        return self._local.settle(self.p_kw, curve, self.q_kvar).q_kvar
+    def _curve_kw(self, v_pu: FloatArray) -> FloatArray:
+        """Active power allowed at terminal voltages; infinite where no curve is followed, shape (ders,)."""
+        follows = self.ders.has_inverter & self._volt_watt
+        rated = self.ders.fleet.power_kw
+        return np.where(follows, volt_watt_kw(v_pu, rated, np.zeros_like(rated)), np.inf)
+
+    def _held_kw(self, allowed_kw: FloatArray) -> FloatArray:
+        """What is asked for as far as it is allowed, and as far as the DER can hold back, shape (ders,)."""
+        return np.maximum(np.minimum(self._asked_kva.real, allowed_kw), self._least_kw)
+
+    @property
+    def volt_watt_kw(self) -> FloatArray:
+        """Injection that the curve of active power held back in the last solved state, shape (ders,). [kW]"""
+        return self._asked_kva.real - self.p_kw
 
     def accept(self) -> None:
         """Commit what the DERs carry to the next step, once.
@@ -205,6 +242,7 @@ class Plant:
             "energy_kwh": self.state.energy_kwh.copy(),
             "p_kw": self.state.p_kw.copy(),
             "q_kvar": self.q_kvar.copy(),
+            "allowed_kw": self._allowed_kw.copy(),
             **self.circuit.save(),
         }
 
@@ -212,5 +250,6 @@ class Plant:
         """Take up a saved state."""
         self.state = FleetState(energy_kwh=state["energy_kwh"].copy(), p_kw=state["p_kw"].copy())
         self.q_kvar = state["q_kvar"].copy()
+        self._allowed_kw = state["allowed_kw"].copy()
         self.circuit.restore(state)
         self._phase = _Phase.IDLE

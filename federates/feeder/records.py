@@ -115,7 +115,14 @@ class FeederRecords:
         curtailed = self._scenario.behaviour.curtailed_kw(plant.p_kw, actual.ders)
         injected, *others = (
             self._by_type(values)
-            for values in (plant.p_kw, plant.q_kvar, actual.available_kw, plant.state.energy_kwh, curtailed)
+            for values in (
+                plant.p_kw,
+                plant.q_kvar,
+                actual.available_kw,
+                plant.state.energy_kwh,
+                curtailed,
+                plant.volt_watt_kw,
+            )
         )
         vehicles = slice(self._kinds.index(VEHICLES), None, len(self._kinds))
         injected[vehicles] = -(self._scenario.vehicles_kw(t) - injected[vehicles])
@@ -129,4 +136,5 @@ class FeederRecords:
                 set_point_kw,
                 actual.available_kw,
                 plant.state.energy_kwh,
+                plant.volt_watt_kw,
             )

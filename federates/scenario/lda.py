@@ -234,8 +234,13 @@ class LdaScenario:
 
     @property
     def volt_var(self) -> Category | None:
-        """Category of the curve that inverters follow on their own voltage, if they do."""
+        """Category of the curve of reactive power that inverters follow on their own voltage, if they do."""
         return self.study.inverter_category if self.study.der_q == "local_volt_var" else None
+
+    @property
+    def volt_watt(self) -> bool:
+        """Whether inverters inject no more than the curve of active power allows at their own voltage."""
+        return self.study.der_p == "local_volt_watt"
 
     def directed(self, now: SimTime) -> BoolArray:
         """DERs that follow set-points at ``now``: in a market, and not opted out, shape (ders,)."""

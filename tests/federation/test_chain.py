@@ -62,9 +62,9 @@ def test_a_chain_of_total_dsos_on_loopback_gives_what_one_federation_gives(
 def test_a_chain_of_inverters_with_their_own_control_gives_what_one_federation_gives(
     whole: Path, tmp_path: Path
 ) -> None:
-    q = "der_q=local_volt_var"
-    one = run(TINY, tmp_path / "one", *NOON_TO_ONE, q).run_dir
-    chain = run(TINY, tmp_path / "two", *NOON_TO_ONE, q, "federation.chain=day").run_dir
+    local = ("der_q=local_volt_var", "der_p=local_volt_watt")
+    one = run(TINY, tmp_path / "one", *NOON_TO_ONE, *local).run_dir
+    chain = run(TINY, tmp_path / "two", *NOON_TO_ONE, *local, "federation.chain=day").run_dir
     assert_went_over_midnight_from_saved_state(chain)
     asserts.assert_laws(one)
     asserts.assert_equal_tables(one, chain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from federates.core.arrays import FloatArray
+from federates.core.arrays import ComplexArray, FloatArray
 from federates.core.errors import DivergedError
 from federates.distribution.circuit import Circuit, CircuitLayout
 from federates.distribution.layout import Control, Terminal
@@ -42,11 +42,11 @@ def test_the_rest_by_hand() -> None:
     v = (1 - g + np.sqrt((1 - g) ** 2 + 4 * 0.98 * g)) / 2
     circuit = one_der()
     settled = LocalControl(circuit).settle(
-        np.zeros(1), lambda v_pu: SLOPE_KVAR_PER_PU * (0.98 - v_pu), np.zeros(1)
+        lambda v_pu: 1j * SLOPE_KVAR_PER_PU * (0.98 - v_pu), np.zeros(1, np.complex128)
     )
     assert settled.v_pu == pytest.approx([v], abs=1e-6)
-    assert settled.q_kvar == pytest.approx([SLOPE_KVAR_PER_PU * (0.98 - v)], rel=1e-4)
-    assert settled.q_kvar[0] < -100.0
+    assert settled.s_kva.imag == pytest.approx([SLOPE_KVAR_PER_PU * (0.98 - v)], rel=1e-4)
+    assert settled.s_kva.imag[0] < -100.0
     # The gain is above one: without the slopes, injecting what is asked for would not come to rest.
     assert g > 1.0
     assert settled.rounds_count <= 6
@@ -57,7 +57,7 @@ def test_a_curve_that_jumps_has_no_rest_and_is_an_error() -> None:
     circuit = one_der()
     with pytest.raises(DivergedError, match="'x': inverters and voltages do not come to rest in 40 rounds"):
         LocalControl(circuit).settle(
-            np.zeros(1), lambda v_pu: np.where(v_pu < 1.0, 500.0, -500.0), np.zeros(1)
+            lambda v_pu: np.where(v_pu < 1.0, 500j, -500j), np.zeros(1, np.complex128)
         )
 
 
@@ -79,11 +79,10 @@ def test_a_rest_is_the_same_from_wherever_the_search_begins() -> None:
     one = area("ieee123", 30, 1.5, 0.7, bus_kv=138.0)
     rating = 1.1 * one.size_kw
 
-    def curve(v_pu: FloatArray) -> FloatArray:
-        return rating * np.clip((1.02 - v_pu) / 0.06, -0.44, 0.44)
+    def curve(v_pu: FloatArray) -> ComplexArray:
+        return np.asarray(0.8 * one.size_kw + 1j * rating * np.clip((1.02 - v_pu) / 0.06, -0.44, 0.44))
 
     control = LocalControl(one.circuit)
-    low = control.settle(0.8 * one.size_kw, curve, -0.4 * rating)
-    high = control.settle(0.8 * one.size_kw, curve, 0.4 * rating)
-    assert low.q_kvar == pytest.approx(high.q_kvar, abs=1e-4 * rating.max())
-    assert np.abs(low.q_kvar).max() > 0.1 * rating.max()
+    low, high = (control.settle(curve, 0.8 * one.size_kw + 1j * q * rating) for q in (-0.4, 0.4))
+    assert low.s_kva == pytest.approx(high.s_kva, abs=1e-4 * rating.max())
+    assert np.abs(low.s_kva.imag).max() > 0.1 * rating.max()

@@ -247,6 +247,28 @@ def test_vehicles_have_rows_of_their_own_and_draw_what_the_demand_holds_of_them(
         assert not others[kinds == "ev"].any()
 
 
+def test_what_volt_watt_holds_back_is_recorded_and_told(tmp_path: Path) -> None:
+    """Batteries at full discharge on a bus at 1.15 pu, which substation and regulators have yet to follow."""
+    wanted = study(TINY, *sets(der_p="local_volt_watt"))
+    bench = Bench(wanted, tmp_path)
+    asked, store = batteries(wanted)
+    bench.ask(asked, 0)
+    telemetry = sent(bench.step(0, v_pu=1.15), Telemetry)
+    held = bench.federate._plant.volt_watt_kw
+    assert held[store].sum() > 10.0
+    assert (held < asked)[store].any()
+    np.testing.assert_allclose(telemetry.der_p_mw[store], (asked - held)[store] / 1_000, rtol=1e-12)
+    names = np.array(bench.recorder.ids(tables.DER_TYPE))
+    is_battery = np.array([name.endswith("/battery") for name in names])
+    by_type = bench.recorder.rows(tables.DER_TYPE).values[-1]
+    assert by_type[is_battery].sum() == pytest.approx(held[store].sum())
+    np.testing.assert_array_equal(bench.recorder.rows(tables.DER).values[-1], held)
+    # Regulators bring the voltage down step by step, and the batteries come back.
+    for t in range(60, 1_800, 60):
+        bench.step(t, passes=1, v_pu=1.15)
+    assert bench.federate._plant.volt_watt_kw[store].sum() < 0.5 * held[store].sum()
+
+
 def test_without_a_voltage_nothing_is_solved(tmp_path: Path) -> None:
     bench = Bench(study(), tmp_path)
     with pytest.raises(MissingInputError, match="lda2 at 4 s: no voltage from transmission"):

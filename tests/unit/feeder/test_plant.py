@@ -10,23 +10,26 @@ from federates.core.der_settings import BatterySettings, DerMix, GeneratorSettin
 from federates.core.errors import ConfigError, ModelError
 from federates.der.catalog import Behaviour, build_fleet
 from federates.der.fleet import joined, taken
-from federates.der.inverter import volt_var_kvar
+from federates.der.inverter import volt_var_kvar, volt_watt_kw
 from federates.der.mix import Mix
 from federates.der.model import plain_interval
 from federates.distribution.builder import (
     DerAttachment,
     FeederInstance,
+    FeederZones,
     LdaModel,
     build_circuit,
     feeder_zones,
 )
-from federates.distribution.circuit import Control
+from federates.distribution.circuit import Circuit, CircuitLayout, Control, Terminal
 from federates.distribution.local_control import LocalControl
+from federates.distribution.master import der_command
 from federates.distribution.tables import read_feeder
 from federates.feeder.plant import Plant
 from federates.feeder.statistics import node_statistics, overloaded_count
 
 IEEE13 = read_feeder(Path(__file__).parents[3] / "configs" / "feeders" / "ieee13")
+CURTAILMENT_USD_PER_MWH = 5.0
 ATTACHMENTS = (("pv", "675", (1, 2, 3)), ("battery", "611", (3,)), ("delta", "671", (1, 2)))
 FLEET = build_fleet(
     IEEE13,
@@ -224,3 +227,75 @@ def test_inverters_that_follow_their_voltage_settle_on_their_curve_in_every_pass
         np.testing.assert_allclose(volt_var.q_kvar, first, atol=1e-4 * 440.0)
         volt_var.accept()
     assert volt_var.save()["q_kvar"].tobytes() == volt_var.q_kvar.tobytes()
+
+
+def _pv_behind_a_resistance(*, volt_watt: bool) -> Plant:
+    """PV of 400 kW behind 1 ohm per phase on 4.16 kV."""
+    script = (
+        "new circuit.x bus1=mv phases=3 basekv=4.16 pu=1 angle=0 r1=0 x1=1e-7 r0=0 x0=1e-7",
+        "new line.l bus1=mv bus2=end phases=3 length=1 r1=1 r0=1 x1=0 x0=0 c1=0 c0=0 normamps=500",
+        der_command("der0", "end.1.2.3", 3, 4.16),
+        "set voltagebases=(4.16)",
+        "calcvoltagebases",
+    )
+    head = (Terminal(element="Line.l", number=1),)
+    layout = CircuitLayout(
+        name="x", loads=(), ders=("der0",), regulators=(), interface=head, feeder_heads=(head,)
+    )
+    zones = FeederZones(
+        node=np.zeros(6, np.int64), line=np.zeros(1, np.int64), transformer=np.zeros(0, np.int64), count=1
+    )
+    behaviour = Behaviour(_behaviour().fleet.select(np.array([True, False, False])))
+    return Plant(Circuit(script, tolerance=1e-10, layout=layout), behaviour, zones, volt_watt=volt_watt)
+
+
+def test_volt_watt_by_hand() -> None:
+    """P = 400 kW (1.10 - v) / 0.04 into r = 1 ohm, from a source at 1.05: v (v - 1.05) = P r / U^2.
+
+    With g = 0.4 / 4.16^2 / 0.04 = 0.5779: v^2 - 1.05 v = g (1.10 - v), so that
+    v = (1.05 - g + sqrt((1.05 - g)^2 + 4.4 g)) / 2 = 1.0676 and P = 324.4 kW.
+    """
+    g = 0.4 / 4.16**2 / 0.04
+    v = (1.05 - g + np.sqrt((1.05 - g) ** 2 + 4.4 * g)) / 2
+    plant, free = (_pv_behind_a_resistance(volt_watt=on) for on in (True, False))
+    asked = np.array([400.0])
+    for one in (plant, free):
+        for _ in range(2):
+            one.begin_step(
+                demand_p_kw=np.zeros(0),
+                demand_q_kvar=np.zeros(0),
+                interval=plain_interval(60, np.zeros(1), asked),
+                set_point_kw=asked,
+                set_point_kvar=np.zeros(1),
+            )
+            one.solve(1.05, 0.0, Control.OFF)
+            one.accept()
+    assert LocalControl(plant.circuit).terminal_v_pu() == pytest.approx([v], abs=1e-6)
+    assert plant.p_kw == pytest.approx([400.0 * (1.10 - v) / 0.04], rel=1e-4)
+    assert plant.p_kw == pytest.approx([324.4], abs=0.1)
+    assert plant.volt_watt_kw == pytest.approx(asked - plant.p_kw)
+    # Its curtailment costs what curtailment costs, and the next step begins where this one was held.
+    assert plant.last.cost_usd == pytest.approx(plant.volt_watt_kw / 1e3 / 60 * CURTAILMENT_USD_PER_MWH)
+    assert plant.save()["allowed_kw"] == pytest.approx(plant.p_kw, rel=1e-4)
+    assert list(free.p_kw) == [400.0]
+    assert not free.volt_watt_kw.any()
+    assert free.last.cost_usd == 0.0
+
+
+def test_volt_watt_holds_back_what_inverters_inject_and_nothing_else() -> None:
+    """PV and battery come down, a generator without an inverter and a battery that charges do not."""
+    circuit = _plant().circuit
+    zones = feeder_zones(LdaModel(name="lda", bus_kv=138.0, feeders=_instances(1)), circuit)
+    plant = Plant(circuit, _behaviour(), zones, "B", volt_watt=True)
+    for battery_kw, held in ((100.0, [True, True, False]), (-100.0, [True, False, False])):
+        for v_pu in (1.16, 1.0):
+            _begin(plant, (400.0, battery_kw, 50.0))
+            plant.solve(v_pu, 0.0, Control.OFF)
+            terminal = LocalControl(circuit).terminal_v_pu()
+            rated = plant.ders.fleet.power_kw
+            allowed = volt_watt_kw(terminal, rated, np.zeros(3))
+            asked = np.array([400.0, battery_kw, 50.0])
+            expected = np.where(plant.ders.has_inverter, np.minimum(asked, allowed), asked)
+            np.testing.assert_allclose(plant.p_kw, expected, atol=1e-4 * 400.0)
+            assert list(plant.volt_watt_kw > 1.0) == (held if v_pu > 1.1 else [False] * 3)
+            plant.accept()
