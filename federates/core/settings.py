@@ -405,6 +405,9 @@ class MarketSettings(Settings):
     that of the round whose prices came nearest to those expected of it."""
     bid: BidSettings = IntervalCurveBid(kind="interval_curve")
     """What a total DSO bids at its interface; other models do not look at it."""
+    dso_reserves: bool = False
+    """Whether total DSOs offer regulation and spinning reserve with their curves, as much as their feeders
+    can deliver when called, and follow the ISO's signal."""
     hour_ahead: bool = False
     """Whether fast units are committed anew before every hour; else real time starts them as it needs
     them."""

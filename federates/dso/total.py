@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
+from federates.core.curve import NetCurve
 from federates.core.errors import DivergedError
+from federates.core.reserve_offer import ReserveOffer
 from federates.core.time import SimTime
 from federates.distribution.linear import Coefficients
 from federates.dso.bid import BLOCKS_LIMIT, FeederBidder, LdaCurve, lda_curve, price_ladder
+from federates.dso.bid_method import import_at
 from federates.dso.case import FeederLimits
 from federates.dso.columns import DerColumns
 from federates.dso.dispatch import (
@@ -28,6 +31,15 @@ from federates.dso.dispatch import (
     carried,
     dispatch,
     hold_interchange,
+)
+from federates.dso.reserve import (
+    Held,
+    called_range_mw,
+    held,
+    held_columns,
+    margin_mw,
+    reserve_offer,
+    wear_usd_per_mw_h,
 )
 from federates.dso.twin import Conditions, Twin
 from federates.scenario.lda import LdaScenario
@@ -178,6 +190,45 @@ class TotalDso:
             state=state,
             collapsed_count=collapsed + dropped,
         )
+
+    def reserve(
+        self,
+        inputs: BidInputs,
+        prepared: PreparedBid,
+        sent: NetCurve,
+        *,
+        stored_kwh: FloatArray | None,
+        hours: float,
+        sigma: float,
+    ) -> ReserveOffer:
+        """Reserve of one simulated set, offered with the curve that is sent; asked right after its bid.
+
+        Parameters
+        ----------
+        stored_kwh
+            Energy in the stores now, shape (ders,); None: the offers themselves leave what can be held. [kWh]
+        hours
+            From now until a call at the interval's end need no longer be held. [h]
+        sigma
+            Standard deviation of the forecast's error, relative.
+        """
+        fleet = self._scenario.fleet
+        called = self.called_range_mw(prepared, held(fleet, inputs.expected_kw, stored_kwh, hours))
+        sun_kw = float(prepared.columns.top_kw[fleet.of_kind("pv")].sum())
+        return reserve_offer(
+            sent,
+            called,
+            import_at(sent, inputs.price_usd_per_mwh),
+            margin_mw(sigma, float(inputs.conditions.demand_kw.sum()) + sun_kw),
+            wear_usd_per_mw_h(fleet),
+        )
+
+    def called_range_mw(self, prepared: PreparedBid, limits: Held) -> tuple[float, float]:
+        """Least and greatest import that can be called and held within every limit. [MW]"""
+        offers = self._feeder_offers(held_columns(prepared.columns, limits), prepared.state)
+        low, high = called_range_mw(self._bidders, prepared.state, offers)
+        constant, rating = self.twin.constant_mw(prepared.state), self._scenario.substation_mva
+        return max(low + constant, -rating), min(high + constant, rating)
 
     def dispatch(self, prepared: PreparedBid, award_mw: float) -> Dispatch:
         """Set-points for an award of one simulated set."""

@@ -304,6 +304,10 @@ class LdaScenario:
         sigma = self._forecast.standard_deviation(begin - issue)
         return DayAheadDemand(kw=kw[0], kvar=kvar[0], sigma=sigma)
 
+    def forecast_sigma(self, ahead_s: int) -> float:
+        """Standard deviation of the relative error of demand and sun so long after a forecast's issue."""
+        return self._forecast.standard_deviation(ahead_s)
+
     def expected(self, target: SimTime, issue: SimTime) -> LdaConditions:
         """Forecast for the market interval at ``target``, issued at ``issue``."""
         middle = np.array([target + self._clock.market_s // 2])

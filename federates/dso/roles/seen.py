@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from federates.core.curve import NetCurve, bid_of
 from federates.core.errors import MissingInputError
 from federates.core.messages import InterfaceBid, Telemetry
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Received
+from federates.core.reserve_offer import ReserveOffer, with_reserve
 from federates.core.time import SimTime
 from federates.der.model import FleetState
 from federates.dso.twin import Conditions
@@ -41,7 +44,13 @@ def conditions(expected: ExpectedLda, v_pu: float) -> Conditions:
 
 
 def interface_bid(
-    curves: list[NetCurve], interval_s: SimTime, length_s: int, multiplicity: int
+    curves: list[NetCurve],
+    interval_s: SimTime,
+    length_s: int,
+    multiplicity: int,
+    reserve: Sequence[ReserveOffer] = (),
 ) -> InterfaceBid:
-    """Bid of the whole LDA from curves of one simulated set."""
-    return bid_of([curve.scaled(float(multiplicity)).rounded() for curve in curves], interval_s, length_s)
+    """Bid of the whole LDA from curves of one simulated set, and its reserve offers, if it has any."""
+    factor = float(multiplicity)
+    bid = bid_of([curve.scaled(factor).rounded() for curve in curves], interval_s, length_s)
+    return with_reserve(bid, [offer.scaled(factor) for offer in reserve]) if reserve else bid

@@ -14,6 +14,7 @@ from federates.core.errors import MissingInputError
 from federates.core.messages import DerAwards, DerOffers, InterfaceAward
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
+from federates.core.reserve_offer import DURATION_H
 from federates.core.time import Cadence, SimTime
 from federates.dso.bid_method import bid_method
 from federates.dso.dispatch import Dispatch
@@ -55,6 +56,7 @@ class TotalDsoRole:
         self._day_ahead_lmp: dict[int, FloatArray] = {}
         self._rounds_bid = 0
         self._method = bid_method(context.study.market.bid)
+        self._sells_reserve = context.study.market.dso_reserves
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -76,7 +78,7 @@ class TotalDsoRole:
         midnight = self._clock.midnight(day)
         offers = self._offers(grant, day_ahead=True, interval=midnight)
         prices = self._advised(grant, day)
-        curves = []
+        curves, reserve = [], []
         for hour, expected in enumerate(self._scenario.expected_day(day, self._clock.day_ahead_issue(day))):
             mine = self._joined(offers, hour)
             price = float(prices[hour])
@@ -97,10 +99,16 @@ class TotalDsoRole:
             prepared = dso.bid(inputs, keep_coefficients=False)
             self._record_collapses(grant.now, f"hour {hour} of the day-ahead bid", prepared.collapsed_count)
             curves.append(self._method.sent(prepared.curve, price))
+            if self._sells_reserve:
+                ahead_s = inputs.interval_s - self._clock.day_ahead_issue(day)
+                sigma = self._scenario.forecast_sigma(ahead_s)
+                reserve.append(
+                    dso.reserve(inputs, prepared, curves[-1], stored_kwh=None, hours=DURATION_H, sigma=sigma)
+                )
         self._rounds_bid = (self._rounds_bid + 1) % self._study.market.day_ahead_rounds
         last = self._rounds_bid == 0
         outbox = Outbox(again=not last)
-        bid = interface_bid(curves, midnight, HOUR_S, self._multiplicity)
+        bid = interface_bid(curves, midnight, HOUR_S, self._multiplicity, reserve)
         outbox.put(self.ports.day_ahead_bids, bid)
         return outbox
 
@@ -139,10 +147,24 @@ class TotalDsoRole:
         prepared = engine.bid(self._waiting, keep_coefficients=True)
         self._record_collapses(interval, "the bid", prepared.collapsed_count)
         self._prepared = prepared
-        outbox = Outbox()
         curve = self._method.sent(prepared.curve, self._waiting.price_usd_per_mwh)
+        reserve = []
+        if self._sells_reserve:
+            ahead_s = interval + self._clock.market_s - grant.now
+            reserve.append(
+                engine.reserve(
+                    self._waiting,
+                    prepared,
+                    curve,
+                    stored_kwh=seen.soc_mwh * KW_PER_MW,
+                    hours=ahead_s / HOUR_S + DURATION_H,
+                    sigma=self._scenario.forecast_sigma(ahead_s),
+                )
+            )
+        outbox = Outbox()
         outbox.put(
-            self.ports.bids, interface_bid([curve], interval, self._clock.market_s, self._multiplicity)
+            self.ports.bids,
+            interface_bid([curve], interval, self._clock.market_s, self._multiplicity, reserve),
         )
         return outbox
 
