@@ -1,12 +1,14 @@
 """THE list of coordination models."""
 
 from federates.coordination.grand_central_blind import GRAND_CENTRAL_BLIND
+from federates.coordination.grand_central_full import GRAND_CENTRAL_FULL
 from federates.coordination.layered_total_dso import LAYERED_TOTAL_DSO
 from federates.coordination.model import CoordinationModel
 from federates.coordination.price_reactive import PRICE_REACTIVE
 from federates.coordination.uncoordinated import UNCOORDINATED
 
 MODELS: dict[str, CoordinationModel] = {
-    m.key: m for m in (UNCOORDINATED, PRICE_REACTIVE, GRAND_CENTRAL_BLIND, LAYERED_TOTAL_DSO)
+    m.key: m
+    for m in (UNCOORDINATED, PRICE_REACTIVE, GRAND_CENTRAL_BLIND, GRAND_CENTRAL_FULL, LAYERED_TOTAL_DSO)
 }
 """Coordination models by key."""

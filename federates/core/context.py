@@ -63,6 +63,10 @@ class Context:
         """Federates wired to one of this federate's ports, in wiring order."""
         return tuple(w.receiver for w in self.wires if w.sender == self.name and w.out == out)
 
+    def senders(self, into: str) -> tuple[str, ...]:
+        """Federates that are wired to feed one of this federate's ports, in wiring order."""
+        return tuple(w.sender for w in self.wires if w.receiver == self.name and w.into == into)
+
 
 def seatings(study: Study) -> tuple[Seating, ...]:
     """Federates of a study, in the order in which sums and wires run."""

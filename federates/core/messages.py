@@ -205,6 +205,34 @@ class DerOffers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeederModel:
+    """DSO to ISO (M4): limits of an LDA's feeders on the injections of its DERs, without a name in it.
+
+    A DER is the place of its offer: the offers of the LDA's aggregators one after the other, as they are
+    wired. Row ``r`` owns the next ``entries[r]`` of ``der`` and ``coefficient`` and says
+    ``sum coefficient * injection <= upper_mw[r]``, the injection as it is offered, multiplicity included; a
+    row's greatest coefficient is 1. Only rows that some injection within the DERs' reach breaks are there.
+    """
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    ders: int
+    """Number of DERs."""
+    rows: IntArray
+    """Rows of each interval, shape (intervals,)."""
+    entries: IntArray
+    """Entries of each row, shape (rows,)."""
+    der: IntArray
+    """DER of each entry, shape (entries,)."""
+    coefficient: FloatArray
+    """Of each entry, shape (entries,)."""
+    upper_mw: FloatArray
+    """Right-hand sides, shape (rows,). [MW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DerAwards:
     """ISO (M1) or DSO (M5) to aggregator: injection awarded to each of its DERs per interval."""
 

@@ -14,6 +14,7 @@ from federates.core.messages import (
     DerMeters,
     DerOffers,
     DerState,
+    FeederModel,
     GridState,
     InterfaceAward,
     InterfaceBid,
@@ -48,6 +49,8 @@ class IsoPorts(Ports):
     day_ahead_bids: In[InterfaceBid] = In("day_ahead_bids", InterfaceBid)
     der_offers: In[DerOffers] = In("der_offers", DerOffers, required=False)
     day_ahead_der_offers: In[DerOffers] = In("day_ahead_der_offers", DerOffers, required=False)
+    feeder_models: In[FeederModel] = In("feeder_models", FeederModel, required=False)
+    day_ahead_feeder_models: In[FeederModel] = In("day_ahead_feeder_models", FeederModel, required=False)
     dispatch: Out[UnitDispatch] = Out("dispatch", UnitDispatch)
     awards: Out[InterfaceAward] = Out("awards", InterfaceAward)
     day_ahead_awards: Out[InterfaceAward] = Out("day_ahead_awards", InterfaceAward)
@@ -92,6 +95,8 @@ class DsoPorts(Ports):
     bids: Out[InterfaceBid] = Out("bids", InterfaceBid)
     day_ahead_bids: Out[InterfaceBid] = Out("day_ahead_bids", InterfaceBid)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
+    feeder_models: Out[FeederModel] = Out("feeder_models", FeederModel)
+    day_ahead_feeder_models: Out[FeederModel] = Out("day_ahead_feeder_models", FeederModel)
     prices: Out[InterfaceAward] = Out("prices", InterfaceAward)
     advice: Out[PriceAdvice] = Out("advice", PriceAdvice)
 

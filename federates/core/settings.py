@@ -543,8 +543,10 @@ class Study(Settings):
     """Name; results go to `results/<name>/`."""
     description: str = ""
     """What the study is for."""
-    coordination: Literal["uncoordinated", "price_reactive", "grand_central_blind", "layered_total_dso"]
-    """Coordination model: M0, M0b, M1 or M5."""
+    coordination: Literal[
+        "uncoordinated", "price_reactive", "grand_central_blind", "grand_central_full", "layered_total_dso"
+    ]
+    """Coordination model: M0, M0b, M1, M4 or M5."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Root of the forecasts' errors; fleets and demand hang on the feeders' `seed_id`."""
     der_q: Literal["none", "local_volt_var"] = "none"

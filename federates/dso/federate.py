@@ -8,6 +8,8 @@ from typing import Protocol
 from federates.coordination.catalog import MODELS
 from federates.core.context import Context
 from federates.core.protocol import Offset, Outbox, Phase, State
+from federates.dso.roles.feeder_model import FeederModelRole
+from federates.dso.roles.fixed_quantity import FixedQuantity
 from federates.dso.roles.inflexible_demand import InflexibleDemand
 from federates.dso.roles.net_demand import NetDemand
 from federates.dso.roles.reactive_demand import ReactiveDemand
@@ -32,6 +34,7 @@ ROLES: dict[str, Callable[[Context], Role]] = {
     "net_demand": NetDemand,
     "reactive_demand": ReactiveDemand,
     "inflexible_demand": InflexibleDemand,
+    "feeder_model": FeederModelRole,
     "total": TotalDsoRole,
 }
 """Roles by key."""

@@ -15,7 +15,7 @@ from federates.core.curve import NetCurve
 from federates.core.errors import DivergedError
 from federates.core.reserve_offer import ReserveOffer
 from federates.core.time import SimTime
-from federates.distribution.linear import Coefficients
+from federates.distribution.linear import Coefficients, OperatingPoint
 from federates.dso.bid import BLOCKS_LIMIT, FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.bid_method import import_at
 from federates.dso.case import FeederLimits
@@ -293,19 +293,11 @@ class TotalDso:
         offers = []
         for place, (m, point) in enumerate(zip(self.twin.maps, state.points, strict=True)):
             mine = self.twin.feeder_of_der == place
-            limits = self._scenario.limits[place]
-            q_mvar = point.q_head_kvar / 1_000.0
             offers.append(
                 FeederOffer(
                     map=m,
                     columns=_taken(columns, mine),
-                    limits=FeederLimits(
-                        v_min_pu=V_MIN_PU + VOLTAGE_MARGIN_PU,
-                        v_max_pu=V_MAX_PU - VOLTAGE_MARGIN_PU,
-                        import_mw=_active_limit(LOADING_SHARE * limits.import_kva / 1_000.0, q_mvar),
-                        export_mw=_active_limit(LOADING_SHARE * limits.export_kva / 1_000.0, q_mvar),
-                        loading_pu=LOADING_SHARE,
-                    ),
+                    limits=kept_limits(self._scenario, place, point),
                     name=f"{self._scenario.name}/{self._scenario.feeder_names[place]}",
                 )
             )
@@ -323,6 +315,18 @@ class TotalDso:
         ):
             return None
         return self._coefficients
+
+
+def kept_limits(scenario: LdaScenario, place: int, point: OperatingPoint) -> FeederLimits:
+    """What the DSO keeps on a feeder around an operating point, its margins taken off."""
+    limits, q_mvar = scenario.limits[place], point.q_head_kvar / 1_000.0
+    return FeederLimits(
+        v_min_pu=V_MIN_PU + VOLTAGE_MARGIN_PU,
+        v_max_pu=V_MAX_PU - VOLTAGE_MARGIN_PU,
+        import_mw=_active_limit(LOADING_SHARE * limits.import_kva / 1_000.0, q_mvar),
+        export_mw=_active_limit(LOADING_SHARE * limits.export_kva / 1_000.0, q_mvar),
+        loading_pu=LOADING_SHARE,
+    )
 
 
 def _active_limit(limit_mva: float, q_mvar: float) -> float:

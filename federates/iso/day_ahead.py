@@ -9,6 +9,7 @@ import numpy as np
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.curve import NetCurve
 from federates.iso.pricing import Prices
+from federates.iso.products.feeder_rows import FeederRows
 from federates.iso.reserves import NetReserves
 from federates.iso.unit_state import UnitState
 
@@ -36,6 +37,8 @@ class DayBids:
     """Their price, shape (hours, slots). [$/MWh]"""
     net_reserves: tuple[NetReserves, ...] = ()
     """Reserve that the net curves offer, one entry per hour; empty: none."""
+    feeder: tuple[FeederRows, ...] = ()
+    """Limits of feeders on the offered blocks, one entry per hour; empty: the market sees no feeder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,8 @@ class DayAhead:
     surplus_mw: FloatArray
     """Energy without a taker, shape (hours, buses). [MW]"""
     penalty_priced: BoolArray
-    """Hours in which a shortage, a surplus or an overload sets prices, shape (hours,)."""
+    """Hours in which a shortage, a surplus, an overload or an excess over a feeder limit sets prices, shape
+    (hours,)."""
     overload_mwh: float
     """Flow beyond ratings, all lines and hours together. [MWh]"""
     objective_usd: float

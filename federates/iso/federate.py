@@ -14,6 +14,7 @@ from federates.core.errors import MissingInputError
 from federates.core.messages import (
     DerAwards,
     DerOffers,
+    FeederModel,
     InterfaceAward,
     InterfaceBid,
     PriceAdvice,
@@ -25,6 +26,7 @@ from federates.core.reserve_offer import reserve_of
 from federates.core.tables import EVENT
 from federates.core.time import Cadence, SimTime
 from federates.iso.day_ahead import DayAhead
+from federates.iso.feeder_models import feeder_rows
 from federates.iso.hour_ahead import HOURS as HOUR_AHEAD
 from federates.iso.hour_ahead import HourAheadInputs, HourAheadMarket
 from federates.iso.make_whole import RunState
@@ -40,6 +42,8 @@ from federates.iso.market import (
     uncurtailed,
 )
 from federates.iso.participants import Reserves, der_injections_mw, dispatched
+from federates.iso.penalties import Penalties
+from federates.iso.products.feeder_rows import FeederRows
 from federates.iso.records import MarketRecords
 from federates.iso.reserves import OF_DSO, PRODUCTS, NetReserves, net_reserves
 from federates.iso.rounds import Round, Rounds
@@ -53,7 +57,8 @@ from federates.scenario.system import SystemScenario
 SETTLE_OFFSET_S = 48
 DAY_AHEAD_OFFSET_S = 55
 HOUR_S = 3_600
-M = TypeVar("M", InterfaceBid, DerOffers)
+M = TypeVar("M", InterfaceBid, DerOffers, FeederModel)
+PENALTIES = Penalties()
 SCHEMA = 2.0
 
 
@@ -70,6 +75,7 @@ class Iso:
         self._ldas = tuple(lda.name for lda in context.study.ldas)
         self._dsos = tuple(f"dso_{lda}" for lda in self._ldas)
         self._aggregators = context.receivers("der_awards")
+        self._modelled = context.senders("feeder_models")
         places = {lda: place for place, lda in enumerate(self._ldas)}
         self._advised = tuple((name, places[context.lda_of(name)]) for name in context.receivers("advice"))
         bus_of = dict(zip(self._ldas, self._scenario.lda_bus.tolist(), strict=True))
@@ -115,7 +121,9 @@ class Iso:
         midnight = self._clock.midnight(day)
         bids = self._current(grant, self.ports.day_ahead_bids, midnight)
         offers = self._current(grant, self.ports.day_ahead_der_offers, midnight)
+        models = self._current(grant, self.ports.day_ahead_feeder_models, midnight)
         missing = [n for n in self._dsos if n not in bids] + [n for n in self._aggregators if n not in offers]
+        missing += [n for n in self._modelled if n not in models]
         if missing:
             if grant.now + self._clock.step_s >= self._clock.day_ahead_closes(day):
                 raise MissingInputError(f"iso: no day-ahead bid of day {day} from {', '.join(missing)}")
@@ -141,6 +149,7 @@ class Iso:
             self._unit_state(day),
             self._forward.committed[day],
             tuple(reserves),
+            tuple(self._feeder_rows(list(models.values()), book, h) for h in range(24)) if models else (),
         )
         rounds = self._rounds_of(day)
         at_ldas = cleared.prices.lmp_usd_per_mwh[:, self._scenario.lda_bus]
@@ -220,7 +229,9 @@ class Iso:
         if self._study.market.hour_ahead and (now - self._clock.midnight(0)) % HOUR_S == 0:
             self._commit_hour(grant, now, curves, reserves)
         inputs = self._inputs(grant, now)
-        cleared = self._real_time.clear(inputs, curves, book, reserves)
+        models = [self._due(grant, self.ports.feeder_models, name, now) for name in self._modelled]
+        rows = self._feeder_rows(models, offers, 0) if models else None
+        cleared = self._real_time.clear(inputs, curves, book, reserves, rows)
         self._records.real_time(now, cleared, curves, inputs, book)
         outbox = Outbox()
         dispatch = UnitDispatch(
@@ -250,6 +261,13 @@ class Iso:
         )
         self._settlement.real_time(now, settled, dispatch.synchronised > 0.5, inputs.out)
         return outbox
+
+    def _feeder_rows(self, models: list[FeederModel], offers: list[DerOffers], interval: int) -> FeederRows:
+        """Limits that DSOs have stated, on the blocks of one interval."""
+        place = {bus: k for k, bus in enumerate(self._scenario.lda_bus.tolist())}
+        lda = [place[bus] for bus in self._aggregator_bus]
+        price = PENALTIES.feeder_usd_per_mwh
+        return feeder_rows(models, offers, lda, interval, excess_usd_per_mwh=price)
 
     def _commit_hour(self, grant: Grant, now: SimTime, curves: list[NetCurve], reserves: NetReserves) -> None:
         """Commit fast units anew for the hour that begins now."""

@@ -6,7 +6,7 @@ Pure: offers, forecasts and the grid's state in; awards and prices out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from federates.core.messages import DerOffers
 from federates.iso.day_ahead import DayAhead, DayBids
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED, NO_BLOCKS, OfferedBlocks, ramp_window
+from federates.iso.products.feeder_rows import FeederRows
 from federates.iso.reserves import NetReserves, nested_rules
 from federates.iso.sced import Clearing, Sced
 from federates.iso.scuc import Scuc
@@ -148,8 +149,17 @@ class RealTimeMarket:
         curves: list[NetCurve],
         book: DerBook | None,
         net_reserves: NetReserves | None = None,
+        feeder: FeederRows | None = None,
     ) -> Clearing:
-        """Awards and prices of one interval; ``net_reserves``: what the curves offer of reserve."""
+        """Awards and prices of one interval.
+
+        Parameters
+        ----------
+        net_reserves
+            What the curves offer of reserve.
+        feeder
+            Limits of feeders on the book's blocks; None: the market sees no feeder.
+        """
         sced = self._engine(book)
         demand = inputs.load_mw.copy()
         if book is not None:
@@ -173,6 +183,7 @@ class RealTimeMarket:
             outlook=inputs.stores.outlook(inputs.inflow_mw, available),
             required_mw=None if self._rules is None else inputs.required_mw,
             net_reserves=None if self._rules is None else net_reserves,
+            feeder=feeder,
         )
 
     def headroom_mw(self, clearing: Clearing, inputs: RealTimeInputs) -> FloatArray:
@@ -268,6 +279,7 @@ class DayAheadMarket:
         state: UnitState,
         committed: BoolArray,
         net_reserves: tuple[NetReserves, ...] = (),
+        feeder: tuple[FeederRows, ...] = (),
     ) -> DayAhead:
         """The day cleared with a given commitment.
 
@@ -283,9 +295,12 @@ class DayAheadMarket:
             Shape (24, units).
         net_reserves
             Reserve that the curves offer, one entry per hour; empty: none.
+        feeder
+            Limits of feeders on the books' blocks, hour by hour; empty: the market sees no feeder.
         """
         scuc = self._engine(books[0] if books else None)
-        return scuc.clear(self._bids(inputs, curves, books, net_reserves), state, committed)
+        bids = self._bids(inputs, curves, books, net_reserves)
+        return scuc.clear(replace(bids, feeder=feeder), state, committed)
 
     def start_state(self, inputs: DayAheadInputs, net_mw: FloatArray) -> UnitState:
         """State before a first day that the case does not state."""

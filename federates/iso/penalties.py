@@ -35,6 +35,9 @@ class Penalties:
     """Energy without a taker. [$/MWh]"""
     line: tuple[Step, ...] = ((0.05, 500.0), (0.10, 1_000.0), (np.inf, 2_000.0))
     """Flow beyond the rating, as shares of the rating."""
+    feeder_usd_per_mwh: float = 100_000.0
+    """Excess over a feeder's limit, in MW of the DER that moves it most: given up last, since the limits that
+    a DSO states can be kept."""
     reserve: Mapping[str, tuple[Step, ...]] = field(default_factory=lambda: _RESERVE)
     """Reserve not held, by kind of requirement; each kind with as many steps."""
     cap_usd_per_mwh: float = 3_500.0

@@ -506,16 +506,8 @@ class Sced:
             assert outlook is not None
             self._stores.set_outlook(program, outlook)
         if feeder is not None:
-            matrix = np.zeros((feeder.matrix.shape[0], self._offered.shape[1]))
-            matrix[:, load.slot] = feeder.matrix
-            self._feeder.set(
-                FeederRows(
-                    matrix=matrix,
-                    lower=feeder.lower,
-                    upper=feeder.upper,
-                    excess_usd_per_h=feeder.excess_usd_per_h,
-                )
-            )
+            at_slots = feeder.at_slots(load.slot, self._offered.shape[1])
+            self._feeder.set((at_slots,) * self._times)
         if self._reserves is not None:
             limits = self._reserves.limit_mw(0)
             self._reserves.set_room(program, 0, self._generation.reserve_limits_mw(load.window, limits))

@@ -25,6 +25,7 @@ from federates.iso.penalties import Penalties
 from federates.iso.pricing import NEXT_MW_SHARE, Prices, next_mw, split_prices
 from federates.iso.products.commitment import Commitment
 from federates.iso.products.energy import Energy
+from federates.iso.products.feeder_rows import FeederLimits
 from federates.iso.products.lazy import LazyRows, solve_with
 from federates.iso.products.lines import LineLimits
 from federates.iso.products.losses import WASTE_USD_PER_MWH, Losses, settle_waste
@@ -145,7 +146,8 @@ class Scuc:
         self._reserves = self._draw_reserves(blueprint) if with_reserves else None
         blueprint.pour()
         self._lines = LineLimits(self._program, self._network, self._energy, self._penalties)
-        self._rows: list[LazyRows] = [self._lines]
+        self._feeder = FeederLimits(self._program, self._offers[:, self._curve_end :])
+        self._rows: list[LazyRows] = [self._lines, self._feeder]
         self._losses = None
         if self._has_losses:
             tolerance = np.full(hours, SEARCH_LOSS_MW)
@@ -363,6 +365,8 @@ class Scuc:
             )
             program.set_column_bounds(self._offers.ravel(), 0.0, width.ravel())
             program.set_costs(self._offers.ravel(), price.ravel())
+        if bids.feeder:
+            self._feeder.set(bids.feeder)
         self._energy.set_demand(program, demand, load)
         self._commitment.set_state(program, state)
         self._commitment.set_available(program, bids.available_mw, state)
@@ -419,6 +423,7 @@ class Scuc:
         taken = self._taken(day, x)
         sold_back = taken[:, : self._curve_end].reshape(self._hours, *self._curve_shape)
         broken = shed.sum(axis=1) + surplus.sum(axis=1) + excess + reserves.short_mw.sum(axis=1)
+        broken += [self._feeder.excess(x, t).sum() for t in range(self._hours)]
         return DayAhead(
             commitment=commitment,
             unit_mw=unit_mw,
@@ -527,6 +532,7 @@ class Scuc:
         for t, offer in enumerate(day.bids.net_reserves):
             # a curve that offers reserve keeps its import within a range
             bound[t, : self._curve_end] = np.repeat(offer.offers, self._curve_shape[1])
+        bound[:, self._curve_end :] = bool(day.bids.feeder)
         return np.array(
             [share_ties(taken[t], none, width[t], price[t], self._bus, bound[t]) for t in range(self._hours)]
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,12 +15,27 @@ from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.der.model import FleetState, initial_state
+from federates.dso.dispatch import TwinState
 from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, seen_state, telemetry
 from federates.dso.twin import Twin
 from federates.scenario.lda import ExpectedLda, LdaScenario
 
 SCHEMA = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Believed:
+    """What a DSO believes of one interval, and its twin solved there; arrays in fleet order."""
+
+    expected: ExpectedLda
+    """Forecast of demand, sun and customers."""
+    p_kw: FloatArray
+    """Injections, shape (ders,). [kW]"""
+    q_kvar: FloatArray
+    """Reactive injections, shape (ders,). [kvar]"""
+    solved: TwinState
+    """The twin at these."""
 
 
 class FixedQuantity(ABC):
@@ -43,14 +59,6 @@ class FixedQuantity(ABC):
         if self._twin is None or self._twin[0] != day:
             self._twin = day, Twin(self.scenario)
         return self._twin[1]
-
-    @staticmethod
-    def interface_mw(
-        twin: Twin, expected: ExpectedLda, v_pu: float, p_kw: FloatArray, q_kvar: FloatArray
-    ) -> float:
-        """What the twin draws at DER injections. [MW]"""
-        twin.set_conditions(conditions(expected, v_pu))
-        return twin.solve(p_kw, q_kvar).interface_mw
 
     def expected_state(self, grant: Grant, day: int) -> FleetState:
         """State expected of the DERs when a day begins: the initial one, later what they have now."""
@@ -86,14 +94,25 @@ class FixedQuantity(ABC):
 
     def day_ahead_bid(self, grant: Grant) -> Outbox:
         """Quantities of 24 hours."""
+        return self.day_ahead_bid_of(grant, *self.believed_day(grant))
+
+    def believed_day(self, grant: Grant) -> tuple[int, list[Believed]]:
+        """The market day that is next, hour by hour."""
         day = self.clock.day_ahead_day(grant.now)
         assert day is not None
         twin = self.twin(grant.now)
         hours = self.scenario.expected_day(day, self.clock.day_ahead_issue(day))
-        curves = []
-        for hour, p_kw in zip(hours, self.day_ahead_kw(grant, day, hours), strict=True):
-            drawn_mw = self.interface_mw(twin, hour, 1.0, p_kw, np.zeros(p_kw.size))
-            curves.append(fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now)))
+        injections = self.day_ahead_kw(grant, day, hours)
+        return day, [
+            _believed(twin, hour, 1.0, p_kw, np.zeros(p_kw.size))
+            for hour, p_kw in zip(hours, injections, strict=True)
+        ]
+
+    def day_ahead_bid_of(self, grant: Grant, day: int, hours: Sequence[Believed]) -> Outbox:
+        """Bid for a day of which so much is believed."""
+        curves = [
+            fixed_quantity(self.quantity_mw(hour.solved.interface_mw, hour.p_kw, grant.now)) for hour in hours
+        ]
         outbox = Outbox()
         bid = interface_bid(curves, self.clock.midnight(day), HOUR_S, self.multiplicity)
         outbox.put(self.ports.day_ahead_bids, bid)
@@ -101,6 +120,10 @@ class FixedQuantity(ABC):
 
     def bid(self, grant: Grant) -> Outbox:
         """Quantity of the interval whose gate is next."""
+        return self.bid_of(grant, *self.believed(grant))
+
+    def believed(self, grant: Grant) -> tuple[SimTime, Believed]:
+        """The interval whose gate is next."""
         step = grant.now // self.clock.step_s * self.clock.step_s
         interval = self.clock.gated_interval(step)
         assert interval is not None
@@ -108,8 +131,13 @@ class FixedQuantity(ABC):
         seen, twin = received.message, self.twin(step)
         expected = self.observer.expected(interval, grant.now, received, twin)
         p_kw = self.real_time_kw(grant, interval, expected)
-        drawn_mw = self.interface_mw(twin, expected, seen.head_v_pu, p_kw, seen.der_q_mvar * KW_PER_MW)
-        curve = fixed_quantity(self.quantity_mw(drawn_mw, p_kw, grant.now))
+        q_kvar = seen.der_q_mvar * KW_PER_MW
+        return interval, _believed(twin, expected, seen.head_v_pu, p_kw, q_kvar)
+
+    def bid_of(self, grant: Grant, interval: SimTime, believed: Believed) -> Outbox:
+        """Bid for an interval of which so much is believed."""
+        drawn_mw = believed.solved.interface_mw
+        curve = fixed_quantity(self.quantity_mw(drawn_mw, believed.p_kw, grant.now))
         outbox = Outbox()
         outbox.put(self.ports.bids, interface_bid([curve], interval, self.clock.market_s, self.multiplicity))
         return outbox
@@ -121,3 +149,15 @@ class FixedQuantity(ABC):
     def restore(self, state: State) -> None:
         """Nothing is carried but the schema's number."""
         assert state["schema"].tolist() == [SCHEMA]
+
+
+def _believed(
+    twin: Twin,
+    expected: ExpectedLda,
+    v_pu: float,
+    p_kw: FloatArray,
+    q_kvar: FloatArray,
+) -> Believed:
+    twin.set_conditions(conditions(expected, v_pu))
+    solved = twin.solve(p_kw, q_kvar)
+    return Believed(expected=expected, p_kw=p_kw, q_kvar=q_kvar, solved=solved)

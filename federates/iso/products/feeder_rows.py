@@ -12,9 +12,11 @@ added when first broken. A block's own price is the LMP of its bus less what its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.lp.program import Program
@@ -28,9 +30,9 @@ WORST_COUNT = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeederRows:
-    """Limits on the offered blocks of one clearing."""
+    """Limits on the offered blocks of one interval."""
 
-    matrix: FloatArray
+    matrix: csr_array
     """Coefficients, shape (rows, blocks). [row unit/MW]"""
     lower: FloatArray
     """Shape (rows,); ``-inf`` where there is none. [row unit]"""
@@ -39,6 +41,34 @@ class FeederRows:
     excess_usd_per_h: FloatArray
     """Price of a unit of excess, shape (rows,). [$/h/row unit]"""
 
+    def at_slots(self, slot: IntArray, slots_count: int) -> FeederRows:
+        """The same limits with block ``k`` in column ``slot[k]`` of ``slots_count``."""
+        entries = (self.matrix.data, slot[self.matrix.indices], self.matrix.indptr)
+        matrix = csr_array(entries, shape=(self.matrix.shape[0], slots_count))
+        return FeederRows(
+            matrix=matrix, lower=self.lower, upper=self.upper, excess_usd_per_h=self.excess_usd_per_h
+        )
+
+    def has_entries_of(self, other: FeederRows) -> bool:
+        """Whether only the bounds differ."""
+        mine, theirs = self.matrix, other.matrix
+        return mine.shape == theirs.shape and all(
+            np.array_equal(a, b)
+            for a, b in (
+                (mine.indptr, theirs.indptr),
+                (mine.indices, theirs.indices),
+                (mine.data, theirs.data),
+                (self.excess_usd_per_h, other.excess_usd_per_h),
+            )
+        )
+
+
+def no_rows(blocks_count: int) -> FeederRows:
+    """Limits of a market that sees no feeder."""
+    none = np.zeros(0)
+    matrix = csr_array((0, blocks_count), dtype=np.float64)
+    return FeederRows(matrix=matrix, lower=none, upper=none, excess_usd_per_h=none)
+
 
 class FeederLimits:
     """The lazily added feeder rows of a program, for blocks in columns of shape (times, blocks)."""
@@ -46,17 +76,12 @@ class FeederLimits:
     def __init__(self, program: Program, blocks: IntArray) -> None:
         self._program, self._blocks = program, blocks
         self._retired_count = 0
-        self._rows = FeederRows(
-            matrix=np.zeros((0, blocks.shape[1])),
-            lower=np.zeros(0),
-            upper=np.zeros(0),
-            excess_usd_per_h=np.zeros(0),
-        )
+        self._rows: tuple[FeederRows, ...] = (no_rows(blocks.shape[1]),) * blocks.shape[0]
         self._forget()
 
     def _forget(self) -> None:
-        self._kept: FloatArray = TOLERANCE * np.abs(self._rows.matrix).max(axis=1, initial=0.0)
-        self._held = np.zeros((self._blocks.shape[0], self._rows.lower.size), dtype=np.bool_)
+        self._kept = [TOLERANCE * _greatest(rows.matrix) for rows in self._rows]
+        self._held = [np.zeros(rows.lower.size, dtype=np.bool_) for rows in self._rows]
         self._time: IntArray = np.zeros(0, dtype=np.int64)
         self._limit: IntArray = np.zeros(0, dtype=np.int64)
         self._row: IntArray = np.zeros(0, dtype=np.int64)
@@ -72,68 +97,90 @@ class FeederLimits:
         """Number of rows added so far: those of limits before are retired, but still weigh."""
         return self._retired_count + self.rows_count
 
-    def set(self, rows: FeederRows) -> None:
-        """Put other limits in the place of the present ones, whose rows are retired."""
+    def set(self, rows: Sequence[FeederRows]) -> None:
+        """Put other limits, one set per interval, in the place of the present ones.
+
+        Where only bounds are new the rows stay; else they are retired.
+        """
+        known = all(new.has_entries_of(old) for new, old in zip(rows, self._rows, strict=True))
+        self._rows = tuple(rows)
+        if known:
+            lower, upper = (self._of_rows([getattr(r, b) for r in rows]) for b in ("lower", "upper"))
+            self._program.set_row_bounds(self._row, lower, upper)
+            return
         self._program.set_row_bounds(self._row, -np.inf, np.inf)
         self._program.set_column_bounds(self._excess.ravel(), 0.0, 0.0)
-        self._rows = rows
         self._retired_count += self.rows_count
         self._forget()
 
+    def _of_rows(self, values: Sequence[FloatArray]) -> FloatArray:
+        """Values of the limits that have a row, given those of all limits of each interval."""
+        of_row = (values[t][j] for t, j in zip(self._time, self._limit, strict=True))
+        return np.fromiter(of_row, dtype=np.float64, count=self._row.size)
+
     def add_broken(self, x: FloatArray) -> int:
         """Add the rows that ``x`` breaks; return how many."""
-        rows = self._rows
-        if not rows.lower.size:
-            return 0
-        activity = x[self._blocks] @ rows.matrix.T
-        over = np.maximum(activity - rows.upper, rows.lower - activity)
-        over[self._held] = -np.inf
-        broken = over > self._kept
-        new: list[tuple[int, int]] = []
-        for t in np.flatnonzero(broken.any(axis=1)):
-            worst = np.argsort(-over[t], kind="stable")[:WORST_COUNT]
-            new += [(int(t), int(j)) for j in worst if broken[t, j]]
-        if new:
-            times, limits = np.array(new, dtype=np.int64).T
-            self._add(times, limits)
-        return len(new)
+        found = 0
+        for t, rows in enumerate(self._rows):
+            over = _excess(rows, x[self._blocks[t]])
+            over[self._held[t]] = -np.inf
+            broken = np.flatnonzero(over > self._kept[t])
+            if broken.size:
+                worst = broken[np.argsort(-over[broken], kind="stable")[:WORST_COUNT]]
+                self._add(t, worst)
+                found += worst.size
+        return found
 
-    def _add(self, times: IntArray, limits: IntArray) -> None:
-        n, rows = times.size, self._rows
+    def _add(self, t: int, limits: IntArray) -> None:
+        n, rows = limits.size, self._rows[t]
         cost = np.repeat(rows.excess_usd_per_h[limits], 2)
         excess = self._program.add_columns(0.0, np.full(2 * n, np.inf), cost).reshape(n, 2)
-        columns = np.hstack((self._blocks[times], excess))
-        values = np.hstack((rows.matrix[limits], np.broadcast_to([-1.0, 1.0], (n, 2))))
-        starts = np.arange(n) * columns.shape[1]
-        added = self._program.add_rows(
-            rows.lower[limits], rows.upper[limits], starts, columns.ravel(), values.ravel()
-        )
-        self._held[times, limits] = True
-        self._time = np.concatenate((self._time, times))
+        entries = rows.matrix[limits]
+        last = entries.indptr[1:].astype(np.int64)
+        columns = np.insert(self._blocks[t][entries.indices], np.repeat(last, 2), excess.ravel())
+        values = np.insert(entries.data, np.repeat(last, 2), np.tile([-1.0, 1.0], n))
+        starts = entries.indptr[:-1] + 2 * np.arange(n)
+        added = self._program.add_rows(rows.lower[limits], rows.upper[limits], starts, columns, values)
+        self._held[t][limits] = True
+        self._time = np.concatenate((self._time, np.full(n, t)))
         self._limit = np.concatenate((self._limit, limits))
         self._row = np.concatenate((self._row, added))
         self._excess = np.vstack((self._excess, excess))
 
-    def excess(self, x: FloatArray) -> FloatArray:
-        """Excess of each limit in the first interval, shape (rows,). [row unit]"""
-        activity = self._rows.matrix @ x[self._blocks[0]]
-        over: FloatArray = np.maximum(activity - self._rows.upper, self._rows.lower - activity)
-        return np.where(over > self._kept, over, 0.0)
+    def excess(self, x: FloatArray, t: int = 0) -> FloatArray:
+        """Excess of each limit in an interval, shape (rows,). [row unit]"""
+        over = _excess(self._rows[t], x[self._blocks[t]])
+        return np.where(over > self._kept[t], over, 0.0)
 
     def cost_usd_per_h(self, x: FloatArray) -> FloatArray:
         """Cost of excess, shape (times,). [$/h]"""
-        spent = x[self._excess].sum(axis=1) * self._rows.excess_usd_per_h[self._limit]
+        spent = x[self._excess].sum(axis=1) * self._of_rows([r.excess_usd_per_h for r in self._rows])
         return np.bincount(self._time, weights=spent, minlength=self._blocks.shape[0]).astype(np.float64)
-
-    def limit_usd_per_h(self, solution: Solution) -> FloatArray:
-        """Signed price of each limit, shape (times, rows). [$/h/row unit]"""
-        price = np.zeros(self._held.shape)
-        price[self._time, self._limit] = solution.row_dual[self._row]
-        return price
 
     def block_part_usd_per_mwh(self, solution: Solution) -> FloatArray:
         """What the limits add to the price of each block's place, shape (times, blocks). [$/MWh]
 
         A block's injection enters limits with ``+a``: a limit that holds it down lowers its price.
         """
-        return self.limit_usd_per_h(solution) @ self._rows.matrix
+        part = np.zeros(self._blocks.shape)
+        for t, rows in enumerate(self._rows):
+            mine = self._time == t
+            price = np.zeros(rows.lower.size)
+            price[self._limit[mine]] = solution.row_dual[self._row[mine]]
+            part[t] = rows.matrix.T @ price
+        return part
+
+
+def _greatest(matrix: csr_array) -> FloatArray:
+    """Greatest magnitude in each row, shape (rows,)."""
+    greatest = np.zeros(matrix.shape[0])
+    row = np.repeat(np.arange(greatest.size), np.diff(matrix.indptr))
+    np.maximum.at(greatest, row, np.abs(matrix.data))
+    return greatest
+
+
+def _excess(rows: FeederRows, block_mw: FloatArray) -> FloatArray:
+    """How far awards exceed each limit; negative: room, shape (rows,). [row unit]"""
+    activity = rows.matrix @ block_mw
+    over: FloatArray = np.maximum(activity - rows.upper, rows.lower - activity)
+    return over

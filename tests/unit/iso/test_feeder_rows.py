@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from scipy.sparse import csr_array
 
 from federates.core.arrays import FloatArray
 from federates.iso.network import market_network
@@ -19,7 +20,7 @@ A_USD, B_USD, A_MW, B_MW, LINE_MW = 50.0, 80.0, 100.0, 200.0, 60.0
 def rows(matrix: list[list[float]], upper: list[float], usd: float = 1_000.0) -> FeederRows:
     count = len(upper)
     return FeederRows(
-        matrix=np.array(matrix).reshape(count, -1),
+        matrix=csr_array(np.array(matrix).reshape(count, -1)),
         lower=np.full(count, -np.inf),
         upper=np.array(upper),
         excess_usd_per_h=np.full(count, usd),
@@ -70,7 +71,7 @@ def test_rows_that_nothing_breaks_are_not_added() -> None:
 def test_a_limit_that_cannot_be_kept_is_paid_at_its_price_and_reported() -> None:
     """Injection must be 40 of 30 MW: 10 are missing at 200 $; one is worth 200 + 80 in energy and relief."""
     feeder = FeederRows(
-        matrix=np.ones((1, 1)), lower=np.array([40.0]), upper=np.array([np.inf]),
+        matrix=csr_array(np.ones((1, 1))), lower=np.array([40.0]), upper=np.array([np.inf]),
         excess_usd_per_h=np.array([200.0]),
     )  # fmt: skip
     found = clear(market(1), [30.0], [90.0], feeder)
@@ -90,10 +91,19 @@ def test_limits_of_one_clearing_are_gone_in_the_next() -> None:
     assert found.block_usd_per_mwh == pytest.approx([20.0, 80.0], abs=EXACT)
 
 
+def test_a_limit_with_another_bound_keeps_its_row() -> None:
+    """As in the first case, 22 in the place of 25: x2 stays whole, x1 fills the 7 that are left."""
+    sced = market(2)
+    clear(sced, [30.0, 30.0], [20.0, 40.0], rows([[1.0, 0.5]], [25.0]))
+    found = clear(sced, [30.0, 30.0], [20.0, 40.0], rows([[1.0, 0.5]], [22.0]))
+    assert found.block_mw == pytest.approx([7.0, 30.0], abs=EXACT)
+    assert sced.feeder_rows_count == 1
+
+
 def test_retired_rows_do_not_pile_up() -> None:
     sced, added = market(2), []
     for k in range(LAZY_ROWS_MOST + 20):
-        clear(sced, [30.0, 30.0], [20.0, 40.0], rows([[1.0, 0.5]], [20.0 + 0.01 * k]))
+        clear(sced, [30.0, 30.0], [20.0, 40.0], rows([[1.0, 0.5 + 0.001 * k]], [20.0]))
         added.append(sced.feeder_rows_count)
     assert max(added) <= LAZY_ROWS_MOST + 1
     assert max(added) > 0.5 * LAZY_ROWS_MOST
@@ -108,7 +118,8 @@ def full_cost(width: FloatArray, price: FloatArray, load_mw: FloatArray, feeder:
     balance[[0, 1], [blocks, blocks + 1]] = 1.0
     balance[:, blocks + 2] = [-1.0, 1.0]
     over = np.zeros((2 * limits, cost.size))
-    over[:limits, :blocks], over[limits:, :blocks] = feeder.matrix, -feeder.matrix
+    dense = feeder.matrix.toarray()
+    over[:limits, :blocks], over[limits:, :blocks] = dense, -dense
     over[np.arange(2 * limits), blocks + 3 + np.arange(2 * limits)] = -1.0
     bound = np.concatenate((feeder.upper, -feeder.lower))
     kept = np.isfinite(bound)
@@ -128,7 +139,9 @@ def test_random_limits_cost_what_the_program_written_out_costs() -> None:
         limits = int(rng.integers(1, 5))
         upper = rng.uniform(-2.0, 6.0, limits)
         feeder = FeederRows(
-            matrix=rng.uniform(-1.0, 1.0, (limits, count)) * (rng.uniform(size=(limits, count)) > 0.4),
+            matrix=csr_array(
+                rng.uniform(-1.0, 1.0, (limits, count)) * (rng.uniform(size=(limits, count)) > 0.4)
+            ),
             lower=np.where(rng.uniform(size=limits) > 0.5, -np.inf, upper - rng.uniform(0.5, 8.0, limits)),
             upper=upper,
             excess_usd_per_h=rng.uniform(50.0, 500.0, limits),
@@ -157,7 +170,7 @@ def test_merged_offers_cost_what_separate_ones_cost_and_share_by_width() -> None
     bus, width = rng.integers(0, 2, count), rng.uniform(0.1, 2.0, count)
     merging, apart = (Sced(market_network(case), case.units, block_bus=bus) for _ in range(2))
     none = FeederRows(
-        matrix=np.zeros((0, count)), lower=np.zeros(0), upper=np.zeros(0), excess_usd_per_h=np.zeros(0)
+        matrix=csr_array((0, count)), lower=np.zeros(0), upper=np.zeros(0), excess_usd_per_h=np.zeros(0)
     )
     partial = 0
     for _ in range(12):
