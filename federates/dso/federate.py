@@ -9,7 +9,6 @@ from federates.coordination.catalog import MODELS
 from federates.core.context import Context
 from federates.core.protocol import Offset, Outbox, Phase, State
 from federates.dso.roles.feeder_model import FeederModelRole
-from federates.dso.roles.fixed_quantity import FixedQuantity
 from federates.dso.roles.inflexible_demand import InflexibleDemand
 from federates.dso.roles.net_demand import NetDemand
 from federates.dso.roles.reactive_demand import ReactiveDemand

@@ -27,7 +27,15 @@ METERED = 0.05
 """How far metered energy may be from its award, relative: forecasts and sites differ by less."""
 SHORT_MW = 0.01
 """Nothing keeps these DSOs from their awards, but for what its program leaves of the twin's own error."""
-MODELS = ("uncoordinated", "price_reactive", "grand_central_blind", "layered_total_dso")
+MODELS = (
+    "uncoordinated",
+    "price_reactive",
+    "grand_central_blind",
+    "grand_central_full",
+    "layered_total_dso",
+)
+ALIKE = ("price_reactive", "grand_central_blind", "grand_central_full")
+"""Prices of this hour are so even that DERs do by themselves what they would be awarded, and no feeder binds."""
 INTERVALS = 12
 
 Runs = Callable[[str], Path]
@@ -67,8 +75,8 @@ def test_every_law_holds(runs: Runs, model: str) -> None:
     assert len(set(RunTables(run_dir).t_s("clearing").tolist())) == INTERVALS
     asserts.assert_laws(run_dir)
     moved = asserts.assert_stores_conserve(run_dir, batteries_kwh(study), EFFICIENCY, study.clock.step_s)
-    # prices of this hour are too even to pay for a full cycle, which is all that batteries look at there
-    assert (moved > 0) == (model not in {"price_reactive", "grand_central_blind"})
+    # even prices do not pay for a full cycle, which is all that batteries look at there
+    assert (moved > 0) == (model not in ALIKE)
 
 
 def test_nobody_passes_a_dso_by_where_it_is_total(runs: Runs) -> None:
@@ -103,8 +111,8 @@ def test_models_differ_by_what_they_do_to_ders(runs: Runs) -> None:
     assert np.abs(sun["uncoordinated"]).max() <= CURTAILED_KW
     power = {m: asserts.values_of(runs(m), "der_type", "p_kw") for m in MODELS}
     for one, other in combinations(MODELS, 2):
-        if (one, other) == ("price_reactive", "grand_central_blind"):
-            continue  # at prices as even as here, DERs do by themselves what they would be awarded
+        if {one, other} <= set(ALIKE):
+            continue
         assert np.abs(power[one] - power[other]).max() > 10.0, (one, other)
 
 
@@ -126,7 +134,7 @@ def test_a_total_dso_plans_what_it_was_awarded_and_the_meter_follows(runs: Runs)
         assert abs(metered - mw) <= METERED * abs(mw), (t, lda, metered, mw)
 
 
-@pytest.mark.parametrize("model", ["price_reactive", "grand_central_blind", "layered_total_dso"])
+@pytest.mark.parametrize("model", [*ALIKE, "layered_total_dso"])
 def test_helics_gives_what_loopback_gives(runs: Runs, tmp_path: Path, model: str) -> None:
     on_helics = run(TINY, tmp_path, f"coordination={model}", transport="helics")
     asserts.assert_equal_tables(runs(model), on_helics.run_dir)
