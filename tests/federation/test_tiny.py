@@ -35,7 +35,7 @@ MODELS = (
     "layered_total_dso",
 )
 ALIKE = ("price_reactive", "grand_central_blind", "grand_central_full")
-"""Prices of this hour are so even that DERs do by themselves what they would be awarded, and no feeder binds."""
+"""This hour DERs do by themselves, at its even prices, what they would be awarded, and no feeder binds."""
 INTERVALS = 12
 
 Runs = Callable[[str], Path]
