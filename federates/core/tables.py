@@ -191,6 +191,24 @@ BINDING = _table(
     "thermal_count | - | line limits",
     "head_count | - | import or export limits",
 )  # fmt: skip
+_DLMP_PARTS = (
+    "loss_usd_per_mwh | $/MWh | marginal losses on the way from the interface",
+    "voltage_usd_per_mwh | $/MWh | what one more MW there does to binding voltage limits",
+    "thermal_usd_per_mwh | $/MWh | the same for ratings, head limits and what else holds the import",
+)
+DLMP = _table(
+    "dlmp", "LDA/feeder", "DSO's prices at a feeder's loads at the award, weighted by what they draw",
+    "dlmp_usd_per_mwh | $/MWh | price of one more MW drawn, the sum of its four parts",
+    "energy_usd_per_mwh | $/MWh | price at the interface",
+    *_DLMP_PARTS,
+    "least_usd_per_mwh | $/MWh | least price at a load or DER",
+    "greatest_usd_per_mwh | $/MWh | greatest price at a load or DER",
+)  # fmt: skip
+DER_DLMP = _table(
+    "der_dlmp", "LDA/feeder/DER", "DSO's price at a DER at the award",
+    "dlmp_usd_per_mwh | $/MWh | price of one more MW drawn, or of one MW less injected",
+    *_DLMP_PARTS,
+)  # fmt: skip
 ESTIMATE = _table(
     "estimate", "LDA/feeder",
     "a DSO's estimate of a feeder's loads at a gate, and what its twin shows there, DERs as metered; "
@@ -354,10 +372,11 @@ TIMING = _table(
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
-        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, NODE, BID, AWARD,
-        DISPATCH, BINDING, ESTIMATE, LMP, DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT,
-        LDA_RESERVE, DA_LDA_RESERVE, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE,
-        DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING,
+        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, NODE, BID,
+        AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, ESTIMATE, LMP, DA_LMP, CLEARING, DA_CLEARING,
+        LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, RESERVE, DA_RESERVE,
+        RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT,
+        EVENT, MESSAGE, TIMING,
     )
 }  # fmt: skip
 """Every table by name."""

@@ -308,12 +308,12 @@ def build_map(
         sorted(range(len(sites)), key=lambda d: (sites[d].nodes, sites[d].kind, sites[d].rated_kw)),
         dtype=np.int64,
     )
-    incidence = _incidence(tree, [sites[d] for d in order])
+    shares = incidence(tree, [sites[d] for d in order])
     return FeederMap(
         tree=tree,
         order=order,
-        incidence=incidence,
-        incidence_t=csr_array(incidence.T),
+        incidence=shares,
+        incidence_t=csr_array(shares.T),
         base_v=node_base_v[tree.far],
         near_base_v=node_base_v[tree.near],
         groups=_groups(tree),
@@ -333,8 +333,14 @@ def _groups(tree: Tree) -> tuple[_Group, ...]:
     return tuple(groups)
 
 
-def _incidence(tree: Tree, sites: Sequence[DerSite]) -> csr_array:
-    """T by walking from each DER's nodes to the head."""
+def incidence(tree: Tree, sites: Sequence[DerSite]) -> csr_array:
+    """Share of what is injected at each site that each branch-phase carries, shape (m, sites).
+
+    Raises
+    ------
+    ConfigError
+        If a site is not below the head.
+    """
     fed_by = dict.fromkeys((int(n) for n in tree.near[tree.parent < 0]), -1)
     fed_by |= {int(n): e for e, n in enumerate(tree.far)}
     shares: dict[tuple[int, int], float] = {}

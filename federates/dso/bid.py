@@ -21,7 +21,7 @@ from federates.core.errors import ConfigError, InfeasibleError
 from federates.distribution.linear import FeederMap, OperatingPoint
 from federates.dso.case import FeederCase, FeederLimits, feeder_case
 from federates.dso.columns import KW_PER_MW, DerColumns
-from federates.dso.program import POWER_TOLERANCE_MW, VOLTAGE_TOLERANCE_PU2, ReducedProgram
+from federates.dso.program import POWER_TOLERANCE_MW, VOLTAGE_TOLERANCE_PU2, ReducedProgram, Vertex
 
 WINDOW_SHARE = 0.4
 WINDOW_LEAST_USD_PER_MWH = 10.0
@@ -136,6 +136,13 @@ class FeederBidder:
         else:
             self._program.set_case(self._case)
         return self._program
+
+    def optimum_at(self, price_usd_per_mwh: float) -> Vertex | None:
+        """Optimum at a price of import; None where it is the merit order, so that no limit has a price."""
+        program, case = self.program(), self._case
+        assert case is not None
+        _, _, holds = merit_order(case, np.array([price_usd_per_mwh]))
+        return None if holds[0] else program.at_price(price_usd_per_mwh)
 
     def sweep(self, price_usd_per_mwh: FloatArray) -> FeederCurve:
         """Optima at ascending prices, and the two physical ends."""

@@ -52,6 +52,9 @@ class Vertex:
     """Excess of power that had to be allowed; zero but in tracking. [MW]"""
     binding_rows: tuple[tuple[int, int], ...]
     """(kind, branch-phase) of every limit that has a price."""
+    row_price: FloatArray
+    """What one more unit of room at each of them would save, > 0, shape (binding rows,). [$/h per pu^2] or
+    [$/MWh]"""
 
 
 class ReducedProgram:
@@ -216,7 +219,8 @@ class ReducedProgram:
             slack = solution.x[self._slack]
             if self._add_broken(case.excess(p_kw, q_kvar), slack):
                 continue
-            priced = np.flatnonzero(solution.row_dual[self._balance + 1 :])
+            saving = -solution.row_dual[self._balance + 1 :]
+            priced = np.flatnonzero(saving)
             return Vertex(
                 p_kw=p_kw,
                 q_kvar=q_kvar,
@@ -226,6 +230,7 @@ class ReducedProgram:
                 voltage_slack_pu2=float(slack[0]),
                 overload_mw=float(slack[1]),
                 binding_rows=tuple((int(self._kind[r]), int(self._place[r])) for r in priced),
+                row_price=saving[priced] * self._scale(self._kind[priced]),
             )
         raise ModelError(f"{self.name}: limits still broken after {ROUNDS_LIMIT} rounds; check the map")
 
@@ -243,7 +248,12 @@ class ReducedProgram:
 
     def _room(self, kind: IntArray, place: IntArray) -> FloatArray:
         """Right-hand sides of lazy rows: the room that is left with every DER at its floor."""
-        return np.where(kind < 2, VOLTAGE_ROW_SCALE, 1.0) * -self._at_floor[kind, place]
+        return self._scale(kind) * -self._at_floor[kind, place]
+
+    @staticmethod
+    def _scale(kind: IntArray) -> FloatArray:
+        """What rows of each kind are multiplied by."""
+        return np.where(kind < 2, VOLTAGE_ROW_SCALE, 1.0)
 
     def _add_rows(self, kind: IntArray, place: IntArray) -> None:
         entries = np.zeros((kind.size, self._slack[-1] + 1))

@@ -16,10 +16,10 @@ from federates.core.errors import DivergedError
 from federates.core.reserve_offer import ReserveOffer
 from federates.core.time import SimTime
 from federates.distribution.linear import Coefficients, OperatingPoint
-from federates.dso.bid import BLOCKS_LIMIT, FeederBidder, LdaCurve, lda_curve, price_ladder
+from federates.dso.bid import BLOCKS_LIMIT, MERGE_MW, FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.bid_method import import_at
 from federates.dso.case import FeederLimits
-from federates.dso.columns import DerColumns
+from federates.dso.columns import KW_PER_MW, DerColumns
 from federates.dso.dispatch import (
     Correction,
     Dispatch,
@@ -32,6 +32,7 @@ from federates.dso.dispatch import (
     dispatch,
     hold_interchange,
 )
+from federates.dso.dlmp import FeederPrices, branch_prices, import_price, prices_at, substation_loss
 from federates.dso.reserve import (
     Held,
     called_range_mw,
@@ -114,6 +115,8 @@ class PreparedBid:
     """Where the feeders were linearised."""
     state: TwinState
     """The twin's there."""
+    whole: tuple[bool, bool]
+    """Whether the curve's ends, least and greatest import, are those of the feeders."""
     collapsed_count: int
     """States at which the twin collapsed, on the way to where the feeders are linearised or dropped as curve
     points."""
@@ -180,6 +183,7 @@ class TotalDso:
             blocks_limit=self._blocks_limit,
         )
         curve, dropped = self._carried_part(curve)
+        ends = self.twin.constant_mw(state) + np.sum([c.import_mw[[-1, 0]] for c in curves], axis=0)
         return PreparedBid(
             interval_s=interval_s,
             curve=curve,
@@ -188,6 +192,10 @@ class TotalDso:
             conditions=conditions,
             linearised_at=at,
             state=state,
+            whole=(
+                bool(curve.import_mw[0] <= ends[0] + MERGE_MW),
+                bool(curve.import_mw[-1] >= ends[1] - MERGE_MW),
+            ),
             collapsed_count=collapsed + dropped,
         )
 
@@ -236,6 +244,29 @@ class TotalDso:
         return dispatch(
             award_mw, prepared.curve, prepared.feeders, self._solver(None), prepared.linearised_at
         )
+
+    def prices(
+        self, prepared: PreparedBid, done: Dispatch, award_mw: float, lmp_usd_per_mwh: float
+    ) -> tuple[FeederPrices, ...]:
+        """Prices of every feeder's DERs and loads at an award's dispatch, losses those of the dispatch."""
+        worth = import_price(prepared.curve.net_curve, award_mw, lmp_usd_per_mwh, whole=prepared.whole)
+        drawn_kva = sum(complex(point.p_head_kw, point.q_head_kvar) for point in done.state.points)
+        head_loss = substation_loss(self.twin.constant_mw(done.state), drawn_kva / KW_PER_MW)
+        found = []
+        for place, (bidder, offer) in enumerate(zip(self._bidders, prepared.feeders, strict=True)):
+            case = bidder.refresh(prepared.state.points[place], offer.columns, offer.limits)
+            branches = branch_prices(
+                case, bidder.optimum_at(worth), done.state.points[place], worth, head_loss
+            )
+            loads = self.twin.load_places[place]
+            found.append(
+                FeederPrices(
+                    ders=prices_at(offer.map.incidence_t, branches, lmp_usd_per_mwh).ordered(offer.map.order),
+                    loads=prices_at(loads.way, branches, lmp_usd_per_mwh),
+                    load_kw=prepared.conditions.demand_kw[loads.load],
+                )
+            )
+        return tuple(found)
 
     def _solver(self, coefficients: Sequence[Coefficients] | None) -> TwinSolver:
         def solve(p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:

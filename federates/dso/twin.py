@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from federates.core.arrays import ComplexArray, FloatArray, IntArray
 from federates.distribution.builder import build_circuit, feeder_zones
@@ -21,7 +22,9 @@ from federates.distribution.linear import (
     FeederMap,
     SeriesParameters,
     build_map,
+    incidence,
 )
+from federates.distribution.linear_tree import Tree
 from federates.dso.dispatch import TwinState
 from federates.scenario.lda import LdaScenario
 
@@ -38,6 +41,16 @@ class Conditions:
     """Shape (loads,). [kW]"""
     demand_kvar: FloatArray
     """Shape (loads,). [kvar]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPlaces:
+    """Where a feeder's loads are connected."""
+
+    load: IntArray
+    """Places in the circuit's loads, shape (n,)."""
+    way: csr_array
+    """Share of a load's power that each branch-phase carries, shape (n, m)."""
 
 
 class Twin:
@@ -107,6 +120,17 @@ class Twin:
         v = self.circuit.node_v_pu()
         at = [v[self._load_zone == place] for place in range(len(self.maps))]
         return np.array([own.min() for own in at]), np.array([own.max() for own in at])
+
+    @cached_property
+    def load_places(self) -> tuple[LoadPlaces, ...]:
+        """Each feeder's loads and the way from them to its head."""
+        return tuple(self._places_behind(m.tree) for m in self.maps)
+
+    def _places_behind(self, tree: Tree) -> LoadPlaces:
+        known = set(tree.far.tolist()) | set(tree.anchors) | set(tree.near[tree.parent < 0].tolist())
+        behind = [k for k, nodes in enumerate(self.circuit.load_nodes) if known.issuperset(nodes)]
+        sites = [DerSite(nodes=self.circuit.load_nodes[k], kind="load", rated_kw=0.0) for k in behind]
+        return LoadPlaces(load=np.array(behind, dtype=np.int64), way=csr_array(incidence(tree, sites).T))
 
     @cached_property
     def _load_zone(self) -> IntArray:

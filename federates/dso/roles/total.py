@@ -18,6 +18,7 @@ from federates.core.reserve_offer import DURATION_H
 from federates.core.time import Cadence, SimTime
 from federates.dso.bid_method import bid_method
 from federates.dso.dispatch import Dispatch
+from federates.dso.dlmp import FeederPrices
 from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
 from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso
@@ -204,6 +205,7 @@ class TotalDsoRole:
         self._p_kw, self._change_kw = self._dispatched_kw, 0.0
         self._now_running, self._prepared = prepared, None
         self._record(interval, dso, prepared, done)
+        self._record_prices(interval, dso.prices(prepared, done, self._award_mw, self._price))
 
     def _hold(self, grant: Grant) -> None:
         """Move the set-points by what the meter has missed since the dispatch; only on new telemetry."""
@@ -251,6 +253,17 @@ class TotalDsoRole:
             feeders,
             *(counts.astype(np.float64) for counts in (bound.voltage, bound.thermal, bound.head)),
         )
+
+    def _record_prices(self, t: SimTime, prices: Sequence[FeederPrices]) -> None:
+        """DLMPs by feeder and by DER."""
+        for name, own in zip(self._scenario.feeder_names, prices, strict=True):
+            mean, ends = own.mean_usd_per_mwh(), own.range_usd_per_mwh()
+            row = ([float(x)] for x in (mean.sum(), *mean, *ends))
+            self._recorder.add(tables.DLMP, t, (f"{self._scenario.name}/{name}",), *row)
+        ids = [f"{self._scenario.name}/{der}" for der in self._scenario.fleet.ids]
+        if ids:
+            parts = zip(*(own.ders.with_parts for own in prices), strict=True)
+            self._recorder.add(tables.DER_DLMP, t, ids, *(self._engine(t).twin.joined(p) for p in parts))
 
     def _record_collapses(self, t: SimTime, what: str, count: int) -> None:
         if count:
