@@ -86,6 +86,18 @@ class Gauges:
         )
         return jacobian.rows(weights)
 
+    def head_power_slopes(self, jacobian: Jacobian) -> tuple[FloatArray, FloatArray]:
+        """Change of the active power drawn at each feeder's head by kW and by kvar of every DER.
+
+        Each of shape (feeders, ders). [kW/kW], [kW/kvar]
+        """
+        weights = np.zeros((jacobian.node_v.size, len(self._heads)), dtype=np.complex128)
+        for place, head in enumerate(self._heads):
+            for branch, rows in head:
+                nodes, values = self._power_weight(jacobian.node_v, branch, rows, 1.0 + 0j)
+                np.add.at(weights[:, place], nodes, values / VA_PER_KVA)
+        return jacobian.rows(weights)
+
     def _weight(self, jacobian: Jacobian, place: int) -> _Weight:
         """Nodes and values w with d(reading) = Re(conj(w)' dV)."""
         v = jacobian.node_v

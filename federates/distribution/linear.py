@@ -243,6 +243,21 @@ class OperatingPoint:
     q_kvar: FloatArray
     """Reactive injections of the DERs, shape (ders,). [kvar]"""
 
+    @property
+    def incidence(self) -> csr_array:
+        """Share of each DER's injection in the subtree of each branch-phase, shape (m, ders)."""
+        return self.map.incidence
+
+    @property
+    def relief_by_p(self) -> FloatArray:
+        """How much less is drawn at the head by a kW injected: 1, as losses stay, shape (ders,). [kW/kW]"""
+        return np.ones_like(self.p_kw)
+
+    @property
+    def relief_by_q(self) -> FloatArray:
+        """How much less is drawn at the head by a kvar injected: 0, as losses stay, shape (ders,)."""
+        return np.zeros_like(self.q_kvar)
+
     def dw_pu2(self, dp_kw: FloatArray, dq_kvar: FloatArray | None = None) -> FloatArray:
         """Change of w, shape (m,) or (m, moves), for moves of shape (ders,) or (ders, moves). [pu^2]"""
         drive = self.coefficients.real @ (self.map.incidence @ dp_kw)
@@ -266,7 +281,7 @@ class OperatingPoint:
         imag = (incidence @ (self.coefficients.imag.T @ adjoint)).T
         return np.ascontiguousarray(real), np.ascontiguousarray(imag)
 
-    def head_power_kw(self, p_kw: FloatArray) -> float:
+    def head_power_kw(self, p_kw: FloatArray, q_kvar: FloatArray) -> float:  # noqa: ARG002 - AreaTangent's form
         """Power drawn at the head when the DERs inject ``p_kw``, losses as at the operating point. [kW]"""
         return self.p_head_kw - float(np.sum(p_kw - self.p_kw))
 

@@ -8,6 +8,7 @@ value of use.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,3 +96,17 @@ class DerColumns:
             q_kvar=self.q_kvar[order],
             q_limit_kvar=self.q_limit_kvar[order],
         )
+
+
+def joined(parts: Sequence[DerColumns]) -> DerColumns:
+    """Offers of several feeders as one feeder's, one after the other."""
+    first = np.cumsum([0, *(part.ders_count for part in parts)])
+    return DerColumns(
+        der=np.concatenate([part.der + k for part, k in zip(parts, first, strict=False)]),
+        width_kw=np.concatenate([part.width_kw for part in parts]),
+        price_usd_per_mwh=np.concatenate([part.price_usd_per_mwh for part in parts]),
+        floor_kw=np.concatenate([part.floor_kw for part in parts]),
+        base_kw=np.concatenate([part.base_kw for part in parts]),
+        q_kvar=np.concatenate([part.q_kvar for part in parts]),
+        q_limit_kvar=np.concatenate([part.q_limit_kvar for part in parts]),
+    )

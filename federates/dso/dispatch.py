@@ -11,22 +11,27 @@ Between dispatches :func:`hold_interchange` moves set-points along the merit ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.core.errors import ConfigError, DivergedError
 from federates.distribution.linear import FeederMap, OperatingPoint
+from federates.distribution.tangent import AreaTangent
 from federates.dso.bid import LdaCurve
-from federates.dso.case import FeederCase, FeederLimits, feeder_case
-from federates.dso.columns import KW_PER_MW, DerColumns
+from federates.dso.case import Bounds, FeederLimits, SolvedBase, area_case
+from federates.dso.columns import KW_PER_MW, DerColumns, joined
 from federates.dso.program import ReducedProgram
 
-TRUST_SHRINK = 0.6
-PASSES_LIMIT = 4
+TRUST_FIRST = 0.15
+"""Part of its range by which the first pass may move a DER: the bid's own set-points are nearly right, and
+programs that may move farther exchange DERs of like prices, at losses that the map does not see."""
+TRUST_SHRINK = 0.9
+PASSES_LIMIT = 6
 VOLTAGE_MARGIN_PU = 5e-4
 """How far inside the limits the passes aim, for the map's error."""
 ERROR_SHARE = 0.005
@@ -81,8 +86,20 @@ class TwinState:
         )
 
 
-TwinSolver = Callable[[Sequence[FloatArray], Sequence[FloatArray]], TwinState]
-"""Solves the area at set-points per feeder, in fleet order, taps held [kW], [kvar]; raises DivergedError."""
+class TwinSolver(Protocol):
+    """Solves the area, taps held."""
+
+    def __call__(self, p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
+        """State at set-points per feeder, in fleet order. [kW], [kvar]
+
+        Raises
+        ------
+        DivergedError
+            If the area does not carry them.
+        """
+
+    def tangent(self, state: TwinState) -> AreaTangent:
+        """The area's map around the state solved last, for the passes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,21 +222,25 @@ def dispatch(
     """
     if len(feeders) != len(curve.p_kw):
         raise ConfigError(f"dispatch: {len(feeders)} feeders for a curve of {len(curve.p_kw)}")
+    _, base, collapsed = carried(known, base_set_points([offer.columns for offer in feeders]), twin)
+    bases = [SolvedBase(point=p, limits=o.limits) for p, o in zip(base.points, feeders, strict=True)]
+    q_free = any(bool((offer.columns.q_limit_kvar > 0).any()) for offer in feeders)
     p_kw, q_kvar, _ = curve.at(award_mw)
     wanted = SetPoints(p_kw=tuple(p_kw), q_kvar=tuple(q_kvar))
-    tried, state, collapsed = carried(known, wanted, twin)
-    best = trial = _judged(tried, state, feeders)
+    tried, state, more = carried(known, wanted, twin)
+    collapsed += more
+    best = trial = _judged(tried, state, bases, q_free=q_free)
     accepted_mw = max(ERROR_SHARE * abs(award_mw), ERROR_LEAST_MW)
     passes = 0
     while passes < PASSES_LIMIT and not _is_good(best, award_mw, accepted_mw):
-        wanted = _relinearised(trial, award_mw, feeders, TRUST_SHRINK**passes)
+        wanted = _relinearised(trial, award_mw, feeders, bases, TRUST_FIRST * TRUST_SHRINK**passes, twin)
         tried, state, more = carried(trial.set_points, wanted, twin)
-        trial, collapsed = _judged(tried, state, feeders), collapsed + more
+        trial, collapsed = _judged(tried, state, bases, q_free=q_free), collapsed + more
         best = min(best, trial, key=lambda t: _merit(t, award_mw, accepted_mw))
         passes += 1
     if not _is_good(best, award_mw, accepted_mw):
         tried, state, more = carried(best.set_points, _trimmed(best, award_mw, feeders), twin)
-        trial, collapsed = _judged(tried, state, feeders), collapsed + more
+        trial, collapsed = _judged(tried, state, bases, q_free=q_free), collapsed + more
         best = min(best, trial, key=lambda t: _merit(t, award_mw, accepted_mw))
     return Dispatch(
         p_kw=best.set_points.p_kw,
@@ -241,30 +262,32 @@ def _is_good(trial: _Trial, award_mw: float, accepted_mw: float) -> bool:
     return trial.broken_count == 0 and abs(trial.state.interface_mw - award_mw) <= accepted_mw
 
 
-def _judged(tried: SetPoints, state: TwinState, feeders: Sequence[FeederOffer]) -> _Trial:
+def base_set_points(offers: Sequence[DerColumns]) -> SetPoints:
+    """Base state of feeders, offers in fleet order: limits that it breaks are relaxed to it."""
+    return SetPoints(
+        p_kw=tuple(np.clip(o.base_kw, o.floor_kw, o.top_kw) for o in offers),
+        q_kvar=tuple(o.q_kvar for o in offers),
+    )
+
+
+def _judged(tried: SetPoints, state: TwinState, bases: Sequence[SolvedBase], *, q_free: bool) -> _Trial:
     limits = tuple(
         limit
-        for k, (offer, point) in enumerate(zip(feeders, state.points, strict=True))
-        for limit in binding_limits(k, _case(offer, point, 0.0))
+        for k, (base, point) in enumerate(zip(bases, state.points, strict=True))
+        for limit in binding_limits(k, point, base.bounds(point, q_free=q_free))
     )
     return _Trial(set_points=tried, state=state, limits=limits)
 
 
-def _case(offer: FeederOffer, point: OperatingPoint, margin_pu: float) -> FeederCase:
-    limits = replace(
-        offer.limits, v_min_pu=offer.limits.v_min_pu + margin_pu, v_max_pu=offer.limits.v_max_pu - margin_pu
-    )
-    return feeder_case(point, offer.columns.ordered(offer.map.order), limits)
-
-
-def binding_limits(feeder: int, case: FeederCase) -> tuple[BindingLimit, ...]:
-    """Limits that the case's operating point reaches or breaks; the map is exact there."""
-    excess = case.excess(case.point.p_kw, case.point.q_kvar)
-    excess[2:] /= np.maximum(case.bound[2:], 1e-9)
+def binding_limits(feeder: int, point: OperatingPoint, bounds: Bounds) -> tuple[BindingLimit, ...]:
+    """Limits that a solved state reaches or breaks."""
+    power = (bounds.normal[:, None].conj() * point.s_kva).real / KW_PER_MW
+    excess = np.concatenate([np.stack([point.w_pu2, -point.w_pu2]), power]) - bounds.bound
+    excess[2:] /= np.maximum(bounds.bound[2:], 1e-9)
     found = []
     for k, place in zip(*np.nonzero(excess >= -1e-6), strict=True):
         kind = (LimitKind.HIGH_VOLTAGE, LimitKind.LOW_VOLTAGE)[k] if k < 2 else LimitKind.THERMAL
-        node = int(case.point.map.tree.far[place])
+        node = int(point.map.tree.far[place])
         found.append(BindingLimit(feeder=feeder, kind=kind, node=node, excess=float(excess[k, place])))
     return tuple(found)
 
@@ -273,20 +296,33 @@ def _tolerance(kind: LimitKind) -> float:
     return BROKEN_POWER_SHARE if kind is LimitKind.THERMAL else BROKEN_VOLTAGE_PU2
 
 
-def _relinearised(trial: _Trial, award_mw: float, feeders: Sequence[FeederOffer], trust: float) -> SetPoints:
-    """One pass: every feeder's program around the twin's state, tracking its share of the miss."""
-    change_mw = _shares_mw(award_mw - trial.state.interface_mw, trial, feeders)
-    p_kw, q_kvar = [], []
-    for offer, point, change in zip(feeders, trial.state.points, change_mw, strict=True):
-        case = _case(offer, point, VOLTAGE_MARGIN_PU)
-        floor, top = case.columns.floor_kw, case.columns.top_kw
-        reach = trust * (top - floor)
-        low, high = (np.clip(point.p_kw + sign * reach, floor, top) for sign in (-1, 1))
-        wanted = np.clip(point.p_head_kw / KW_PER_MW + change, case.least_import_mw, case.greatest_import_mw)
-        vertex = ReducedProgram(case, offer.name).track(float(wanted), low, high)
-        p_kw.append(offer.map.to_fleet_order(vertex.p_kw))
-        q_kvar.append(offer.map.to_fleet_order(vertex.q_kvar))
-    return SetPoints(p_kw=tuple(p_kw), q_kvar=tuple(q_kvar))
+def _relinearised(
+    trial: _Trial,
+    award_mw: float,
+    feeders: Sequence[FeederOffer],
+    bases: Sequence[SolvedBase],
+    trust: float,
+    twin: TwinSolver,
+) -> SetPoints:
+    """One pass: one program for all feeders around the twin's state, moving the import by what is missed."""
+    tangent = twin.tangent(trial.state)
+    columns = joined([offer.columns.ordered(offer.map.order) for offer in feeders])
+    case = area_case(tangent, columns, bases, VOLTAGE_MARGIN_PU)
+    drawn_mw = sum(point.p_head_kw for point in trial.state.points) / KW_PER_MW
+    floor, top, side = columns.floor_kw, columns.top_kw, columns.q_limit_kvar
+    p_kw = [np.clip(tangent.p_kw + sign * trust * (top - floor), floor, top) for sign in (-1, 1)]
+    q_kvar = [tangent.q_kvar + sign * trust * 2.0 * side for sign in (-1, 1)]
+    program = ReducedProgram(case, "dispatch")
+    vertex = program.track(
+        drawn_mw + award_mw - trial.state.interface_mw, (p_kw[0], p_kw[1]), (q_kvar[0], q_kvar[1])
+    )
+    ends = np.cumsum([offer.map.ders_count for offer in feeders])[:-1]
+
+    def split(values: FloatArray) -> tuple[FloatArray, ...]:
+        parts = np.split(values, ends)
+        return tuple(offer.map.to_fleet_order(part) for offer, part in zip(feeders, parts, strict=True))
+
+    return SetPoints(p_kw=split(vertex.p_kw), q_kvar=split(vertex.q_kvar))
 
 
 def _shares_mw(change_mw: float, trial: _Trial, feeders: Sequence[FeederOffer]) -> FloatArray:

@@ -14,22 +14,25 @@ from scipy.sparse import csr_array
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import ModelError
-from federates.dso.case import FeederCase
+from federates.dso.case import Case, HeadLimits
 from federates.dso.columns import KW_PER_MW
 from federates.lp.program import Program
 
 VOLTAGE_TOLERANCE_PU2 = 1e-7
 POWER_TOLERANCE_MW = 1e-6
 SOLVER_TOLERANCE = 1e-7
+REACTIVE_USD_PER_MVARH = 0.5
+"""Price of |Q| away from where it is held: nobody is paid it. Without it Q, which costs nothing, jumps
+between the corners of its range and spends the accuracy of the map."""
 ROWS_PER_ROUND = 5
 ROUNDS_LIMIT = 200
 VOLTAGE_ROW_SCALE = 10.0
-TRACKING_USD_PER_MWH = 1e4
+TRACKING_USD_PER_MWH = 3e3
 """Price of missing the import asked for, where that is allowed: far above any offer."""
 OVERLOAD_USD_PER_MWH = 1e5
 """Price of exceeding a thermal limit, where that is allowed: far above tracking."""
-VOLTAGE_USD_PER_PU2_H = 1e6
-"""Price of exceeding a voltage limit, where that is allowed: above tracking at 0.01 pu^2 a MW."""
+VOLTAGE_USD_PER_PU2_H = 1e7
+"""Price of exceeding a voltage limit, where that is allowed: above tracking where a MW moves 0.0003 pu^2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ class ReducedProgram:
         Part of the usual tolerances to which limits are kept and optima found.
     """
 
-    def __init__(self, case: FeederCase, name: str, *, tolerance_share: float = 1.0) -> None:
+    def __init__(self, case: Case, name: str, *, tolerance_share: float = 1.0) -> None:
         self.name = name
         self._case = case
         self._voltage_tolerance = VOLTAGE_TOLERANCE_PU2 * tolerance_share
@@ -83,16 +86,22 @@ class ReducedProgram:
             simplex_scale=False,
             tolerance=SOLVER_TOLERANCE * tolerance_share,
         )
-        blocks, q_count = case.columns.der.size, case.columns.ders_count if case.q_free else 0
+        blocks, q_count = case.columns.der.size, 2 * case.columns.ders_count if case.q_free else 0
         add = self._program.add_columns
         self._x = add(np.zeros(blocks), np.zeros(blocks), np.zeros(blocks))
-        self._q = add(np.zeros(q_count), np.zeros(q_count), np.zeros(q_count)) if q_count else self._x[:0]
+        # Q above where it is held, then Q below it
+        none, price = np.zeros(q_count), np.full(q_count, REACTIVE_USD_PER_MVARH)
+        self._q = add(none, none, price) if q_count else self._x[:0]
         self._head = add(np.zeros(1), np.zeros(1), np.zeros(1))
         self._miss = add(np.zeros(2), np.zeros(2), np.full(2, TRACKING_USD_PER_MWH))
         self._slack = add(np.zeros(2), np.zeros(2), np.array([VOLTAGE_USD_PER_PU2_H, OVERLOAD_USD_PER_MWH]))
-        balance = np.concatenate([self._x, self._head, self._miss])
-        entries = np.concatenate([np.ones(blocks + 1), [1.0, -1.0]])
-        self._balance = self._program.add_row(0.0, 0.0, balance, entries)
+        relief = [self._by_column(case.point.relief_by_p[None], case.point.relief_by_q[None])[0]]
+        balance = np.concatenate([self._x, self._q, self._head, self._miss])
+        entries = np.concatenate([*relief, [1.0, 1.0, -1.0]])
+        counts = np.flatnonzero(entries)
+        self._balance = self._program.add_row(0.0, 0.0, balance[counts], entries[counts])
+        self._head_rows = self._added_head_rows(case.heads)
+        self._lazy_from = self._balance + 1 + self._head_rows.size
         self._gather = csr_array(
             (np.ones(blocks), (case.columns.der, np.arange(blocks))), shape=(case.columns.ders_count, blocks)
         )
@@ -111,7 +120,7 @@ class ReducedProgram:
         """Voltage and thermal rows added so far."""
         return self._kind.size
 
-    def fits(self, case: FeederCase) -> bool:
+    def fits(self, case: Case) -> bool:
         """Whether ``case`` needs only new bounds and costs."""
         mine = self._case
         return (
@@ -120,7 +129,7 @@ class ReducedProgram:
             and np.array_equal(case.columns.der, mine.columns.der)
         )
 
-    def set_case(self, case: FeederCase) -> None:
+    def set_case(self, case: Case) -> None:
         """Take up a new interval.
 
         Raises
@@ -136,15 +145,16 @@ class ReducedProgram:
         self._program.set_column_bounds(self._x, zero, width)
         self._program.set_costs(self._x, columns.price_usd_per_mwh)
         if case.q_free:
-            low = (-columns.q_limit_kvar - columns.q_kvar) / KW_PER_MW
-            self._program.set_column_bounds(self._q, low, low + 2 * columns.q_limit_kvar / KW_PER_MW)
+            self._program.set_column_bounds(self._q, 0.0, self._q_room(-np.inf, np.inf))
+        if case.heads is not None:
+            self._program.set_row_bounds(self._head_rows, -np.inf, _head_room(case.heads))
         self._program.set_row_bounds(
             np.array([self._balance]), case.import_at_floor_mw, case.import_at_floor_mw
         )
         self._free_head()
         self._at_floor = case.excess(columns.floor_kw, columns.q_kvar)
         if self._kind.size:
-            rows = np.arange(self._kind.size) + self._balance + 1
+            rows = np.arange(self._kind.size) + self._lazy_from
             self._program.set_row_bounds(rows, -np.inf, self._room(self._kind, self._place))
 
     def at_price(self, price_usd_per_mwh: float) -> Vertex:
@@ -180,27 +190,73 @@ class ReducedProgram:
         self._free_head()
         return vertex
 
-    def track(self, import_mw: float, p_low_kw: FloatArray, p_high_kw: FloatArray) -> Vertex:
+    def track(
+        self,
+        import_mw: float,
+        p_kw: tuple[FloatArray, FloatArray],
+        q_kvar: tuple[FloatArray, FloatArray] | None = None,
+    ) -> Vertex:
         """Cheapest state that comes nearest to an import, each DER inside its own range.
 
         Limits that cannot be kept are exceeded by as little as possible, ahead of the import.
 
         Parameters
         ----------
-        p_low_kw, p_high_kw
-            Ranges in the map's order, cut to the offers, shape (D,). [kW]
+        p_kw
+            Least and greatest injections in the map's order, cut to the offers, shapes (D,). [kW]
+        q_kvar
+            The same of reactive injections, where those are free; None: what the offers allow. [kvar]
         """
         columns = self._case.columns
         self._program.set_costs(self._head, 0.0)
         self._program.set_column_bounds(self._head, import_mw, import_mw)
         self._program.set_column_bounds(np.concatenate([self._miss, self._slack]), 0.0, np.inf)
-        low, high = (columns.filled_kw(p) / KW_PER_MW for p in (p_low_kw, p_high_kw))
+        low, high = (columns.filled_kw(p) / KW_PER_MW for p in p_kw)
         self._program.set_column_bounds(self._x, low, high)
+        if self._q.size and q_kvar is not None:
+            high = self._q_room(*q_kvar)
+            # what one side must have, the other must not have
+            low = np.maximum(-np.roll(self._q_room(*q_kvar, cut=False), columns.ders_count), 0.0)
+            self._program.set_column_bounds(self._q, np.minimum(low, high), high)
         vertex = self._solve()
         self._program.set_column_bounds(self._x, 0.0, columns.width_kw / KW_PER_MW)
+        if self._q.size:
+            self._program.set_column_bounds(self._q, 0.0, self._q_room(-np.inf, np.inf))
         self._program.set_column_bounds(np.concatenate([self._miss, self._slack]), 0.0, 0.0)
         self._free_head()
         return vertex
+
+    def _q_room(
+        self, low_kvar: FloatArray | float, high_kvar: FloatArray | float, *, cut: bool = True
+    ) -> FloatArray:
+        """Room of Q above where it is held, then below it, in ranges cut to the offers, shape (2 D,). [Mvar]
+
+        ``cut``: no less than zero.
+        """
+        columns = self._case.columns
+        limit = columns.q_limit_kvar
+        above = np.clip(high_kvar, -limit, limit) - columns.q_kvar
+        below = columns.q_kvar - np.clip(low_kvar, -limit, limit)
+        room = np.where(np.tile(limit, 2) > 0.0, np.concatenate([above, below]), 0.0) / KW_PER_MW
+        return np.asarray(np.maximum(room, 0.0) if cut else room)
+
+    def _by_column(self, by_p: FloatArray, by_q: FloatArray) -> FloatArray:
+        """What each block and each Q column does, from what each DER does, shape (rows, columns)."""
+        blocks = by_p[:, self._case.columns.der]
+        return np.concatenate([blocks, by_q, -by_q], axis=1) if self._q.size else blocks
+
+    def _added_head_rows(self, heads: HeadLimits | None) -> IntArray:
+        """Rows that keep each head's import below its greatest, then above its least."""
+        if heads is None:
+            return np.zeros(0, dtype=np.int64)
+        relief = self._by_column(heads.relief_by_p, heads.relief_by_q)
+        entries = np.concatenate([-relief, relief])
+        columns = np.concatenate([self._x, self._q, self._slack[1:]])
+        entries = np.concatenate([entries, np.full((entries.shape[0], 1), -1.0)], axis=1)
+        row, place = np.nonzero(entries)
+        starts = np.searchsorted(row, np.arange(entries.shape[0]))
+        self._program.add_rows(-np.inf, _head_room(heads), starts, columns[place], entries[row, place])
+        return self._balance + 1 + np.arange(entries.shape[0])
 
     def _free_head(self) -> None:
         case = self._case
@@ -215,16 +271,17 @@ class ReducedProgram:
             p_kw = columns.floor_kw + self._gather @ filled
             q_kvar = columns.q_kvar.copy()
             if case.q_free:
-                q_kvar = q_kvar + solution.x[self._q] * KW_PER_MW
+                above, below = solution.x[self._q].reshape(2, -1) * KW_PER_MW
+                q_kvar = q_kvar + above - below
             slack = solution.x[self._slack]
             if self._add_broken(case.excess(p_kw, q_kvar), slack):
                 continue
-            saving = -solution.row_dual[self._balance + 1 :]
+            saving = -solution.row_dual[self._lazy_from :]
             priced = np.flatnonzero(saving)
             return Vertex(
                 p_kw=p_kw,
                 q_kvar=q_kvar,
-                import_mw=case.import_at_floor_mw - float(np.sum(p_kw - columns.floor_kw)) / KW_PER_MW,
+                import_mw=case.point.head_power_kw(p_kw, q_kvar) / KW_PER_MW,
                 cost_usd_per_h=float(filled @ columns.price_usd_per_mwh) / KW_PER_MW,
                 price_usd_per_mwh=float(solution.row_dual[self._balance]),
                 voltage_slack_pu2=float(slack[0]),
@@ -257,21 +314,18 @@ class ReducedProgram:
 
     def _add_rows(self, kind: IntArray, place: IntArray) -> None:
         entries = np.zeros((kind.size, self._slack[-1] + 1))
+        moving = np.concatenate([self._x, self._q])
         voltage = np.flatnonzero(kind < 2)
         power = np.flatnonzero(kind >= 2)
         if voltage.size:
             real, imag = self._case.point.voltage_rows(place[voltage])
             sign = np.where(kind[voltage] == 0, 1.0, -1.0)[:, None] * VOLTAGE_ROW_SCALE
-            entries[np.ix_(voltage, self._x)] = sign * KW_PER_MW * real[:, self._case.columns.der]
-            if self._q.size:
-                entries[np.ix_(voltage, self._q)] = sign * KW_PER_MW * imag
+            entries[np.ix_(voltage, moving)] = sign * KW_PER_MW * self._by_column(real, imag)
             entries[voltage, self._slack[0]] = -VOLTAGE_ROW_SCALE
         if power.size:
-            share = self._case.point.map.incidence[place[power]].toarray()
+            share = self._case.point.incidence[place[power]].toarray()
             normal = self._case.normal[kind[power] - 2][:, None]
-            entries[np.ix_(power, self._x)] = -normal.real * share[:, self._case.columns.der]
-            if self._q.size:
-                entries[np.ix_(power, self._q)] = -normal.imag * share
+            entries[np.ix_(power, moving)] = self._by_column(-normal.real * share, -normal.imag * share)
             entries[power, self._slack[1]] = -1.0
         row, column = np.nonzero(entries)
         starts = np.searchsorted(row, np.arange(kind.size))
@@ -280,6 +334,11 @@ class ReducedProgram:
         self._kind = np.concatenate([self._kind, kind])
         self._place = np.concatenate([self._place, place])
         self._present[kind, place] = True
+
+
+def _head_room(heads: HeadLimits) -> FloatArray:
+    """Right-hand sides of the heads' rows, shape (2 feeders,). [MW]"""
+    return np.concatenate([heads.greatest_mw - heads.at_floor_mw, heads.at_floor_mw - heads.least_mw])
 
 
 def _worst(broken: FloatArray) -> IntArray:

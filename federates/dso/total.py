@@ -16,6 +16,7 @@ from federates.core.errors import DivergedError
 from federates.core.reserve_offer import ReserveOffer
 from federates.core.time import SimTime
 from federates.distribution.linear import Coefficients, OperatingPoint
+from federates.distribution.tangent import AreaTangent
 from federates.dso.bid import BLOCKS_LIMIT, MERGE_MW, FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.bid_method import import_at
 from federates.dso.case import FeederLimits
@@ -26,8 +27,8 @@ from federates.dso.dispatch import (
     FeederOffer,
     LimitKind,
     SetPoints,
-    TwinSolver,
     TwinState,
+    base_set_points,
     carried,
     dispatch,
     hold_interchange,
@@ -131,6 +132,28 @@ class BoundCounts:
     head: IntArray
 
 
+class TwinArea:
+    """An area's twin as the dispatch asks it, feeder by feeder.
+
+    Parameters
+    ----------
+    coefficients
+        Of the radial maps; None takes them anew in every state.
+    """
+
+    def __init__(self, twin: Twin, coefficients: Sequence[Coefficients] | None) -> None:
+        self._twin = twin
+        self._coefficients = coefficients
+
+    def __call__(self, p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
+        """State at set-points, taps held."""
+        return self._twin.solve(self._twin.joined(p_kw), self._twin.joined(q_kvar), self._coefficients)
+
+    def tangent(self, state: TwinState) -> AreaTangent:
+        """The map by the Jacobian around the state solved last."""
+        return self._twin.tangent(state)
+
+
 class TotalDso:
     """Bids and dispatch of one area."""
 
@@ -161,9 +184,11 @@ class TotalDso:
         self.twin.set_taps(inputs.taps)
         self.twin.set_conditions(conditions)
         kept = self._kept(interval_s) if keep_coefficients else None
-        base = self._set_points(np.clip(columns.base_kw, columns.floor_kw, columns.top_kw), inputs.q_kvar)
+        base = base_set_points(
+            [_taken(columns, self.twin.feeder_of_der == k) for k in range(len(self.twin.maps))]
+        )
         wanted = self._set_points(expected, inputs.q_kvar)
-        at, state, collapsed = carried(base, wanted, self._solver(kept))
+        at, state, collapsed = carried(base, wanted, TwinArea(self.twin, kept))
         if kept is None and keep_coefficients:
             self._coefficients = tuple(point.coefficients for point in state.points)
             self._coefficients_at = interval_s
@@ -241,8 +266,9 @@ class TotalDso:
     def dispatch(self, prepared: PreparedBid, award_mw: float) -> Dispatch:
         """Set-points for an award of one simulated set."""
         self.twin.set_conditions(prepared.conditions)
+        known = [point.coefficients for point in prepared.state.points]
         return dispatch(
-            award_mw, prepared.curve, prepared.feeders, self._solver(None), prepared.linearised_at
+            award_mw, prepared.curve, prepared.feeders, TwinArea(self.twin, known), prepared.linearised_at
         )
 
     def prices(
@@ -267,12 +293,6 @@ class TotalDso:
                 )
             )
         return tuple(found)
-
-    def _solver(self, coefficients: Sequence[Coefficients] | None) -> TwinSolver:
-        def solve(p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:
-            return self.twin.solve(self.twin.joined(p_kw), self.twin.joined(q_kvar), coefficients)
-
-        return solve
 
     def _set_points(self, p_kw: FloatArray, q_kvar: FloatArray) -> SetPoints:
         """Injections of the area, feeder by feeder."""

@@ -16,6 +16,8 @@ from scipy.sparse import csr_array
 from federates.core.arrays import ComplexArray, FloatArray, IntArray
 from federates.distribution.builder import build_circuit, feeder_zones
 from federates.distribution.circuit import Circuit, Control
+from federates.distribution.gauges import Gauges
+from federates.distribution.jacobian import NodalNetwork
 from federates.distribution.linear import (
     Coefficients,
     DerSite,
@@ -25,6 +27,7 @@ from federates.distribution.linear import (
     incidence,
 )
 from federates.distribution.linear_tree import Tree
+from federates.distribution.tangent import AreaTangent, area_tangent
 from federates.dso.dispatch import TwinState
 from federates.scenario.lda import LdaScenario
 
@@ -164,6 +167,16 @@ class Twin:
         )
         interface = float(self.circuit.head_power_kva().sum().real) / KW_PER_MW
         return TwinState(interface_mw=interface, points=points)
+
+    def tangent(self, state: TwinState) -> AreaTangent:
+        """The map around the state solved last, by the Jacobian of the area's nodal equations."""
+        network, gauges = self._nodal
+        jacobian = network.at_present()
+        return area_tangent(state.points, jacobian, self.feeder_of_der, *gauges.head_power_slopes(jacobian))
+
+    @cached_property
+    def _nodal(self) -> tuple[NodalNetwork, Gauges]:
+        return NodalNetwork(self.circuit), Gauges(self.circuit)
 
     def constant_mw(self, state: TwinState) -> float:
         """What the interface draws beyond the feeders: the substation's losses. [MW]"""

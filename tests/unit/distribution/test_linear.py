@@ -120,7 +120,7 @@ def test_head_power_falls_by_what_the_ders_inject() -> None:
     one = standing_area("ieee123", 100, 1.0, 1.0)
     point = one.point(np.zeros(100))
     p = 0.02 * one.size_kw
-    mapped_kw = point.head_power_kw(one.map.to_map_order(p))
+    mapped_kw = point.head_power_kw(one.map.to_map_order(p), 0.0 * p)
     assert mapped_kw == pytest.approx(point.p_head_kw - p.sum(), rel=1e-12)
     drawn_kw = one.point(p).p_head_kw
     # what the losses lose besides is a tenth of it at most

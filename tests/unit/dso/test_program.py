@@ -11,7 +11,7 @@ import pytest
 from federates.core.errors import ConfigError, InfeasibleError, ModelError
 from federates.dso.case import FeederCase, FeederLimits, feeder_case
 from federates.dso.columns import DerColumns
-from federates.dso.program import ReducedProgram
+from federates.dso.program import REACTIVE_USD_PER_MVARH, ReducedProgram
 from tests.unit.dso.area import Area, area, expected_kw, offers
 from tests.unit.dso.full_space import FullSpace
 
@@ -81,19 +81,36 @@ def test_ends_are_the_least_and_greatest_feasible_import(
         program.at_import(program.at_range_end(greatest=False).import_mw - 0.01)
 
 
-def test_free_reactive_power_widens_the_range_and_equals_the_full_program() -> None:
+def test_free_reactive_power_widens_the_range_and_equals_the_full_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("federates.dso.program.REACTIVE_USD_PER_MVARH", 0.0)
     _, held, _ = congested_or_quiet(*CONGESTED)
     _, case, full = congested_or_quiet(*CONGESTED, 0.44)
     assert case.q_free
     program = ReducedProgram(case, "feeder")
+    greatest = []
     for price in (15.3, 36.3, 70.9):
         mine, theirs = program.at_price(price), full.solve(price)
         total = theirs.cost_usd_per_h + price * theirs.import_mw
         assert mine.cost_usd_per_h + price * mine.import_mw == pytest.approx(total, rel=SAME, abs=1e-5)
-        assert np.abs(mine.q_kvar).max() > 1.0
+        greatest.append(np.abs(mine.q_kvar).max())
         assert (np.abs(mine.q_kvar) <= case.columns.q_limit_kvar + 1e-6).all()
+    assert max(greatest) > 1.0
     rows = ReducedProgram(held, "feeder")
     assert program.at_range_end(greatest=False).import_mw < rows.at_range_end(greatest=False).import_mw - 0.01
+
+
+def test_the_price_of_reactive_power_costs_less_than_it_keeps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With f the cost of P and r |Q| that of Q: f(with r) + r |Q|(with r) <= f(without) + r |Q|(without)."""
+    _, case, _ = congested_or_quiet(*CONGESTED, 0.44)
+    priced = ReducedProgram(case, "feeder").at_price(36.3)
+    monkeypatch.setattr("federates.dso.program.REACTIVE_USD_PER_MVARH", 0.0)
+    free = ReducedProgram(case, "feeder").at_price(36.3)
+    used, unpriced = (float(np.abs(v.q_kvar).sum()) / 1e3 for v in (priced, free))
+    more = priced.cost_usd_per_h + 36.3 * priced.import_mw - free.cost_usd_per_h - 36.3 * free.import_mw
+    assert 0.0 < used <= unpriced
+    assert -1e-5 <= more <= REACTIVE_USD_PER_MVARH * (unpriced - used) + 1e-5
 
 
 def test_a_tighter_limit_is_never_cheaper_and_binds() -> None:
@@ -190,10 +207,10 @@ def test_tracking_keeps_ranges_and_reports_what_it_had_to_exceed() -> None:
     here = case.columns.base_kw
     low, high = here - 5.0, here + 5.0
     base = case.import_at_floor_mw - (here - case.columns.floor_kw).sum() / 1e3
-    far = program.track(base - 10.0, low, high)
+    far = program.track(base - 10.0, (low, high))
     assert (far.p_kw <= np.minimum(high, case.columns.top_kw) + 1e-6).all()
     assert far.overload_mw == pytest.approx(0.0, abs=1e-6)
-    near = program.track(base - 0.05, low, high)
+    near = program.track(base - 0.05, (low, high))
     assert near.import_mw == pytest.approx(base - 0.05, abs=1e-6)
     # The program is as before.
     assert program.at_price(36.3).voltage_slack_pu2 == 0.0
