@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runner.check import Checked
+    from runner.compare import Compared
     from runner.faults import StudyError
     from runner.run import RunEnd
 
@@ -125,6 +126,10 @@ def tandem() -> None:
         tandem init my_study --template tiny   a folder with a study to edit
         tandem check my_study/studies/tiny.yaml
         tandem run my_study/studies/tiny.yaml
+
+    \b
+    Several models on one scenario:
+        tandem compare my_study/studies/tiny.yaml
 
     \b
     The market alone:
@@ -230,6 +235,86 @@ def report(run_dir: Path, as_json: bool) -> None:
         return Answer(text=f"written: {path}", fields=fields)
 
     _conclude(work, as_json=as_json, blank={"status": "", "exit_reason": "", "report": None})
+
+
+@tandem.command(epilog=EXIT_CODES)
+@click.argument("what", metavar="STUDY | RUN RUN...", type=STUDY, nargs=-1, required=True)
+@click.option(
+    "--models", metavar="M0,M1,...",
+    help="Models to run, by code or key; default: all. M5/fixed_quantity or M5/interval_curve:8 names a bid.",
+)  # fmt: skip
+@sets_option
+@click.option(
+    "--transport", type=click.Choice(["loopback", "helics"]), default="loopback", show_default=True,
+    help="loopback: each run in one process, so that more of them go on at once; same numbers as helics.",
+)  # fmt: skip
+@click.option(
+    "--out", type=FOLDER, default=None,
+    help="STUDY: folder for results, default results; RUNs: folder for the comparison, default beside them.",
+)  # fmt: skip
+@fresh_plan_option
+@click.option("--no-progress", is_flag=True, help="Show nothing while runs go on.")
+@json_option
+def compare(
+    what: tuple[Path, ...],
+    models: str | None,
+    sets: tuple[str, ...],
+    transport: Literal["loopback", "helics"],
+    out: Path | None,
+    fresh_plan: bool,
+    no_progress: bool,
+    as_json: bool,
+) -> None:
+    r"""Run STUDY under several coordination models and say what each cost, broke, paid and communicated.
+
+    As many models run at once as there are cores for, all from one commitment; or runs that are there are
+    compared by their folders. Written to DIR/STUDY-NAME/compare/ID/: compare.html, one page that opens from
+    its file (settings that differ, key figures, verdicts, the same figures of every model and as
+    differences); compare.md; compare.csv and compare.json, every metric; verdicts.json, computed statements
+    with figure and threshold. Differences are from M4, else from the first model. A run that breaks feeder
+    limits has a cost and no place by cost.
+
+    \b
+    Examples:
+        tandem compare configs/studies/tiny.yaml --models M0,M1,M5
+        tandem compare my.yaml --models M4,M5,M5/fixed_quantity --out /data/runs
+        tandem compare results/tiny/RUN-ID results/tiny/OTHER-RUN-ID --json
+
+    \b
+    Keys with --json, besides status and exit_reason:
+        out_dir, reference, scenario_hash, runs {model: folder}
+        models {model: {metric: figure}}          null where there is none; units end the metrics' names
+        flexibility_value_usd, resolution_usd     costs closer than this are not told apart
+        ranking [{code, cost_usd, place, why}]
+        verdicts {key: {statement, result, value, threshold, unit, why}}
+    """
+    folders = all(path.is_dir() for path in what)
+    if not folders and len(what) > 1:
+        raise click.UsageError("give one STUDY, or the folders of two runs or more")
+    if folders and (models or sets or fresh_plan):
+        raise click.UsageError("--models, --set and --fresh-plan are for a STUDY; runs are what they are")
+
+    def work() -> Answer:
+        from runner.compare import compare_folders, compare_study, every_model
+        from runner.progress import Board
+
+        if folders:
+            return _compare_answer(compare_folders(what, out))
+        found = compare_study(
+            what[0], sets, models or every_model(), transport=transport, results=out or Path("results"),
+            fresh_plan=fresh_plan, board=Board(silent=no_progress or as_json),
+        )  # fmt: skip
+        return _compare_answer(found)
+
+    blank: dict[str, object] = {
+        "status": "",
+        "exit_reason": "",
+        "out_dir": None,
+        "models": {},
+        "flexibility_value_usd": None,
+        "verdicts": {},
+    }
+    _conclude(work, as_json=as_json, blank=blank)
 
 
 @tandem.command(epilog=EXIT_CODES)
@@ -497,6 +582,11 @@ def _run_answer(end: RunEnd) -> Answer:
         return Answer(complaint=complaint, fields=fields, code=end.code)
     complaint = f"warning: {end.warning}" if end.warning else ""
     return Answer(text=_run_text(end), complaint=complaint, fields=fields)
+
+
+def _compare_answer(found: Compared) -> Answer:
+    fields = {"status": "done", "exit_reason": "done", "out_dir": str(found.folder), **found.fields}
+    return Answer(text=f"{found.summary}\n\ncompared: {found.folder / 'compare.html'}", fields=fields)
 
 
 def _run_text(end: RunEnd) -> str:

@@ -136,6 +136,8 @@ class RunManifest:
     """Where the run took place."""
     scenario: ScenarioRecord
     """What it has in common with other runs."""
+    process_id: int
+    """Process that started it, on that machine."""
     format_version: Literal[2] = 2
     """Version of this form."""
 
@@ -219,6 +221,7 @@ def manifest(
         ),
         machine=machine(),
         scenario=scenario,
+        process_id=os.getpid(),
     )
 
 

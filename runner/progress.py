@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -165,6 +166,40 @@ def render(progress: Progress, pace: Pace) -> Table:
         rest = ", ".join(f"{count} {state}" for state, count in sorted(hidden.items()))
         table.add_row(Text(f"  and {hidden.total()} more"), Text(rest))
     return table
+
+
+class Board:
+    """How far several runs have come, one line every other second; ``silent``: nothing."""
+
+    EVERY_S = 2.0
+
+    def __init__(self, *, silent: bool) -> None:
+        self._console = Console(stderr=True, quiet=silent)
+        self._begun_s = time.monotonic()
+        self._next_s = 0.0
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    def show(self, shares: Mapping[str, float]) -> None:
+        """Write how far each run has come, 0 to 1, and the time left if all goes on alike."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        if self._next_s == 0.0:
+            self._begun_s = now_s
+        self._next_s = now_s + self.EVERY_S
+        self.say(standing(shares, now_s - self._begun_s))
+
+
+def standing(shares: Mapping[str, float], spent_s: float) -> str:
+    """How far each run has come, and the time left, in one line."""
+    parts = [f"{code} {100 * share:3.0f} %" for code, share in sorted(shares.items())]
+    done = sum(shares.values()) / len(shares)
+    if 0.0 < done < 1.0 and spent_s > 0.0:
+        parts.append(f"{hms(spent_s * (1.0 - done) / done)} left")
+    return "   ".join(parts)
 
 
 class Silence:

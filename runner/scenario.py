@@ -12,12 +12,12 @@ from runner.manifest import versions
 from runner.study import LoadedStudy
 from runner.yaml_source import Plain
 
-OF_MODELS = ("name", "description", "coordination", "federation", "record")
-"""Settings in which runs of one scenario may differ: names, the model, processes, what is recorded."""
+OF_MODELS = ("name", "description", "coordination", "market.bid", "federation", "record")
+"""Settings in which runs of one scenario may differ: names, the model, its bid, processes, records."""
 UNREAD_BY_PLAN = (
     *("name", "description", "coordination", "record", "estimation", "coupling", "events"),
     *("der_q", "inverter_category", "horizon"),
-    *("market.day_ahead_rounds", "market.hour_ahead", "market.look_ahead"),
+    *("market.bid", "market.day_ahead_rounds", "market.hour_ahead", "market.look_ahead"),
     *("federation.hosts", "federation.chain", "federation.startup_limit", "federation.step_limit"),
 )
 """Settings that the forward plan does not read; of the horizon it reads the start and the number of days.

@@ -252,10 +252,9 @@ CLEARING = _table(
 )  # fmt: skip
 DA_CLEARING = _table(
     "da_clearing", "always 'system'", "day-ahead clearing of an hour",
-    "demand_mw | MW | demand cleared, losses included",
     *(f"{c.name} | {c.unit} | {c.meaning}" for c in CLEARING.columns if c.name in {
-        "loss_mw", "loss_held", "shed_mw", "surplus_mw", "reserve_short_mw", "lines_bound_count",
-        "penalty_set"}),
+        "true_cost_usd_per_h", "co2_t_per_h", "demand_mw", "loss_mw", "loss_held", "shed_mw",
+        "surplus_mw", "reserve_short_mw", "lines_bound_count", "penalty_set"}),
 )  # fmt: skip
 LINE_PRICE = _table(
     "line_price", "transmission branch", "a line that binds in an interval",

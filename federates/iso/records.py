@@ -8,7 +8,7 @@ import numpy as np
 
 from federates.cases.case import TransmissionCase
 from federates.core import tables
-from federates.core.arrays import FloatArray
+from federates.core.arrays import BoolArray, FloatArray
 from federates.core.costs import emissions_t_per_h
 from federates.core.curve import NetCurve
 from federates.core.tables import Recorder
@@ -79,8 +79,7 @@ class MarketRecords:
         demand = float(inputs.load_mw[0].sum() + cleared.curve_mw.sum()) - offered
         row = (
             cleared.objective_usd_per_h,
-            float(unit_cost_usd_per_h(case.units, cleared.unit_mw, on).sum()),
-            float(emissions_t_per_h(cleared.unit_mw, at_work, co2_t_per_mwh=case.units.co2_t_per_mwh).sum()),
+            *self._true_costs(cleared.unit_mw, on),
             demand + cleared.loss_mw,
             cleared.loss_mw,
             float(cleared.loss_held),
@@ -92,6 +91,13 @@ class MarketRecords:
             float(cleared.penalty_priced),
         )
         record(tables.CLEARING, now, SYSTEM, *([value] for value in row))
+
+    def _true_costs(self, unit_mw: FloatArray, on: BoolArray) -> tuple[float, float]:
+        """Running cost [$/h] and emissions [t/h] of the units together."""
+        units = self._case.units
+        at_work = running(self._case, unit_mw, on)
+        emitted = emissions_t_per_h(unit_mw, at_work, co2_t_per_mwh=units.co2_t_per_mwh)
+        return float(unit_cost_usd_per_h(units, unit_mw, on).sum()), float(emitted.sum())
 
     def awards(self, now: SimTime, award_mw: FloatArray, lmp_usd_per_mwh: FloatArray) -> None:
         """One interval's net interchange per LDA, with the price at its bus."""
@@ -140,7 +146,10 @@ class MarketRecords:
             book = books[hour] if books else None
             offered = 0.0 if book is None else float(book.floor_mw.sum() + cleared.block_mw[hour].sum())
             demand = float(load_mw[hour].sum() + cleared.curve_mw[hour].sum()) - offered
+            running_cost, emissions = self._true_costs(cleared.unit_mw[hour], cleared.commitment[hour])
             hourly = (
+                running_cost,
+                emissions,
                 demand + float(cleared.loss_mw[hour]),
                 float(cleared.loss_mw[hour]),
                 float(cleared.loss_held[hour]),

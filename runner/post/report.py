@@ -11,21 +11,19 @@ from plotly.offline import get_plotlyjs
 from federates.core.errors import MissingInputError
 from federates.core.run_folder import write_whole
 from runner.manifest import RunManifest, read_done, read_status
-from runner.post import ac_panel, boundary, headline, settlement_panel
+from runner.post import ac_panel, boundary, headline, plots, settlement_panel
 from runner.post.figures.catalog import SECTIONS
-from runner.post.figures.drawing import Figure, Json, Section, View
+from runner.post.figures.drawing import Figure, Section
 from runner.post.figures.grid import clock_text
 from runner.post.load import load
 from runner.post.page import Html, document, element, joined, table
+from runner.post.plots import Data
 from runner.post.run_tables import RunTables
 from runner.post.summary import Summary, summary
 
 FILE = "report.html"
-BUTTONS_MOST = 6
-"""Views beyond which they are a list, not buttons."""
 EVENTS_MOST = 500
 """Events that the page lists; the table has the rest."""
-Data = dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,64 +159,19 @@ def _figure(tables: RunTables, figure: Figure, data: Data) -> Html:
     views = figure.draw(tables)
     if not views:
         return _absent(figure, "the tables hold nothing of the kind.")
-    file = f"{tables.run.study}-{tables.run.run_id}-{figure.key}"
-    data[f"data-{figure.key}"] = {"file": file, "views": [_view(view) for view in views]}
-    return element(
-        "article",
-        element("h3", figure.title),
-        element("p", figure.sees, class_="sees"),
-        _chooser(figure, views),
-        element("div", class_="plot", id=f"plot-{figure.key}", data_plot=figure.key),
-        element(
-            "p",
-            element("button", "Data as CSV", type="button", data_of=figure.key),
-            element("span", "from ", *_codes((*figure.needs, *also))),
-            class_="source",
-        ),
-        class_="figure",
-        id=figure.key,
+    return plots.figure(
+        figure.key,
+        figure.title,
+        figure.sees,
+        views,
+        file=f"{tables.run.study}-{tables.run.run_id}-{figure.key}",
+        tables=(*figure.needs, *also),
+        data=data,
     )
 
 
 def _absent(figure: Figure, why: str) -> Html:
     return element("p", element("b", figure.title), f" is not shown: {why}", class_="absent", id=figure.key)
-
-
-def _codes(names: tuple[str, ...]) -> list[Html]:
-    parts = []
-    for k, name in enumerate(names):
-        parts += [Html(", ")] if k else []
-        parts.append(element("code", f"tables/{name}"))
-    return parts
-
-
-def _view(view: View) -> Json:
-    return {
-        "name": view.name,
-        "traces": view.traces,
-        "layout": view.layout,
-        "y_title": view.y_title,
-        "x_title": view.x_title,
-        "panes": view.panes,
-    }
-
-
-def _chooser(figure: Figure, views: tuple[View, ...]) -> Html:
-    """Buttons for few views, a list for many, nothing for one."""
-    if len(views) == 1:
-        return Html()
-    if len(views) > BUTTONS_MOST:
-        options = (element("option", view.name, value=str(k)) for k, view in enumerate(views))
-        chooser = element("select", *options, data_of=figure.key, aria_label=f"View of: {figure.title}")
-        return element("div", chooser, class_="views")
-    buttons = (
-        element(
-            "button", view.name, type="button", data_of=figure.key, data_view=str(k),
-            aria_pressed="true" if k == 0 else "false",
-        )
-        for k, view in enumerate(views)
-    )  # fmt: skip
-    return element("div", *buttons, class_="views")
 
 
 def _navigation() -> Html:

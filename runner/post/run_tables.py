@@ -78,6 +78,14 @@ class RunTables:
         place = np.array([distinct.index(p) if p in distinct else -1 for p in parts], np.int64)
         return distinct, place[codes]
 
+    def interval_means(self, table: str, values: FloatArray) -> dict[tuple[str, int], float]:
+        """Mean of the values of each id in each market interval, shape of ``values`` (rows,)."""
+        names, codes = self.ids(table)
+        pairs, place = np.unique(np.stack([codes, self.interval(table)]), axis=1, return_inverse=True)
+        means = np.bincount(place, values) / np.bincount(place)
+        keys = [(names[code], interval) for code, interval in pairs.T.tolist()]
+        return dict(zip(keys, means.tolist(), strict=True))
+
     def multiplicities(self, table: str) -> FloatArray:
         """How often the LDA of each row counts at its interface, shape (rows,)."""
         ldas, place = self.owners(table)

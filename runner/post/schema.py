@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from federates.core.tables import TABLES, Table
+from runner.post.compare.comparison import COMPARED
+from runner.post.metrics.catalog import FAMILIES
 from runner.post.summary import FIGURES, LDA_FIGURES
 
 INTRODUCTION = """\
@@ -67,10 +69,36 @@ equal hashes have equal rows, bit for bit. `runner.post.hashes.verify` computes 
 """
 
 
+COMPARISONS = """\
+## Comparisons
+
+`tandem compare` writes to `results/<study>/compare/<id>/`: `compare.html`, one page that opens from its
+file; `compare.md`; `compare.csv` and `compare.json`, every metric of every run and its difference from
+the reference, M4 where it is among them, else the first; `verdicts.json`, each statement with its
+figure, its threshold and whether the runs support it. Only finished runs with one `scenario_hash` are
+compared. A run that breaks feeder limits or leaves load unserved has a cost and no place. A metric
+without a value has a reason.
+"""
+
+
 def tables_markdown() -> str:
     """The page on results, in Markdown."""
     tables = sorted(TABLES.values(), key=lambda table: table.name)
-    return "\n".join([INTRODUCTION, _figures(), "## Tables\n", *map(_section, tables)])
+    return "\n".join([INTRODUCTION, _figures(), _metrics(), "## Tables\n", *map(_section, tables)])
+
+
+def _metrics() -> str:
+    lines = [COMPARISONS]
+    for title, metrics in (
+        ("Of a run beside the reference", COMPARED),
+        *((family.title, family.metrics) for family in FAMILIES),
+    ):
+        lines += [f"{title}:", "", "| metric | tables | meaning |", "|---|---|---|"]
+        for metric in metrics:
+            tables = ", ".join(f"`{name}`" for name in metric.needs) or "-"
+            lines.append(f"| `{metric.key}` | {tables} | {metric.meaning} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _figures() -> str:

@@ -88,8 +88,8 @@ def _twin(tables: RunTables, *, layered: bool) -> Condition:
     said = tables.column(table, column)
     if layered:
         said = said * tables.multiplicities(table)
-    planned = _by_interval_and_id(tables, table, said)
-    metered = _by_interval_and_id(tables, "head", tables.column("head", "p_mw"))
+    planned = tables.interval_means(table, said)
+    metered = tables.interval_means("head", tables.column("head", "p_mw"))
     common = sorted(planned.keys() & metered.keys())
     if not common:
         raise MissingInputError(f"{tables.run_dir}: no interval is in both {table} and head")
@@ -163,15 +163,6 @@ def _by_interval(tables: RunTables, table: str, values: FloatArray) -> dict[int,
 def _summed(tables: RunTables, table: str, values: FloatArray) -> dict[int, float]:
     """Interval means of each id, added up."""
     total: dict[int, float] = {}
-    for (_, interval), value in _by_interval_and_id(tables, table, values).items():
+    for (_, interval), value in tables.interval_means(table, values).items():
         total[interval] = total.get(interval, 0.0) + value
     return total
-
-
-def _by_interval_and_id(tables: RunTables, table: str, values: FloatArray) -> dict[tuple[str, int], float]:
-    """Mean of the rows of each id in each market interval."""
-    names, codes = tables.ids(table)
-    pairs, place = np.unique(np.stack([codes, tables.interval(table)]), axis=1, return_inverse=True)
-    means = np.bincount(place, values) / np.bincount(place)
-    keys = [(names[code], interval) for code, interval in pairs.T.tolist()]
-    return dict(zip(keys, means.tolist(), strict=True))

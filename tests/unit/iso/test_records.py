@@ -270,6 +270,9 @@ def test_a_day_holds_both_pricing_runs_the_hours_of_penalties_and_the_stores() -
     assert recorder.column(t.DA_CLEARING, "surplus_mw") == pytest.approx([15.0, *[0.0] * 23], abs=1e-4)
     assert recorder.column(t.DA_CLEARING, "demand_mw") == pytest.approx(load, abs=1e-4)
     assert recorder.column(t.DA_CLEARING, "penalty_set").tolist() == [1.0, *[0.0] * 23]
+    # from hour 1 on: N's 10 MW at 5, P's no-load and 10 MW at 50, of which S gives 0.81 of the 5 MWh it took
+    costs = recorder.column(t.DA_CLEARING, "true_cost_usd_per_h")
+    assert costs[1:].sum() == pytest.approx(23 * (10.0 * 5.0 + 1_000.0 + 10.0 * 50.0) - 4.05 * 50.0, abs=1e-3)
     assert recorder.column(t.DAY_AHEAD, "penalty_set_count").tolist() == [1.0]
     assert recorder.column(t.DAY_AHEAD, "commitment_gap_pct") == pytest.approx([0.4])
     assert set(recorder.ids(t.DA_STORE)) == {"S"}

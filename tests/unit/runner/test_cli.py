@@ -59,7 +59,7 @@ def test_check_loads_no_engine_itself(tmp_path: Path) -> None:
 
 
 def test_every_command_has_an_example_and_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = ["check", "clear", "commit", "doctor", "feeder", "init", "report", "run", "schema"]
+    commands = ["check", "clear", "commit", "compare", "doctor", "feeder", "init", "report", "run", "schema"]
     assert sorted(tandem.commands) == commands
     for name in tandem.commands:
         assert _code([name, "--help"]) == 0

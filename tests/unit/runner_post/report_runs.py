@@ -13,12 +13,19 @@ from federates.recording.parquet import ParquetRecorder
 from tests.unit.runner_post.run_folders import Columns, record, run_folder
 
 
-def full_run(folder: Path, *, bus: str = "110", event: str = "line out", steps_s: int = 3_600) -> Path:
+def full_run(
+    folder: Path,
+    *,
+    bus: str = "110",
+    event: str = "line out",
+    steps_s: int = 3_600,
+    coordination: str = "layered_total_dso",
+) -> Path:
     """One hour of LDA ``a`` (multiplicity 10) and ``b``, with values that can be worked out by head.
 
     It broke off after ``steps_s``.
     """
-    run_dir = run_folder(folder, coordination="layered_total_dso")
+    run_dir = run_folder(folder, coordination=coordination)
     market, steps = range(0, steps_s, 300), range(0, steps_s, 60)
     _bulk(run_dir, bus, market, steps)
     _reserves(run_dir, market)

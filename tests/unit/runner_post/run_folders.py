@@ -13,7 +13,11 @@ Columns = dict[str, list[float]]
 
 
 def run_folder(
-    folder: Path, *, coordination: str = "layered_total_dso", multiplicity: dict[str, int] | None = None
+    folder: Path,
+    *,
+    coordination: str = "layered_total_dso",
+    multiplicity: dict[str, int] | None = None,
+    scenario_hash: str = "1" * 64,
 ) -> Path:
     """A run of one hour with 60 s steps and 300 s intervals, without tables yet."""
     write_run(
@@ -33,7 +37,8 @@ def run_folder(
             multiplicity=multiplicity or {"a": 10, "b": 1},
             clock=ClockRecord(start="2020-07-15T00:00:00", duration_s=3_600, step_s=60, market_s=300),
             machine=machine(),
-            scenario=ScenarioRecord(scenario_hash="1" * 64, plan_hash="2" * 64, plan_reused=False),
+            scenario=ScenarioRecord(scenario_hash=scenario_hash, plan_hash="2" * 64, plan_reused=False),
+            process_id=1,
         ),
     )
     return folder

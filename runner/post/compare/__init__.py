@@ -1,0 +1,1 @@
+"""Runs of one scenario under several coordination models, side by side."""

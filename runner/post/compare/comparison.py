@@ -1,0 +1,255 @@
+"""Runs of one scenario beside each other: their metrics, and what can only be told of several.
+
+Energy left in storage is valued for all at one price, the mean day-ahead LMP of the reference run at the
+LDA's bus, so that no model looks cheap because it ends the study with empty batteries.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from federates.coordination.catalog import MODELS
+from federates.core.errors import ConfigError, MissingInputError
+from federates.core.run_folder import RunFolder
+from runner.manifest import read_done
+from runner.post.metrics.catalog import FAMILIES, METRICS
+from runner.post.metrics.economics import bulk_stored_mwh, stored_mwh
+from runner.post.metrics.metric import Family, Measured, Metric, measured
+from runner.post.run_tables import RunTables
+
+REFERENCE = "M4"
+"""Model against which the others are held, where it is among them: the one that sees everything."""
+MARGIN_PCT = 0.5
+"""Share of feeder time with a limit broken, up to which a model holds the limits: the stated margin."""
+UNSERVED_MWH = 1e-3
+"""Demand not served that counts. [MWh]"""
+RESOLVED_SHARE = 1e-4
+"""Difference of cost, as a share of it, below which two models are not told apart."""
+PERCENT = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One run of a comparison."""
+
+    code: str
+    """Short name, unique in the comparison: the model's code, and its bid where two runs share a model."""
+    model: str
+    """Code of the coordination model."""
+    title: str
+    """One line for people."""
+    run_dir: Path
+    """Folder of the run."""
+    tables: RunTables
+    """Its tables."""
+    metrics: Mapping[str, Measured]
+    """Its metrics by key, those of the comparison included."""
+
+    def value(self, key: str) -> float | None:
+        """A metric; None where there is none."""
+        return self.metrics[key].value
+
+    @property
+    def holds_limits(self) -> bool | None:
+        """Whether the feeders' limits were held within the margin and all load served; None: unknown."""
+        broken, unserved = self.value("violated_feeder_time_pct"), self.value("unserved_mwh")
+        if broken is None or unserved is None:
+            return None
+        return broken <= MARGIN_PCT and unserved <= UNSERVED_MWH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Runs of one scenario."""
+
+    contenders: tuple[Contender, ...]
+    """In the order in which they are shown."""
+    reference: Contender
+    """To whom the others are held."""
+    families: tuple[Family, ...]
+    """Metrics by family, those of the comparison included."""
+
+    def of(self, model: str) -> Contender | None:
+        """First run of a model, by the model's code."""
+        return next((c for c in self.contenders if c.model == model), None)
+
+    def difference(self, code: str, key: str) -> float | None:
+        """A metric of one run less that of the reference."""
+        one = next(c for c in self.contenders if c.code == code).value(key)
+        other = self.reference.value(key)
+        return None if one is None or other is None else one - other
+
+    @property
+    def resolution_usd(self) -> float:
+        """Difference of cost below which two runs are not told apart. [$]
+
+        All start from one commitment, whose gap is therefore not in their differences; where they do not,
+        it is.
+        """
+        cost = self.reference.value("cost_compared_usd") or 0.0
+        gaps = [c.value("commitment_gap_max_pct") or 0.0 for c in self.contenders]
+        own = {c.tables.run.scenario.plan_hash for c in self.contenders}
+        return abs(cost) * (RESOLVED_SHARE + (max(gaps) / PERCENT if len(own) > 1 else 0.0))
+
+
+COMPARED = (
+    Metric(
+        key="storage_left_usd", needs=(), value=lambda _: 0.0, better="more",
+        meaning="energy in storage at the end less at the beginning, at the reference's mean day-ahead LMP "
+        "of the bus",
+    ),
+    Metric(
+        key="cost_compared_usd", needs=(), value=lambda _: 0.0, better="less",
+        meaning="all resources as it came, less what is left in storage: the figure by which models compare",
+        title="COST: all resources, storage left credited",
+    ),
+    Metric(
+        key="phantom_saving_usd", needs=(), value=lambda _: 0.0,
+        meaning=f"units' forward cost less {REFERENCE}'s: negative where the day-ahead market promised what "
+        "the feeders cannot carry",
+    ),
+)  # fmt: skip
+"""Metrics that need the reference run besides their own."""
+
+
+def compare_runs(run_dirs: Sequence[Path]) -> Comparison:
+    """Runs beside each other.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two, one did not finish, two are the same, or they are of different scenarios.
+    MissingInputError
+        If a folder holds no run.
+    """
+    if len(run_dirs) < 2:
+        raise ConfigError("a comparison needs two runs at least")
+    runs = [RunTables(path) for path in run_dirs]
+    _refuse_unlike(runs)
+    codes = _codes(runs)
+    place = next((k for k, run in enumerate(runs) if _model_code(run) == REFERENCE), 0)
+    prices = _day_ahead_prices(runs[place])
+    own = [measured(run, METRICS.values()) for run in runs]
+    forward = own[place]["cost_forward_usd"].value if _model_code(runs[place]) == REFERENCE else None
+    contenders = tuple(
+        Contender(
+            code=code,
+            model=_model_code(run),
+            title=_title(run),
+            run_dir=run.run_dir,
+            tables=run,
+            metrics={**metrics, **_compared(run, metrics, prices, forward)},
+        )
+        for code, run, metrics in zip(codes, runs, own, strict=True)
+    )
+    economics, *others = FAMILIES
+    whole = Family(key=economics.key, title=economics.title, metrics=(*COMPARED, *economics.metrics))
+    return Comparison(contenders=contenders, reference=contenders[place], families=(whole, *others))
+
+
+def settings_of(run_dir: Path) -> dict[str, str]:
+    """Every setting of a run's study by dotted key, as text."""
+    flat: dict[str, str] = {}
+
+    def unfold(key: str, value: object) -> None:
+        if isinstance(value, dict) and value:
+            for name, below in value.items():
+                unfold(f"{key}.{name}" if key else str(name), below)
+        elif isinstance(value, list) and value:
+            for k, below in enumerate(value):
+                unfold(f"{key}.{k}", below)
+        else:
+            flat[key] = json.dumps(value)
+
+    unfold("", json.loads(RunFolder(run_dir).study.read_bytes()))
+    return flat
+
+
+def differing_settings(run_dirs: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+    """Settings in which runs differ, each with its value in every run; a dash where it is not there."""
+    every = [settings_of(path) for path in run_dirs]
+    keys = dict.fromkeys(key for one in every for key in one)
+    values = {key: tuple(one.get(key, "-") for one in every) for key in keys}
+    return {key: found for key, found in values.items() if len(set(found)) > 1}
+
+
+def _refuse_unlike(runs: Sequence[RunTables]) -> None:
+    """Only whole runs of one scenario are compared, each once."""
+    started = [run.run for run in runs]
+    for run in runs:
+        try:
+            read_done(run.run_dir)
+        except MissingInputError:
+            raise ConfigError(
+                f"{run.run_dir} did not finish; compare whole runs, or go on with it: tandem run --resume"
+            ) from None
+    if len({run.run_dir.resolve() for run in runs}) < len(runs):
+        raise ConfigError("a run is named twice; name each once")
+    first = runs[0]
+    for other, begun in zip(runs[1:], started[1:], strict=True):
+        if begun.scenario.scenario_hash != started[0].scenario.scenario_hash:
+            differing = ", ".join(list(differing_settings([first.run_dir, other.run_dir]))[:5])
+            raise ConfigError(
+                f"{first.run_dir} and {other.run_dir} are of different scenarios: they differ in "
+                f"{differing or 'the content of a file that the study names'}; only models may differ"
+            )
+
+
+def _codes(runs: Sequence[RunTables]) -> list[str]:
+    """Names of runs: the model's code, its bid where several share it, a number where that is not enough."""
+    models = [_model_code(run) for run in runs]
+    codes: list[str] = []
+    for run, model in zip(runs, models, strict=True):
+        code = model if models.count(model) == 1 else f"{model} {_bid(run)}".strip()
+        same = sum(other == code or other.startswith(f"{code} #") for other in codes)
+        codes.append(f"{code} #{same + 1}" if same else code)
+    return codes
+
+
+def _bid(run: RunTables) -> str:
+    settings = settings_of(run.run_dir)
+    kind = json.loads(settings.get("market.bid.kind", '""'))
+    blocks = settings.get("market.bid.blocks")
+    return f"{kind}:{blocks}" if blocks else str(kind)
+
+
+def _model_code(run: RunTables) -> str:
+    return MODELS[run.run.coordination].code
+
+
+def _title(run: RunTables) -> str:
+    return MODELS[run.run.coordination].title
+
+
+def _day_ahead_prices(run: RunTables) -> dict[str, float]:
+    """Mean day-ahead LMP at the bus of each LDA. [$/MWh]"""
+    if "da_interface" not in run.names:
+        raise ConfigError(f"{run.run_dir} has no table 'da_interface'; it did not clear a day-ahead market")
+    names, codes = run.ids("da_interface")
+    prices = run.column("da_interface", "lmp_usd_per_mwh")
+    return {name: float(prices[codes == k].mean()) for k, name in enumerate(names)}
+
+
+def _compared(
+    run: RunTables, own: Mapping[str, Measured], prices: Mapping[str, float], forward_usd: float | None
+) -> dict[str, Measured]:
+    left, cost = _left(run, prices), own["cost_realised_usd"]
+    mine = own["cost_forward_usd"].value
+    compared = Measured(value=None, why_not=cost.why_not or left.why_not)
+    if cost.value is not None and left.value is not None:
+        compared = Measured(value=cost.value - left.value)
+    phantom = Measured(value=None, why_not=f"{REFERENCE} is not compared")
+    if forward_usd is not None and mine is not None:
+        phantom = Measured(value=mine - forward_usd)
+    return {"storage_left_usd": left, "cost_compared_usd": compared, "phantom_saving_usd": phantom}
+
+
+def _left(run: RunTables, prices: Mapping[str, float]) -> Measured:
+    if "der_type" not in run.names:
+        return Measured(value=None, why_not="no table der_type")
+    mean = sum(prices.values()) / len(prices)
+    in_ldas = sum(mwh * prices[lda] for lda, mwh in stored_mwh(run).items())
+    return Measured(value=in_ldas + bulk_stored_mwh(run) * mean)

@@ -1,0 +1,305 @@
+"""What a comparison supports: each statement with its figure and its threshold, computed, never written.
+
+A statement whose models or whose stress are not there is *not tested*; one whose difference is below what can
+be told apart is *not resolved*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.post.compare.comparison import MARGIN_PCT, PERCENT, Comparison, Contender
+
+Result = Literal["supported", "not supported", "not resolved", "not tested"]
+UNEXPLAINED_USD = 0.01
+UNDELIVERED_PCT = 0.5
+"""Award that a total DSO may fail to deliver, of all awards."""
+NEAR_SHARE = 1e-3
+"""Cost over that of full visibility that counts as near, as a share of it."""
+NULL_SHARE = 1e-4
+"""Difference of forward cost between models where no feeder limit matters, as a share of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One statement and whether the runs support it."""
+
+    key: str
+    """Stable name."""
+    statement: str
+    """What would be so."""
+    result: Result
+    """Whether it is."""
+    value: float | None = None
+    """Figure that decides."""
+    threshold: float | None = None
+    """Figure to which it is held."""
+    unit: str = ""
+    """Unit of both."""
+    why: str = ""
+    """What the figure is, or what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """Place of a run by cost; none for one that broke limits."""
+
+    code: str
+    """Run."""
+    cost_usd: float | None
+    """All resources, storage left credited. [$]"""
+    place: int | None
+    """From 1; equal for runs that are not told apart; None: not ranked."""
+    why: str
+    """Why it is not ranked, or what stands beside its cost."""
+
+
+def verdicts(comparison: Comparison) -> tuple[Verdict, ...]:
+    """Every statement, judged."""
+    return tuple(judge(comparison) for judge in _JUDGES)
+
+
+def ranking(comparison: Comparison) -> tuple[Rank, ...]:
+    """Runs by cost; a run that broke feeder limits or left load unserved has a cost and no place.
+
+    No cost stands alone: what the run broke is said beside it.
+    """
+    ranked = sorted(
+        (c for c in comparison.contenders if c.holds_limits and c.value("cost_compared_usd") is not None),
+        key=_cost,
+    )
+    places: dict[str, int] = {}
+    for k, contender in enumerate(ranked):
+        alike = k and _cost(contender) - _cost(ranked[k - 1]) <= comparison.resolution_usd
+        places[contender.code] = places[ranked[k - 1].code] if alike else k + 1
+    return tuple(
+        Rank(
+            code=c.code, cost_usd=c.value("cost_compared_usd"), place=places.get(c.code), why=_beside(c)
+        )
+        for c in comparison.contenders
+    )  # fmt: skip
+
+
+def _cost(contender: Contender) -> float:
+    cost = contender.value("cost_compared_usd")
+    assert cost is not None
+    return cost
+
+
+def _beside(contender: Contender) -> str:
+    broken = contender.value("violated_feeder_time_pct")
+    unserved = contender.value("unserved_mwh")
+    if broken is None or unserved is None:
+        return "not ranked: the plant's tables are missing"
+    figures = f"limits broken in {broken:.3g} % of feeder time, {unserved:.3g} MWh not served"
+    return figures if contender.holds_limits else f"not ranked: {figures}"
+
+
+def _accounts_close(comparison: Comparison) -> Verdict:
+    key, statement = "accounts_close", "The settlement of every run closes to USD 0.01"
+    values = _values(comparison.contenders, "settlement_unexplained_usd")
+    if values is None:
+        return _untested(key, statement, "a run recorded no accounts")
+    return _at_most(key, statement, max(values), UNEXPLAINED_USD, "$", "greatest unexplained amount")
+
+
+def _one_plan(comparison: Comparison) -> Verdict:
+    plans = {c.tables.run.scenario.plan_hash for c in comparison.contenders}
+    return _at_most(
+        "one_commitment", "All runs start from one commitment and one price forecast", float(len(plans)), 1.0,
+        "", "different forward plans",
+    )  # fmt: skip
+
+
+def _no_bypass(comparison: Comparison) -> Verdict:
+    key, statement = "layered_precludes_bypass", "Under M5 nothing passes the DSO between ISO and DERs"
+    layered = comparison.of("M5")
+    central = [c for c in comparison.contenders if c.model not in {"M0", "M0b", "M5"}]
+    passed = _values(central, "bypass_messages")
+    if layered is None or layered.value("bypass_messages") is None or not passed or min(passed) <= 0.0:
+        return _untested(key, statement, "needs M5 and a central model whose messages bypass")
+    value = layered.value("bypass_messages")
+    assert value is not None
+    return _at_most(key, statement, value, 0.0, "messages", "bypassing messages of M5")
+
+
+def _blind_breaks(comparison: Comparison) -> Verdict:
+    key, statement = "blind_breaks_limits", "M1, which sees no feeder, breaks feeder limits in the plant"
+    blind = comparison.of("M1")
+    value = blind.value("violated_feeder_time_pct") if blind else None
+    if value is None:
+        return _untested(key, statement, "needs M1")
+    return _more_than(key, statement, value, MARGIN_PCT, "%", "feeder time with a limit broken")
+
+
+def _layered_breaks_less(comparison: Comparison) -> Verdict:
+    key, statement = "layered_breaks_less", "M5 breaks feeder limits for less time than M1"
+    pair = _pair(comparison, "M5", "M1", "violated_feeder_time_pct")
+    if pair is None:
+        return _untested(key, statement, "needs M1 and M5")
+    if pair[1] <= MARGIN_PCT:
+        return _untested(key, statement, "M1 breaks no limit here")
+    return _less_than(key, statement, *pair, "%", "feeder time with a limit broken, M5 against M1")
+
+
+def _layered_holds(comparison: Comparison) -> Verdict:
+    key, statement = "layered_holds_limits", "M5 holds feeder limits within the stated margin"
+    layered = comparison.of("M5")
+    value = layered.value("violated_feeder_time_pct") if layered else None
+    if value is None:
+        return _untested(key, statement, "needs M5")
+    return _at_most(key, statement, value, MARGIN_PCT, "%", "feeder time with a limit broken")
+
+
+def _override_unwinds(comparison: Comparison) -> Verdict:
+    key, statement = "override_unwinds", "M2 has to unwind awards by overrides"
+    corrected = comparison.of("M2")
+    value = corrected.value("override_mwh") if corrected else None
+    if value is None:
+        return _untested(key, statement, "needs M2")
+    return _more_than(key, statement, value, 0.0, "MWh", "overridden")
+
+
+def _layered_delivers(comparison: Comparison) -> Verdict:
+    key = "layered_delivers"
+    statement = f"What M5 cannot deliver is at most {UNDELIVERED_PCT:g} % of its awards, and less than M2's"
+    layered = comparison.of("M5")
+    value = layered.value("undelivered_pct") if layered else None
+    if value is None:
+        return _untested(key, statement, "needs M5")
+    other = _pair(comparison, "M5", "M2", "undelivered_pct")
+    if other is not None and other[0] >= other[1]:
+        return Verdict(
+            key=key, statement=statement, result="not supported", value=value, threshold=other[1], unit="%",
+            why="of awards, M5 against M2",
+        )  # fmt: skip
+    return _at_most(key, statement, value, UNDELIVERED_PCT, "%", "of awards")
+
+
+def _layered_near_full(comparison: Comparison) -> Verdict:
+    key = "layered_near_full_visibility"
+    statement = f"M5 costs at most {PERCENT * NEAR_SHARE:g} % more than M4, which sees everything"
+    pair = _pair(comparison, "M5", "M4", "cost_compared_usd")
+    if pair is None:
+        return _untested(key, statement, "needs M4 and M5")
+    if not _hold(comparison, "M4", "M5"):
+        return _untested(key, statement, "M4 or M5 broke feeder limits: their costs do not compare")
+    difference = pair[0] - pair[1]
+    if 0.0 < difference <= comparison.resolution_usd:
+        return _unresolved(key, statement, difference, comparison)
+    return _at_most(key, statement, difference, NEAR_SHARE * abs(pair[1]), "$", "cost of M5 less M4's")
+
+
+def _layered_cheapest(comparison: Comparison) -> Verdict:
+    key, statement = "layered_is_cheapest", "M5 costs less than every other run that holds the limits"
+    layered = comparison.of("M5")
+    others = [c for c in comparison.contenders if c.model != "M5" and c.holds_limits]
+    costs = _values(others, "cost_compared_usd")
+    if layered is None or layered.value("cost_compared_usd") is None:
+        return _untested(key, statement, "needs M5")
+    if not layered.holds_limits:
+        return _untested(key, statement, "M5 broke feeder limits: its cost does not compare")
+    if not costs:
+        return _untested(key, statement, "no other run holds the limits")
+    difference = _cost(layered) - min(costs)
+    if abs(difference) <= comparison.resolution_usd:
+        return _unresolved(key, statement, difference, comparison)
+    return _less_than(key, statement, difference, 0.0, "$", "cost of M5 less the least of the others")
+
+
+def _nothing_to_coordinate(comparison: Comparison) -> Verdict:
+    key = "no_constraint_no_difference"
+    statement = "Where no feeder limit matters, central and layered models promise the same cost"
+    models = [c for c in comparison.contenders if c.model not in {"M0", "M0b"}]
+    broken, costs = _values(models, "violated_feeder_time_pct"), _values(models, "cost_forward_usd")
+    if broken is None or costs is None or len(costs) <= 1:
+        return _untested(key, statement, "needs two models that coordinate")
+    if max(broken) > 0.0 or any(_bound(c) for c in models):
+        return _untested(key, statement, "a feeder limit was reached")
+    spread = max(costs) - min(costs)
+    return _at_most(
+        key, statement, spread, NULL_SHARE * abs(min(costs)), "$", "spread of the units' forward cost"
+    )
+
+
+def _bound(contender: Contender) -> bool:
+    """Whether a feeder limit bound in a DSO's own program."""
+    tables = contender.tables
+    if "binding" not in tables.names:
+        return False
+    columns = ("voltage_count", "thermal_count", "head_count")
+    return any(bool(tables.column("binding", column).any()) for column in columns)
+
+
+_JUDGES: tuple[Callable[[Comparison], Verdict], ...] = (
+    _one_plan,
+    _accounts_close,
+    _no_bypass,
+    _blind_breaks,
+    _override_unwinds,
+    _layered_breaks_less,
+    _layered_holds,
+    _layered_delivers,
+    _layered_near_full,
+    _layered_cheapest,
+    _nothing_to_coordinate,
+)
+
+
+def _values(contenders: Sequence[Contender], key: str) -> list[float] | None:
+    """A metric of several runs; None where one has none."""
+    found = [c.value(key) for c in contenders]
+    known = [value for value in found if value is not None]
+    return known if len(known) == len(found) else None
+
+
+def _pair(comparison: Comparison, one: str, other: str, key: str) -> tuple[float, float] | None:
+    runs = [comparison.of(one), comparison.of(other)]
+    values = [run.value(key) for run in runs if run is not None]
+    if len(values) < len(runs) or values[0] is None or values[1] is None:
+        return None
+    return values[0], values[1]
+
+
+def _hold(comparison: Comparison, *models: str) -> bool:
+    runs = [comparison.of(model) for model in models]
+    return all(run is not None and run.holds_limits for run in runs)
+
+
+def _untested(key: str, statement: str, why: str) -> Verdict:
+    return Verdict(key=key, statement=statement, result="not tested", why=why)
+
+
+def _unresolved(key: str, statement: str, difference: float, comparison: Comparison) -> Verdict:
+    return Verdict(
+        key=key, statement=statement, result="not resolved", value=difference,
+        threshold=comparison.resolution_usd, unit="$", why="difference of cost below what can be told apart",
+    )  # fmt: skip
+
+
+def _at_most(key: str, statement: str, value: float, threshold: float, unit: str, why: str) -> Verdict:
+    return _judged(key, statement, value, threshold, unit, why, holds=value <= threshold)
+
+
+def _less_than(key: str, statement: str, value: float, threshold: float, unit: str, why: str) -> Verdict:
+    return _judged(key, statement, value, threshold, unit, why, holds=value < threshold)
+
+
+def _more_than(key: str, statement: str, value: float, threshold: float, unit: str, why: str) -> Verdict:
+    return _judged(key, statement, value, threshold, unit, why, holds=value > threshold)
+
+
+def _judged(
+    key: str, statement: str, value: float, threshold: float, unit: str, why: str, *, holds: bool
+) -> Verdict:
+    return Verdict(
+        key=key,
+        statement=statement,
+        result="supported" if holds else "not supported",
+        value=value,
+        threshold=threshold,
+        unit=unit,
+        why=why,
+    )

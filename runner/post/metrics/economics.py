@@ -1,0 +1,132 @@
+"""What a run cost at true resource cost: as promised the day before, and as it came.
+
+Starts of units are left out: the commitment is the same under every model of a scenario.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from federates.core.arrays import FloatArray
+from runner.post.metrics.metric import (
+    HOUR_S,
+    KW_PER_MW,
+    Family,
+    Metric,
+    market_integral,
+    multiplied,
+    of_kind,
+)
+from runner.post.run_tables import RunTables
+
+UNSERVED_USD_PER_MWH = 3_500.0
+"""Price of load that is not served: the last step of the ISO's own penalties. [$/MWh]"""
+
+
+def hours_within(tables: RunTables, table: str) -> FloatArray:
+    """Part of each day-ahead hour that lies in the study, shape (rows,). [h]"""
+    begin = tables.t_s(table)
+    last, first = np.minimum(begin + HOUR_S, tables.run.clock.duration_s), np.maximum(begin, 0)
+    within: FloatArray = np.maximum(last - first, 0) / HOUR_S
+    return within
+
+
+def forward_usd(tables: RunTables) -> float:
+    """Running cost of the units as scheduled the day before, over the hours of the study. [$]"""
+    cost = tables.column("da_clearing", "true_cost_usd_per_h")
+    return float((cost * hours_within(tables, "da_clearing")).sum())
+
+
+def units_usd(tables: RunTables) -> float:
+    """Running cost of the units as dispatched in real time. [$]"""
+    return market_integral(tables, "clearing", "true_cost_usd_per_h")
+
+
+def ders_usd(tables: RunTables) -> float:
+    """True cost of the DERs: fuel, starts, wear, use forgone and sun not taken, multiplicity included. [$]"""
+    return float(multiplied(tables, "der_service", "cost_usd").sum())
+
+
+def participation_usd(tables: RunTables) -> float:
+    """What units gave between dispatches, at the energy part of the price of its interval. [$]"""
+    energy = tables.interval_means("lmp", tables.column("lmp", "energy_usd_per_mwh"))
+    price = {t: value for (_, t), value in energy.items()}
+    given = tables.interval_means("system", tables.column("system", "participation_mw"))
+    return float(sum(mw * price[t] for (_, t), mw in given.items() if t in price) * tables.market_h)
+
+
+def unserved_usd(tables: RunTables) -> float:
+    """Load that the market did not serve, at the ISO's last penalty step. [$]"""
+    return market_integral(tables, "clearing", "shed_mw") * UNSERVED_USD_PER_MWH
+
+
+def realised_usd(tables: RunTables) -> float:
+    """Resource cost as it came: units, DERs, what was given between dispatches, and load not served. [$]"""
+    return units_usd(tables) + ders_usd(tables) + participation_usd(tables) + unserved_usd(tables)
+
+
+def stored_mwh(tables: RunTables) -> dict[str, float]:
+    """Energy in each LDA's batteries at the end less at the beginning, multiplicity included. [MWh]"""
+    ldas, place = tables.owners("der_type")
+    t_s = tables.t_s("der_type")
+    stored = multiplied(tables, "der_type", "soc_kwh") * of_kind(tables, "der_type", "battery") / KW_PER_MW
+    change = np.where(t_s == t_s.max(), stored, 0.0) - np.where(t_s == t_s.min(), stored, 0.0)
+    sums = np.bincount(place, change, len(ldas))
+    return dict(zip(ldas, sums.tolist(), strict=True))
+
+
+def bulk_stored_mwh(tables: RunTables) -> float:
+    """Energy in the units' stores at the end less at the beginning; 0 where there are none. [MWh]"""
+    if "store" not in tables.names:
+        return 0.0
+    t_s = tables.t_s("store")
+    begin, end = tables.column("store", "energy_mwh"), tables.column("store", "end_mwh")
+    return float(end[t_s == t_s.max()].sum() - begin[t_s == t_s.min()].sum())
+
+
+FAMILY = Family(
+    key="economics",
+    title="Economics: true resource cost",
+    metrics=(
+        Metric(
+            key="cost_forward_usd", needs=("da_clearing",), value=forward_usd, better="less",
+            meaning="running cost of the units as scheduled the day before, hours of the study only; DERs "
+            "are in the realised cost only", title="units, as promised the day before",
+        ),
+        Metric(
+            key="cost_units_usd", needs=("clearing",), value=units_usd, better="less",
+            meaning="running cost of the units as dispatched in real time", title="units, as it came",
+        ),
+        Metric(
+            key="cost_ders_usd", needs=("der_service",), value=ders_usd, better="less",
+            meaning="DERs' fuel, starts, wear, use forgone and sun not taken, multiplicity included",
+            title="DERs, as it came",
+        ),
+        Metric(
+            key="cost_participation_usd", needs=("lmp", "system"), value=participation_usd, better="less",
+            meaning="what units gave between dispatches, at the energy part of the interval's price",
+        ),
+        Metric(
+            key="cost_unserved_usd", needs=("clearing",), value=unserved_usd, better="less",
+            meaning=f"load not served, at {UNSERVED_USD_PER_MWH:,.0f} $/MWh",
+        ),
+        Metric(
+            key="cost_realised_usd", needs=("clearing", "der_service", "lmp", "system"), value=realised_usd,
+            better="less", meaning="units, DERs, participation and load not served, as it came; what is left "
+            "in storage is not credited", title="all resources, as it came",
+        ),
+        Metric(
+            key="stored_mwh", needs=("der_type",), value=lambda t: sum(stored_mwh(t).values()),
+            meaning="energy in DER batteries at the end less at the beginning, multiplicity included",
+        ),
+        Metric(
+            key="bulk_stored_mwh", needs=("clearing",), value=bulk_stored_mwh,
+            meaning="energy in the units' stores at the end less at the beginning",
+        ),
+        Metric(
+            key="commitment_gap_max_pct", needs=("day_ahead",), better="less",
+            value=lambda t: t.column("day_ahead", "commitment_gap_pct").max(),
+            meaning="greatest certified gap of the common commitment",
+        ),
+    ),
+)  # fmt: skip

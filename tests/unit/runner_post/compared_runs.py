@@ -1,0 +1,66 @@
+"""Finished runs of one scenario under several models, whose figures are chosen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from federates.core import tables as t
+from runner.manifest import Done, write_done
+from tests.unit.runner_post.run_folders import record, run_folder
+
+KEYS = {
+    "M0": "uncoordinated",
+    "M1": "grand_central_blind",
+    "M4": "grand_central_full",
+    "M5": "layered_total_dso",
+}
+
+
+def finished(run_dir: Path, coordination: str, **settings: object) -> Path:
+    """Mark a run as finished, with its settings."""
+    (run_dir / "study.json").write_text(json.dumps({"coordination": coordination, **settings}))
+    write_done(run_dir, Done(ended="", table_hashes={}, wall_s={}))
+    return run_dir
+
+
+def chosen_run(
+    folder: Path,
+    code: str,
+    *,
+    cost_usd: float = 1_000.0,
+    forward_usd: float = 1_000.0,
+    steps_broken: int = 0,
+    left_kwh: float = 0.0,
+    shortfall_mw: float = 0.0,
+    bypass: int = 0,
+    unexplained_usd: float = 0.0,
+    scenario_hash: str = "1" * 64,
+    **settings: object,
+) -> Path:
+    """A run of an hour of LDA ``a``, ten times at its interface, of 100 feeder-steps.
+
+    Its day-ahead price is 20 $/MWh, its award 10 MW, its costs and violations as named.
+    """
+    run_dir = run_folder(folder, coordination=KEYS[code], scenario_hash=scenario_hash)
+    steps = [(60 * k, "a/f1") for k in range(100)]
+    broken = [1.0] * steps_broken + [0.0] * (100 - steps_broken)
+    record(run_dir, t.FEEDER, steps, {"lines_over_count": broken})
+    record(run_dir, t.CLEARING, [(0, "system")], {"true_cost_usd_per_h": [12.0 * cost_usd]})
+    record(run_dir, t.DA_CLEARING, [(0, "system")], {"true_cost_usd_per_h": [forward_usd]})
+    record(run_dir, t.DA_INTERFACE, [(0, "a")], {"award_mw": [10.0], "lmp_usd_per_mwh": [20.0]})
+    record(run_dir, t.AWARD, [(0, "a")], {"award_mw": [10.0], "lmp_usd_per_mwh": [25.0]})
+    record(run_dir, t.BID, [(0, "a/0/00")], {"import_mw": [10.0]})
+    record(run_dir, t.HEAD, [(0, "a")], {"p_mw": [10.0]})
+    record(run_dir, t.LMP, [(0, "1")], {"energy_usd_per_mwh": [25.0]})
+    record(run_dir, t.SYSTEM, [(0, "system")], {})
+    record(run_dir, t.DER_SERVICE, [(0, "a/f1/battery")], {})
+    record(
+        run_dir, t.DER_TYPE, [(0, "a/f1/battery"), (60, "a/f1/battery")], {"soc_kwh": [0.0, left_kwh]}
+    )  # fmt: skip
+    record(run_dir, t.DISPATCH, [(0, "a")], {"shortfall_mw": [shortfall_mw]})
+    record(run_dir, t.ACCOUNT, [(0, "real_time")], {"unexplained_usd": [unexplained_usd]})
+    record(run_dir, t.SETTLEMENT, [(0, "lda/a/real_time/energy")], {"amount_usd": [-250.0]})
+    passing = ["dso_a>iso/bids", *(f"agg_a_x>iso/offers{k}" for k in range(bypass))]
+    record(run_dir, t.MESSAGE, [(0, name) for name in passing], {"size_bytes": [10.0] * len(passing)})
+    return finished(run_dir, KEYS[code], **settings)

@@ -1,0 +1,188 @@
+"""Runs beside each other: who compares, what differs, and what the figures support."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from federates.core.errors import ConfigError, MissingInputError
+from runner.post.compare.comparison import Comparison, compare_runs, differing_settings
+from runner.post.compare.files import as_csv, as_fields, as_markdown, verdicts_json
+from runner.post.compare.verdicts import Rank, Verdict, ranking, verdicts
+from runner.post.metrics.catalog import METRICS
+from tests.unit.runner_post.compared_runs import chosen_run, finished
+from tests.unit.runner_post.run_folders import run_folder
+
+MODEL_KEYS = {
+    "cost_forward_usd", "cost_realised_usd", "unwound_mwh", "override_mwh", "violation_node_min",
+    "overload_element_h", "curtailed_mwh", "unserved_mwh", "bypass_messages", "conflicts",
+    "settlement_unexplained_usd",
+}  # fmt: skip
+"""Keys that programs may rely on."""
+
+
+def verdict(comparison: Comparison, key: str) -> Verdict:
+    (found,) = [v for v in verdicts(comparison) if v.key == key]
+    return found
+
+
+def ranks(comparison: Comparison) -> dict[str, Rank]:
+    return {rank.code: rank for rank in ranking(comparison)}
+
+
+def test_differences_are_from_the_model_that_sees_everything(tmp_path: Path) -> None:
+    runs = [
+        chosen_run(tmp_path / "m5", "M5", cost_usd=1_030.0),
+        chosen_run(tmp_path / "m4", "M4", cost_usd=1_010.0),
+        chosen_run(tmp_path / "m1", "M1", cost_usd=900.0, forward_usd=950.0, steps_broken=30),
+    ]
+    compared = compare_runs(runs)
+    assert [c.code for c in compared.contenders] == ["M5", "M4", "M1"]
+    assert compared.reference.code == "M4"
+    assert compared.difference("M5", "cost_compared_usd") == pytest.approx(20.0)
+    assert compared.difference("M1", "violated_feeder_time_pct") == pytest.approx(30.0)
+    m1 = compared.of("M1")
+    assert m1 is not None
+    assert m1.value("phantom_saving_usd") == pytest.approx(-50.0)
+
+
+def test_what_is_left_in_storage_is_credited_at_the_references_day_ahead_price(tmp_path: Path) -> None:
+    compared = compare_runs(
+        [
+            chosen_run(tmp_path / "m0", "M0", cost_usd=1_000.0),
+            chosen_run(tmp_path / "m5", "M5", cost_usd=1_030.0, left_kwh=200.0),
+        ]
+    )
+    m5 = compared.of("M5")
+    assert m5 is not None
+    # ten times 0.2 MWh at 20 $/MWh
+    assert m5.value("storage_left_usd") == pytest.approx(40.0)
+    assert m5.value("cost_compared_usd") == pytest.approx(990.0)
+    assert m5.value("cost_realised_usd") == pytest.approx(1_030.0)
+
+
+def test_a_run_that_breaks_limits_has_a_cost_and_no_place(tmp_path: Path) -> None:
+    compared = compare_runs(
+        [
+            chosen_run(tmp_path / "m0", "M0", cost_usd=800.0, steps_broken=1),
+            chosen_run(tmp_path / "m4", "M4", cost_usd=1_000.0),
+            chosen_run(tmp_path / "m5", "M5", cost_usd=1_002.0),
+        ]
+    )
+    found = ranks(compared)
+    assert (found["M0"].place, found["M4"].place, found["M5"].place) == (None, 1, 2)
+    assert found["M0"].cost_usd == pytest.approx(800.0)
+    assert found["M0"].why.startswith("not ranked: limits broken in 1 %")
+
+
+def test_costs_that_cannot_be_told_apart_share_a_place(tmp_path: Path) -> None:
+    compared = compare_runs(
+        [
+            chosen_run(tmp_path / "m4", "M4", cost_usd=1_000.0),
+            chosen_run(tmp_path / "m5", "M5", cost_usd=1_000.09),
+        ]
+    )
+    assert compared.resolution_usd == pytest.approx(0.1)
+    assert {rank.place for rank in ranking(compared)} == {1}
+    assert verdict(compared, "layered_near_full_visibility").result == "not resolved"
+    assert verdict(compared, "layered_is_cheapest").result == "not resolved"
+
+
+@pytest.mark.parametrize(
+    ("key", "m1", "m4", "m5", "result"),
+    [
+        ("accounts_close", {}, {}, {}, "supported"),
+        ("accounts_close", {}, {"unexplained_usd": -0.02}, {}, "not supported"),
+        ("layered_precludes_bypass", {"bypass": 3}, {"bypass": 3}, {}, "supported"),
+        ("layered_precludes_bypass", {"bypass": 3}, {"bypass": 3}, {"bypass": 1}, "not supported"),
+        ("layered_precludes_bypass", {}, {}, {}, "not tested"),
+        ("blind_breaks_limits", {"steps_broken": 5}, {}, {}, "supported"),
+        ("blind_breaks_limits", {}, {}, {}, "not supported"),
+        ("layered_breaks_less", {"steps_broken": 5}, {}, {"steps_broken": 4}, "supported"),
+        ("layered_breaks_less", {"steps_broken": 5}, {}, {"steps_broken": 5}, "not supported"),
+        ("layered_breaks_less", {}, {}, {}, "not tested"),
+        ("layered_holds_limits", {}, {}, {}, "supported"),
+        ("layered_holds_limits", {}, {}, {"steps_broken": 1}, "not supported"),
+        # of awards of 10 MW: ten times 0.004 MW are 0.4 %, ten times 0.006 MW 0.6 %
+        ("layered_delivers", {}, {}, {"shortfall_mw": 0.004}, "supported"),
+        ("layered_delivers", {}, {}, {"shortfall_mw": -0.006}, "not supported"),
+        ("layered_near_full_visibility", {}, {}, {"cost_usd": 1_000.9}, "supported"),
+        ("layered_near_full_visibility", {}, {}, {"cost_usd": 1_001.1}, "not supported"),
+        ("layered_near_full_visibility", {}, {"steps_broken": 1}, {}, "not tested"),
+        ("layered_is_cheapest", {}, {}, {"cost_usd": 999.0}, "supported"),
+        ("layered_is_cheapest", {}, {}, {"cost_usd": 1_001.0}, "not supported"),
+        ("layered_is_cheapest", {}, {}, {"cost_usd": 900.0, "steps_broken": 1}, "not tested"),
+        ("no_constraint_no_difference", {}, {}, {"forward_usd": 1_000.09}, "supported"),
+        ("no_constraint_no_difference", {}, {}, {"forward_usd": 1_000.2}, "not supported"),
+        ("no_constraint_no_difference", {"steps_broken": 1}, {}, {}, "not tested"),
+        ("override_unwinds", {}, {}, {}, "not tested"),
+    ],
+)
+def test_every_verdict_fires_both_ways(
+    tmp_path: Path, key: str, m1: dict[str, float], m4: dict[str, float], m5: dict[str, float], result: str
+) -> None:
+    figures = {"M1": m1, "M4": m4, "M5": m5}
+    runs = [chosen_run(tmp_path / code, code, **own) for code, own in figures.items()]  # type: ignore[arg-type]
+    assert verdict(compare_runs(runs), key).result == result
+
+
+def test_runs_of_different_scenarios_do_not_compare(tmp_path: Path) -> None:
+    runs = [
+        chosen_run(tmp_path / "m0", "M0", seed=1),
+        chosen_run(tmp_path / "m5", "M5", seed=2, scenario_hash="3" * 64),
+    ]
+    with pytest.raises(ConfigError, match="different scenarios: they differ in coordination, seed"):
+        compare_runs(runs)
+
+
+def test_only_whole_runs_compare_each_once_and_two_at_least(tmp_path: Path) -> None:
+    whole = chosen_run(tmp_path / "m0", "M0")
+    with pytest.raises(ConfigError, match="two runs at least"):
+        compare_runs([whole])
+    with pytest.raises(ConfigError, match="named twice"):
+        compare_runs([whole, whole])
+    with pytest.raises(ConfigError, match="did not finish"):
+        compare_runs([whole, run_folder(tmp_path / "half")])
+    with pytest.raises(MissingInputError, match=r"run\.json is not there"):
+        compare_runs([whole, tmp_path])
+
+
+def test_two_runs_of_one_model_are_named_by_their_bid(tmp_path: Path) -> None:
+    bids = [{"kind": "interval_curve", "blocks": 8}, {"kind": "fixed_quantity"}, {"kind": "fixed_quantity"}]
+    runs = [chosen_run(tmp_path / str(k), "M5", market={"bid": bid}) for k, bid in enumerate(bids)]
+    codes = [c.code for c in compare_runs(runs).contenders]
+    assert codes == ["M5 interval_curve:8", "M5 fixed_quantity", "M5 fixed_quantity #2"]
+
+
+def test_only_settings_that_differ_are_told(tmp_path: Path) -> None:
+    runs = [
+        finished(run_folder(tmp_path / "a"), "uncoordinated", seed=1, ldas=[{"name": "x"}]),
+        finished(run_folder(tmp_path / "b"), "layered_total_dso", seed=1, ldas=[{"name": "x", "more": 2}]),
+    ]
+    assert differing_settings(runs) == {
+        "coordination": ('"uncoordinated"', '"layered_total_dso"'),
+        "ldas.0.more": ("-", "2"),
+    }
+
+
+def test_the_files_hold_every_metric_of_every_run(tmp_path: Path) -> None:
+    compared = compare_runs(
+        [chosen_run(tmp_path / "m0", "M0", cost_usd=990.0), chosen_run(tmp_path / "m5", "M5")]
+    )
+    fields = json.loads(json.dumps(as_fields(compared)))
+    assert MODEL_KEYS | {"cost_compared_usd"} <= fields["models"]["M5"].keys()
+    assert fields["models"].keys() == {"M0", "M5"}
+    assert json.loads(verdicts_json(compared)) == fields["verdicts"]
+    rows = {row["metric"]: row for row in csv.DictReader(io.StringIO(as_csv(compared)))}
+    assert METRICS.keys() < rows.keys()
+    assert float(rows["cost_units_usd"]["M5 - M0"]) == pytest.approx(10.0)
+    for row in rows.values():
+        assert all(row[code] or f"{code}: " in row["why_not"] for code in ("M0", "M5"))
+    text = as_markdown(compared)
+    assert '| coordination | "uncoordinated" | "layered_total_dso" |' in text
+    for family in compared.families:
+        assert f"## {family.title}" in text
