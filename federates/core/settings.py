@@ -196,10 +196,10 @@ class FeederGroup(Settings):
     """Distributed resources of each simulated feeder."""
     der_table: Path | None = None
     """CSV file of DERs that stand there one by one, beside those of `ders`; columns `name, kind, bus, phases,
-    kw, kwh, kva, owner, aggregator, profile`."""
+    kw, kwh, kva, owner, aggregator, profile` and, where wanted, `settings`."""
     der_profiles: Path | None = None
-    """CSV or Parquet file of what the DERs of `der_table` could give over time: `time` (local standard time)
-    and columns of shares of rated power."""
+    """CSV or Parquet file of what the DERs of `der_table` could give, or draw, over time: `time` (local
+    standard time) and columns of shares of rated power."""
 
     def misfits(self) -> Iterator[MisfitError]:
         """Profiles that nothing follows, and keys that change a master file, which is taken as it is."""
@@ -614,7 +614,12 @@ class Study(Settings):
             known = ", ".join(lda.name for lda in self.ldas)
             yield MisfitError(f"unknown LDA {event.lda!r}; LDAs: {known}", "events", place, "lda")
             return
-        ders = [f"{g.name}/{kind}" for g in lda.feeders for kind in DER_KINDS if getattr(g.ders, kind)]
+        ders = [
+            f"{g.name}/{kind}"
+            for g in lda.feeders
+            for kind in DER_KINDS
+            if getattr(g.ders, kind) or g.der_table is not None
+        ]
         if event.ders not in ders:
             what = f"{lda.name} has no DERs {event.ders!r}; it has {', '.join(ders) or 'none'}"
             yield MisfitError(what, "events", place, "ders")

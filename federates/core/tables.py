@@ -35,6 +35,8 @@ class Table:
     columns: tuple[Column, ...]
     text: str | None = None
     """Name of a text column, if the table has one."""
+    text_is: str = ""
+    """What it says."""
     wall_clock: bool = False
     """Whether the values are times of the machine."""
 
@@ -57,11 +59,17 @@ class Recorder(Protocol):
 
 
 def _table(
-    name: str, id_is: str, meaning: str, *columns: str, text: str | None = None, wall: bool = False
+    name: str,
+    id_is: str,
+    meaning: str,
+    *columns: str,
+    text: str | None = None,
+    text_is: str = "",
+    wall: bool = False,
 ) -> Table:
     """Table from lines of ``name | unit | meaning``."""
     parsed = (tuple(part.strip() for part in column.split("|")) for column in columns)
-    return Table(name, id_is, meaning, tuple(Column(*c) for c in parsed), text, wall)
+    return Table(name, id_is, meaning, tuple(Column(*c) for c in parsed), text, text_is, wall)
 
 
 _RESERVES = (
@@ -160,6 +168,14 @@ DER = _table(
     "available_kw | kW | greatest injection possible",
     "soc_kwh | kWh | energy stored",
     "volt_watt_kw | kW | asked for and feasible, but held back by the volt-watt curve",
+)  # fmt: skip
+DER_UNIT = _table(
+    "der_unit", "LDA/DER/aggregator", "every DER as the study states it, at its beginning (unmultiplied)",
+    "power_kw | kW | greatest power",
+    "s_kva | kVA | rating of the inverter",
+    "energy_kwh | kWh | greatest energy of a store, a comfort band or a window's work",
+    "participates | - | 1 where it takes part in markets",
+    text="owner", text_is="whose it is, as a table of DERs says; empty for the others",
 )  # fmt: skip
 NODE = _table(
     "node", "LDA/node", "voltage of every distribution node; only where the study records it",
@@ -355,7 +371,7 @@ ACCOUNT = _table(
 EVENT = _table(
     "event", "what it concerns", "events of the study and policies that took effect",
     "value | - | amount, as the text says",
-    text="what",
+    text="what", text_is="what it was",
 )  # fmt: skip
 MESSAGE = _table(
     "message", "sender>receiver/port", "every message of the federation",
@@ -371,8 +387,8 @@ TIMING = _table(
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
-        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, NODE, BID,
-        AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, ESTIMATE, LMP, DA_LMP, CLEARING, DA_CLEARING,
+        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, DER_UNIT, NODE,
+        BID, AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, ESTIMATE, LMP, DA_LMP, CLEARING, DA_CLEARING,
         LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, RESERVE, DA_RESERVE,
         RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT,
         EVENT, MESSAGE, TIMING,

@@ -64,6 +64,8 @@ class Fleet:
     """Place among its feeder's devices of its kind."""
     owner: tuple[str, ...]
     """Aggregator of the device."""
+    customer: tuple[str, ...]
+    """Whose it is; empty where the study does not say."""
     participates: BoolArray
     """Whether it takes part in markets."""
 

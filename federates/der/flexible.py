@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from federates.core.arrays import FloatArray
+from federates.core.arrays import FloatArray, IntArray
 from federates.core.der_settings import FLEXIBLE_CEILING, FlexibleSettings
 from federates.der.fleet import VALUE_STEPS, Fleet
 from federates.der.model import (
@@ -43,14 +43,20 @@ class FlexibleLoad(PricedModel[FlexibleSettings]):
         sites = max(enough, min(FLEXIBLE_SITES, loads.size)) if wanted_kw > 0.0 else 0
         site = np.sort(drawn[:sites])
         power = wanted_kw * scaled_kw[site] / scaled_kw[site].sum() if sites else np.zeros(0)
+        return self.of_power(settings, place, site, power)
+
+    def of_power(
+        self, settings: FlexibleSettings, place: Placement, site: IntArray, power_kw: FloatArray
+    ) -> Fleet:
+        """Flexible loads of stated powers at stated sites, shape (loads,)."""
         value = settings.value_of_use_usd_per_mwh
-        return replace(
-            place.devices(site, power), value_usd_per_mwh=np.tile(np.array([value, 2.0 * value]), (sites, 1))
-        )
+        steps = np.tile(np.array([value, 2.0 * value]), (site.size, 1))
+        return replace(place.devices(site, power_kw), value_usd_per_mwh=steps)
 
     def actual(self, devices: Fleet, around: Surroundings) -> Interval:
-        """Demand that follows the area, up to its peak."""
-        used = devices.power_kw * min(around.level, 1.0)
+        """Demand that follows the area, up to its peak, or a profile of its own."""
+        level = np.where(np.isnan(around.profile), min(around.level, 1.0), around.profile)
+        used = devices.power_kw * level
         return plain_interval(around.length_s, -used, np.zeros_like(used))
 
     def feasible(self, devices: Fleet, state: FleetState, interval: Interval) -> PqRange:

@@ -9,7 +9,7 @@ once per accepted step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -38,13 +38,16 @@ class Surroundings:
     length_s: int
     """Length. [s]"""
     sun: FloatArray
-    """What the sun gives to the mean PV unit at each device's feeder, over its rating, shape (ders,)."""
+    """What the sun gives to the mean PV unit at each device's feeder, or where its profile says, over its
+    rating, shape (ders,)."""
+    profile: FloatArray
+    """What a device's own profile says, over its rating; NaN where it has none, shape (ders,)."""
     level: float
     """Load of the area over its peak."""
 
     def of(self, places: IntArray) -> Surroundings:
         """The same for some of the devices."""
-        return Surroundings(t_s=self.t_s, length_s=self.length_s, sun=self.sun[places], level=self.level)
+        return replace(self, sun=self.sun[places], profile=self.profile[places])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

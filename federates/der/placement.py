@@ -86,6 +86,7 @@ class Placement:
             seed_id=np.full(n, self.seed_id, dtype=np.int64),
             rank=np.arange(n),
             owner=(self.owner,) * n,
+            customer=("",) * n,
             participates=np.ones(n, dtype=np.bool_),
         )
 

@@ -108,9 +108,13 @@ class Portfolio:
         return [self.in_the_dark(a, b - a, issue_s).of(self.stores) for a, b in pairwise(edges.tolist())]
 
     def in_the_dark(self, begin_s: int, length_s: int, issue_s: int) -> Interval:
-        """What a stretch is expected to bring, without sun and area load, which no store hangs on."""
+        """What a stretch is expected to bring, without sun and area load, which no store hangs on, nor
+        profiles: the worth of a process' work is that of one that may run at full power in its window.
+        """
         dark = np.zeros(len(self.fleet))
-        around = Surroundings(t_s=begin_s, length_s=length_s, sun=dark, level=0.0)
+        around = Surroundings(
+            t_s=begin_s, length_s=length_s, sun=dark, profile=np.full_like(dark, np.nan), level=0.0
+        )
         return self.behaviour.expected(around, issue_s)
 
     def marginal_values(self, path: PricePath, intervals: Sequence[Interval] | None = None) -> FloatArray:

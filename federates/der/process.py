@@ -84,8 +84,10 @@ class Process(StoreModel[ProcessSettings]):
         begin, end = around.t_s % DAY_S, around.t_s % DAY_S + around.length_s
         opens, closes = devices.own[_BEGIN_S], devices.own[_END_S]
         inside = (opens <= begin) & (end <= closes)
+        may_run = np.where(np.isnan(around.profile), 1.0, around.profile)
+        least = np.where(inside, -devices.power_kw * may_run, 0.0)
         return replace(
-            plain_interval(around.length_s, np.where(inside, -devices.power_kw, 0.0), np.zeros(len(devices))),
+            plain_interval(around.length_s, least, np.zeros(len(devices))),
             due_kwh=np.where(inside, wanted_kwh, 0.0),
             due_s=np.where(inside, closes - begin, np.inf),
             fresh=~inside,

@@ -91,8 +91,10 @@ class Row:
         return matrix + np.tril(matrix, -1).T
 
 
-def read_rows(path: Path, columns: str) -> Iterator[Row]:
+def read_rows(path: Path, columns: str, optional: str = "") -> Iterator[Row]:
     """Rows of a CSV file whose first row names just these columns, blank-separated here, in this order.
+
+    ``optional`` is one more column that the file may end with; where it does not, its cells are empty.
 
     Raises
     ------
@@ -108,10 +110,12 @@ def read_rows(path: Path, columns: str) -> Iterator[Row]:
         raise MissingInputError(f"{path} is missing") from error
     kept = [(number, line) for number, line in enumerate(lines, start=1) if line.strip() and line[0] != "#"]
     cells = list(csv.reader(line for _, line in kept))
-    if not cells or cells[0] != wanted:
-        raise ConfigError(f"{path}: the first row must read {','.join(wanted)}")
+    longer = [*wanted, optional] if optional else wanted
+    if not cells or cells[0] not in (wanted, longer):
+        may = f", and may end with ,{optional}" if optional else ""
+        raise ConfigError(f"{path}: the first row must read {','.join(wanted)}{may}")
     for (number, _), values in zip(kept[1:], cells[1:], strict=True):
-        if len(values) != len(wanted):
-            raise ConfigError(f"{path}:{number}: holds {len(values)} cells where {len(wanted)} are wanted")
+        if len(values) != len(cells[0]):
+            raise ConfigError(f"{path}:{number}: holds {len(values)} cells where {len(cells[0])} are wanted")
         stripped = [value.strip() for value in values]
-        yield Row(f"{path}:{number}", dict(zip(wanted, stripped, strict=True)))
+        yield Row(f"{path}:{number}", dict.fromkeys(longer, "") | dict(zip(cells[0], stripped, strict=True)))

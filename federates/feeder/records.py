@@ -45,6 +45,8 @@ class FeederRecords:
         self, t: SimTime, plant: Plant, v_pu: float, set_point_kw: FloatArray, taps_before: FloatArray
     ) -> None:
         """One accepted physical step."""
+        if t == 0:
+            self._units()
         self._head(t, plant, v_pu)
         self._service_rows(t, plant)
         self._feeder_rows(t, plant, taps_before)
@@ -52,6 +54,19 @@ class FeederRecords:
         if self._study.record.nodes:
             self._node_ids = self._node_ids or tuple(f"{self._lda[0]}/{n}" for n in plant.circuit.node_names)
             self._recorder.add(tables.NODE, t, self._node_ids, plant.circuit.node_v_pu())
+
+    def _units(self) -> None:
+        fleet = self._scenario.fleet
+        self._recorder.add(
+            tables.DER_UNIT,
+            0,
+            tuple(f"{der}/{aggregator}" for der, aggregator in zip(self._der_ids, fleet.owner, strict=True)),
+            fleet.power_kw,
+            fleet.s_kva,
+            fleet.energy_kwh,
+            fleet.participates.astype(np.float64),
+            text=fleet.customer,
+        )
 
     def _head(self, t: SimTime, plant: Plant, v_pu: float) -> None:
         circuit, factor = plant.circuit, self._scenario.multiplicity / KW_PER_MW

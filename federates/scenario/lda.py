@@ -36,7 +36,7 @@ from federates.distribution.circuit import Circuit
 from federates.distribution.der_table import TabledDer, read_der_table
 from federates.distribution.master import OpenDssFeeder
 from federates.distribution.model import Feeder
-from federates.scenario.attached import TABLED_KINDS, attached_fleet
+from federates.scenario.attached import attached_fleet
 from federates.scenario.profiles import Profiles, read_profiles
 from federates.scenario.sun import clear_sky
 from federates.scenario.system import (
@@ -173,6 +173,9 @@ class LdaScenario:
             np.arange(len(self._feeders)), [f.demand.peak_kw.size for f in self._feeders]
         )
         self._sun_column = self._sun_columns()
+        self._has_profile: BoolArray = np.array(
+            [name != "" for f in self._feeders for name in f.follows], dtype=np.bool_
+        )
         self.limits = tuple(
             HeadLimits(import_kva=f.group.import_limit_kva, export_kva=f.group.export_limit_kva)
             for f in self._feeders
@@ -227,7 +230,11 @@ class LdaScenario:
             As `site_kw` gives it, shape (ders,). [kW]
         """
         around = Surroundings(
-            t_s=self._local_s(step), length_s=self._clock.step_s, sun=np.ones(len(self.fleet)), level=1.0
+            t_s=self._local_s(step),
+            length_s=self._clock.step_s,
+            sun=np.ones(len(self.fleet)),
+            profile=np.full(len(self.fleet), np.nan),
+            level=1.0,
         )
         open_interval = self.behaviour.expected(around, self._local_s(step))
         return self.behaviour.passive_kw(state, open_interval, site_kw)
@@ -274,7 +281,10 @@ class LdaScenario:
         if self._now is None or self._now[0] != step:
             comes = self._comes(step)
             row = self._row(comes, step)
-            around = self._surroundings(step, self._clock.step_s, comes.profile[row], float(comes.level[row]))
+            profile = comes.profile[row]
+            around = self._surroundings(
+                step, self._clock.step_s, sun=profile, profile=profile, level=float(comes.level[row])
+            )
             conditions = LdaConditions(
                 demand_kw=comes.demand_kw[row],
                 demand_kvar=comes.demand_kvar[row],
@@ -312,9 +322,16 @@ class LdaScenario:
         """Forecast for the market interval at ``target``, issued at ``issue``."""
         middle = np.array([target + self._clock.market_s // 2])
         load_factor, sun_factor = self._factors(np.array([target]), issue)
-        profile = np.clip(self._profiles(middle) * sun_factor[:, None], 0.0, 1.0)
+        profile = self._profiles(middle)
+        sun = np.clip(profile * sun_factor[:, None], 0.0, 1.0)
         kw, kvar, level = self._expected_demand(middle, self._shape(middle), load_factor)
-        around = self._surroundings(target, self._clock.market_s, profile[0], float(level[0]))
+        around = self._surroundings(
+            target,
+            self._clock.market_s,
+            sun=sun[0],
+            profile=profile[0] * load_factor[0],
+            level=float(level[0]),
+        )
         ders = self.behaviour.expected(around, self._local_s(issue))
         return LdaConditions(demand_kw=kw[0], demand_kvar=kvar[0], ders=ders)
 
@@ -325,25 +342,33 @@ class LdaScenario:
         load_factor, sun_factor = self._factors(begin, issue)
         series = self._system.series("day_ahead", day)
         shape = series.area_shape[:, series.areas.tolist().index(self._area)]
-        profile = self._profiles(middle) * sun_factor[:, None]
+        profile = self._profiles(middle)
+        sun = profile * sun_factor[:, None]
         if self._system.case.series == "rts_gmlc":
             p_max = self._system.case.units.p_max_mw
             for k, unit in enumerate(self._profile_units):
                 if unit is not None:
-                    profile[:, k] = series.available_mw[:, unit] / p_max[unit]
-        profile = np.clip(profile, 0.0, 1.0)
+                    sun[:, k] = series.available_mw[:, unit] / p_max[unit]
+        sun = np.clip(sun, 0.0, 1.0)
         kw, kvar, level = self._expected_demand(middle, shape, load_factor)
         hours = []
         for h, hour in enumerate(begin.tolist()):
-            around = self._surroundings(hour, HOUR_S, profile[h], float(level[h]))
+            around = self._surroundings(
+                hour, HOUR_S, sun=sun[h], profile=profile[h] * load_factor[h], level=float(level[h])
+            )
             ders = self.behaviour.expected(around, self._local_s(issue))
             hours.append(LdaConditions(demand_kw=kw[h], demand_kvar=kvar[h], ders=ders))
         return hours
 
-    def _surroundings(self, begin: SimTime, length_s: int, profile: FloatArray, level: float) -> Surroundings:
-        """``profile``: what the sun gives over rated power, as a row of `_profiles`."""
+    def _surroundings(
+        self, begin: SimTime, length_s: int, *, sun: FloatArray, profile: FloatArray, level: float
+    ) -> Surroundings:
+        """``sun``: what the sun gives over rated power, as a row of `_profiles`; ``profile``: such a row with
+        the error that demand is expected with.
+        """
+        own = np.where(self._has_profile, np.clip(profile[self._sun_column], 0.0, 1.0), np.nan)
         return Surroundings(
-            t_s=self._local_s(begin), length_s=length_s, sun=profile[self._sun_column], level=level
+            t_s=self._local_s(begin), length_s=length_s, sun=sun[self._sun_column], profile=own, level=level
         )
 
     def uncoordinated_kw(self, conditions: LdaConditions, state: FleetState) -> tuple[FloatArray, FleetState]:
@@ -495,14 +520,15 @@ def _simulated(lda: Lda, group: FeederGroup, place: int, midnight: datetime) -> 
     fleet = build_fleet(tables, mix, seed_id)
     profiles = None if group.der_profiles is None else read_profiles(group.der_profiles, midnight)
     rows = _table(lda, group, tables, profiles)
+    demand = build_demand(tables, mix, fleet, seed_id)
     if rows:
-        fleet = joined([fleet, attached_fleet(tables, rows, seed_id)])
+        fleet = joined([fleet, attached_fleet(tables, rows, fleet, seed_id)])
     return _SimulatedFeeder(
         name=f"{group.name}{place + 1}",
         group=group,
         tables=tables,
         fleet=fleet,
-        demand=build_demand(tables, mix, fleet, seed_id),
+        demand=demand,
         follows=("",) * (len(fleet) - len(rows)) + tuple(row.profile for row in rows),
         profiles=profiles,
     )
@@ -512,14 +538,12 @@ def _table(lda: Lda, group: FeederGroup, tables: Feeder, profiles: Profiles | No
     """DERs of a group's table, in the order of their fleet."""
     if group.der_table is None:
         return ()
-    rows = read_der_table(
+    return read_der_table(
         group.der_table,
         tables,
-        kinds=TABLED_KINDS,
         aggregators=[DEFAULT_SUPPLIER, *(aggregator.name for aggregator in lda.aggregators)],
         profiles=() if profiles is None else profiles.names,
     )
-    return tuple(row for kind in TABLED_KINDS for row in rows if row.kind == kind)
 
 
 def _mix(lda: Lda, group: FeederGroup) -> Mix:

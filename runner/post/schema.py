@@ -127,7 +127,7 @@ def _section(table: Table) -> str:
         *(f"| `{c.name}` | {c.unit} | {c.meaning} |" for c in table.columns),
     ]
     if table.text is not None:
-        lines.append(f"| `{table.text}` | text | what it was |")
+        lines.append(f"| `{table.text}` | text | {table.text_is} |")
     return "\n".join([*lines, ""])
 
 

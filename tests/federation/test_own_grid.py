@@ -12,6 +12,7 @@ import pytest
 from federates.scenario.lda import LdaScenario
 from runner.check import check
 from runner.faults import StudyError
+from runner.post.load import load
 from runner.post.run_tables import RunTables
 from tests.build import TINY
 from tests.federation.study_runs import run, study_of
@@ -205,24 +206,40 @@ def test_the_study_runs_on_an_opendss_master_file(tmp_path: Path) -> None:
 
 
 def test_ders_of_a_table_stand_on_a_master_file(tmp_path: Path) -> None:
-    """A roof between the legs of a phase pair, a field on a bus without a load, a battery."""
+    """A roof between two phases, a field on a bus without a load, and one row of every other kind."""
     own_master(tmp_path)
     (tmp_path / "ders.csv").write_text(
-        "name,kind,bus,phases,kw,kwh,kva,owner,aggregator,profile\n"
-        "roof,pv,d,13,60,,66,ann,,south\n"
-        "field,pv,B,123,400,,,bob,,south\n"
-        "store,battery,f,123,80,160,,cem,,\n"
+        "name,kind,bus,phases,kw,kwh,kva,owner,aggregator,profile,settings\n"
+        "roof,pv,d,13,60,,66,ann,,south,\n"
+        "field,pv,B,123,400,,,bob,,south,\n"
+        "store,battery,f,123,80,160,,cem,,,efficiency=90 %\n"
+        "car,ev,e,2,11,60,,dee,,,v2g=true\n"
+        "shop,flexible,a,123,50,,,eva,,shop,value_of_use=1000\n"
+        "house,hvac,e,2,12,,,fay,,,mode=heat; count=2\n"
+        "tank,water_heater,e,2,9,,,fay,,,count=2\n"
+        "mill,process,d,13,60,120,,gus,,,window_end=20 h\n"
+        "plant,generator,a,123,100,,,hal,,,\n"
     )
-    (tmp_path / "sun.csv").write_text("time,south\n2020-03-27T00:00,0.5\n2020-03-27T23:00,0.5\n")
+    (tmp_path / "sun.csv").write_text("time,south,shop\n2020-03-27T00:00,0.5,0.8\n2020-03-27T23:00,0.5,0.8\n")
     model = "{kind: opendss, path: own.dss}\n        der_table: ders.csv\n        der_profiles: sun.csv"
     path = own_study(tmp_path, (TABLE, model))
     tables = ran_to_its_end(path, tmp_path / "out")
     ids, place = tables.ids("der")
     p_kw = tables.column("der", "p_kw")
+    given = {name: p_kw[place == ids.index(f"lda1/solar1_{name}")] for name in ("roof", "field", "shop")}
     for name, most_kw in (("roof", 30.0), ("field", 200.0)):
-        given = p_kw[place == next(k for k, i in enumerate(ids) if i == f"lda1/solar1_{name}")]
-        assert given.size == INTERVALS
-        assert given.max() == pytest.approx(most_kw, rel=1e-6)
+        assert given[name].size == INTERVALS
+        assert given[name].max() == pytest.approx(most_kw, rel=1e-6)
+    # what it would draw, or as much of it as was expected
+    assert given["shop"].min() == pytest.approx(-0.8 * 50.0)
+    assert given["shop"].max() < -0.95 * 0.8 * 50.0
+    # two rooms, of 2 kWh/K and 3 K each, begin in the middle of their band and cool
+    warmth = tables.column("der", "soc_kwh")[place == ids.index("lda1/solar1_house")]
+    assert 0.0 < warmth.min() < warmth[0] < 0.5 * 2 * 2.0 * 3.0
+    stated = load(tables.run_dir, "der_unit")
+    owners = dict(zip(stated["id"].to_pylist(), stated["owner"].to_pylist(), strict=True))
+    assert owners["lda1/solar1_mill/supplier"] == "gus"
+    assert set(owners.values()) == {"", "ann", "bob", "cem", "dee", "eva", "fay", "gus", "hal"}
 
 
 # -- faults ---------------------------------------------------------------------------------------------

@@ -80,7 +80,9 @@ def test_flexible_and_fixed_parts_add_up_to_the_load() -> None:
     feeder, mix = row_feeder(), mix_of(flexible=FlexibleSettings(share=0.15))
     fleet = build_fleet(feeder, mix, 3)
     fixed = expected_demand(build_demand(feeder, mix, fleet, 3), MINUTES, flat(MINUTES)).p_kw
-    around = Surroundings(t_s=0, length_s=60, sun=np.zeros(len(fleet)), level=0.8)
+    around = Surroundings(
+        t_s=0, length_s=60, sun=np.zeros(len(fleet)), profile=np.full(len(fleet), np.nan), level=0.8
+    )
     flexible_kw = -Behaviour(fleet).actual(around).least_kw.sum()
     assert flexible_kw_by_load(fleet, len(feeder.loads)).sum() == pytest.approx(0.15 * PEAK_KW)
     assert fixed.sum(axis=1) + flexible_kw == pytest.approx(0.8 * PEAK_KW)

@@ -53,7 +53,13 @@ def built(kind: str, settings: DerSettings) -> tuple[DerModel[Any], Fleet]:
 def around(
     devices: Fleet, t_s: int = 12 * HOUR_S, length_s: int = HOUR_S, *, sun: float = 0.5, level: float = 0.5
 ) -> Surroundings:
-    return Surroundings(t_s=t_s, length_s=length_s, sun=np.full(len(devices), sun), level=level)
+    return Surroundings(
+        t_s=t_s,
+        length_s=length_s,
+        sun=np.full(len(devices), sun),
+        profile=np.full(len(devices), np.nan),
+        level=level,
+    )
 
 
 def with_energy(devices: Fleet, kwh: FloatArray | float) -> FleetState:

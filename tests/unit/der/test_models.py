@@ -49,7 +49,9 @@ def devices_of(model: DerModel[Any]) -> Fleet:
 
 
 def around(t_s: int = 12 * 3_600, length_s: int = 300, n: int = N, sun: float = 0.6) -> Surroundings:
-    return Surroundings(t_s=t_s, length_s=length_s, sun=np.full(n, sun), level=0.7)
+    return Surroundings(
+        t_s=t_s, length_s=length_s, sun=np.full(n, sun), profile=np.full(n, np.nan), level=0.7
+    )
 
 
 def interval_of(model: DerModel[Any], t_s: int, length_s: int = 300) -> Interval:

@@ -167,7 +167,7 @@ def test_the_offer_of_a_store_is_exactly_what_it_can_do(t_s: int, fill: float, p
 def seen(t_s: int, fill: float, prices: FloatArray, directed: np.ndarray | None = None) -> Outlook:
     """The interval at ``t_s`` as an aggregator sees it three minutes before."""
     behaviour = PORTFOLIO.behaviour
-    around = Surroundings(t_s=t_s, length_s=300, sun=np.full(N, 0.4), level=0.7)
+    around = Surroundings(t_s=t_s, length_s=300, sun=np.full(N, 0.4), profile=np.full(N, np.nan), level=0.7)
     path = PricePath(
         price_usd_per_mwh=prices, length_h=np.array([1 / 12, 1.0, 1.0]), terminal_usd_per_mwh=30.0
     )

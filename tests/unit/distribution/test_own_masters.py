@@ -19,7 +19,7 @@ from federates.tools import feeder as tool
 from tests.unit.distribution.masters import HEADER, MASTERS
 
 IEEE13 = read_feeder(Path(__file__).parents[3] / "configs" / "feeders" / "ieee13")
-KINDS, AGGREGATORS, PROFILES = ("pv", "battery"), ("supplier", "flexco"), ("south", "west")
+AGGREGATORS, PROFILES = ("supplier", "flexco"), ("south", "west")
 BALANCE_KVA = 1e-3
 COLUMN_SHARE = 0.01
 V_RANGE_PU = (0.9, 1.08)
@@ -38,7 +38,7 @@ def table_of(folder: Path, rows: str) -> Path:
 
 
 def read(path: Path, feeder: object) -> tuple[TabledDer, ...]:
-    return read_der_table(path, feeder, kinds=KINDS, aggregators=AGGREGATORS, profiles=PROFILES)  # type: ignore[arg-type]
+    return read_der_table(path, feeder, aggregators=AGGREGATORS, profiles=PROFILES)  # type: ignore[arg-type]
 
 
 def own_circuit(folder: Path, name: str) -> tuple[Circuit, tuple[TabledDer, ...], OpenDssFeeder]:
@@ -137,28 +137,69 @@ def test_a_table_says_all_that_is_wrong_with_it(tmp_path: Path) -> None:
         "h,pv,611,3,-4,,,,stranger,\n"
         "i,battery,611,3,4,9,,ann,,south\n"
         "j,pv,611,3,4,,,ann,,east\n"
-        "k,pv,650,1,4,,,ann,,\n",
+        "k,pv,650,1,4,,,ann,,\n"
+        "l,hvac,611,3,4,,5,ann,,\n",
     )
     with pytest.raises(ConfigError) as refused:
         read(path, IEEE13)
     faults = str(refused.value).splitlines()
     for line, column, what in (
         (3, "name", f"'A' stands already at {path}:2"),
-        (4, "kind", "'wind' is none of pv, battery"),
+        (4, "kind", "'wind' is none of pv, battery, ev, flexible, hvac, water_heater, process, generator"),
         (5, "bus", "the feeder has no bus 'nowhere' below its head"),
         (6, "phases", "bus '611' has only 3"),
-        (7, "kwh", "a battery needs energy"),
-        (8, "kwh", "a battery needs energy, and nothing else has any"),
+        (7, "kwh", "is empty; battery has its usable energy there"),
+        (8, "kwh", "pv has no energy; leave it empty"),
         (9, "kva", "30 kVA cannot carry 40 kW"),
         (10, "kw", "-4.0 must be above zero"),
         (10, "owner", "is empty"),
         (10, "aggregator", "'stranger' is none of supplier, flexco"),
-        (11, "profile", "a battery follows none"),
+        (
+            11,
+            "profile",
+            "battery follows none; these do: pv (what the sun gives), flexible (what it would draw)",
+        ),
         (12, "profile", "'east' is no column of the profiles (south, west)"),
         (13, "bus", "the feeder has no bus '650' below its head"),
+        (14, "kva", "hvac has no inverter; leave it empty"),
     ):
         assert sum(f.startswith(f"{path}:{line}: {column}: {what}") for f in faults) == 1, (line, column)
-    assert len(faults) == 13
+    assert len(faults) == 14
+
+
+SETTINGS_HEADER = HEADER.rstrip() + ",settings\n"
+
+
+def test_the_settings_of_a_row_say_what_is_wrong_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "ders.csv"
+    path.write_text(
+        SETTINGS_HEADER + "a,hvac,632,123,40,,,ann,,,\n"
+        "b,hvac,632,123,1,,,ann,,,mode=heat\n"
+        "c,battery,632,123,4,8,,ann,,,efficiency=120 %\n"
+        "d,battery,632,123,4,8,,ann,,,energy=9\n"
+        "e,generator,632,123,4,,,ann,,,least_output\n"
+        "f,water_heater,632,123,9,,,ann,,,count=0; comfort_low=50 C\n"
+        "g,pv,632,123,9,,,ann,,,curtailment_cost=5 kW\n"
+        "h,ev,632,123,7,12,,ann,,,v2g=true\n"
+        "i,pv,nowhere,123,9,,,ann,,,colour=red\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        read(path, IEEE13)
+    faults = [fault.removeprefix(f"{path}:") for fault in str(refused.value).splitlines()]
+    told = (
+        "2: settings: mode must be stated: mode=...",
+        "3: settings: unit: the worst hour needs 3.40 kW, more than the unit's 1 kW: the band could not be",
+        "4: settings: efficiency: 1.2 is too large; the greatest share here is 1",
+        "5: settings: 'energy' is none of what battery may state here: efficiency, wear, initial_charge,",
+        "6: settings: 'least_output' is not KEY=VALUE; ...",
+        "7: settings: count: 0.0 is no number of units, 1 or more",
+        "8: settings: curtailment_cost: unit 'kW' is a unit of power; a price is expected, such as '5 USD",
+        "9: settings: daily_energy: a day's energy may reach 1.5 times its mean, more than the vehicle",
+        "10: bus: the feeder has no bus 'nowhere' below its head",
+        "10: settings: 'colour' is none of what pv may state here: curtailment_cost",
+    )
+    for fault, start in zip(faults, told, strict=True):
+        assert fault.startswith(start)
 
 
 def test_a_table_s_defaults_and_a_bus_without_a_load(tmp_path: Path) -> None:
