@@ -128,6 +128,12 @@ class Case:
         """Whether reactive injections are columns."""
         return bool((self.columns.q_limit_kvar > 0).any())
 
+    def import_mw(self, p_kw: FloatArray, q_kvar: FloatArray) -> float:
+        """Import at injections of shape (D,). [MW]"""
+        up, side = p_kw - self.columns.floor_kw, q_kvar - self.columns.q_kvar
+        relief_kw = self.point.relief_by_p @ up + self.point.relief_by_q @ side
+        return self.import_at_floor_mw - float(relief_kw) / KW_PER_MW
+
     def excess(self, p_kw: FloatArray, q_kvar: FloatArray) -> FloatArray:
         """How far each limit is exceeded (negative: room), shape (K, m) or (K, m, cases).
 

@@ -281,7 +281,7 @@ class ReducedProgram:
             return Vertex(
                 p_kw=p_kw,
                 q_kvar=q_kvar,
-                import_mw=case.point.head_power_kw(p_kw, q_kvar) / KW_PER_MW,
+                import_mw=case.import_mw(p_kw, q_kvar),
                 cost_usd_per_h=float(filled @ columns.price_usd_per_mwh) / KW_PER_MW,
                 price_usd_per_mwh=float(solution.row_dual[self._balance]),
                 voltage_slack_pu2=float(slack[0]),
