@@ -105,12 +105,13 @@ class IntervalMeters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DerMeters:
-    """Feeder to ISO (M1): energy of DERs with awards of their own, when a market interval is over."""
+    """Feeder to ISO (M1-M4): energy of DERs with awards of their own, when a market interval is over."""
 
     interval_s: int
     """Beginning of the interval. [s]"""
     energy_mwh: FloatArray
-    """Injected by the DERs of each aggregator of the LDA, multiplicity included, (aggregators,). [MWh]"""
+    """Injected by the DERs of each aggregator of the LDA that are in its market, multiplicity included, shape
+    (aggregators,). [MWh]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,12 +253,29 @@ class DerAwards:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetPoints:
-    """Aggregator to feeder: injection asked of each of its DERs from now on."""
+    """Aggregator to feeder, and to a DSO that checks it: injection asked of each of its DERs from now on."""
 
     p_mw: FloatArray
     """Injection, shape (ders,), in the portfolio's order. [MW]"""
     q_mvar: FloatArray
     """Reactive injection, shape (ders,). [Mvar]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerLimits:
+    """DSO to feeder (M2): what some DERs may inject from now on, whatever their aggregators ask of them.
+
+    DERs that are not named are free; each message replaces the one before.
+    """
+
+    interval_s: int
+    """Beginning of the interval. [s]"""
+    der: IntArray
+    """Limited DERs, by their places in the fleet of the LDA, ascending, shape (limited,)."""
+    least_mw: FloatArray
+    """Least injection of each, of one simulated set, shape (limited,). [MW]"""
+    most_mw: FloatArray
+    """Greatest injection, same shape. [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

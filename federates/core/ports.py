@@ -11,6 +11,7 @@ from federates.core.messages import (
     BoundaryPower,
     BoundaryVoltage,
     DerAwards,
+    DerLimits,
     DerMeters,
     DerOffers,
     DerState,
@@ -76,6 +77,7 @@ class FeederPorts(Ports):
 
     voltage: In[BoundaryVoltage] = In("voltage", BoundaryVoltage)
     set_points: In[SetPoints] = In("set_points", SetPoints)
+    limits: In[DerLimits] = In("limits", DerLimits, required=False)
     power: Out[BoundaryPower] = Out("power", BoundaryPower)
     telemetry: Out[Telemetry] = Out("telemetry", Telemetry)
     der_state: Out[DerState] = Out("der_state", DerState)
@@ -92,12 +94,14 @@ class DsoPorts(Ports):
     awards: In[InterfaceAward] = In("awards", InterfaceAward)
     day_ahead_awards: In[InterfaceAward] = In("day_ahead_awards", InterfaceAward)
     advised: In[PriceAdvice] = In("advised", PriceAdvice, required=False)
+    set_points: In[SetPoints] = In("set_points", SetPoints, required=False)
     bids: Out[InterfaceBid] = Out("bids", InterfaceBid)
     day_ahead_bids: Out[InterfaceBid] = Out("day_ahead_bids", InterfaceBid)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     feeder_models: Out[FeederModel] = Out("feeder_models", FeederModel)
     day_ahead_feeder_models: Out[FeederModel] = Out("day_ahead_feeder_models", FeederModel)
     prices: Out[InterfaceAward] = Out("prices", InterfaceAward)
+    limits: Out[DerLimits] = Out("limits", DerLimits)
     advice: Out[PriceAdvice] = Out("advice", PriceAdvice)
 
 

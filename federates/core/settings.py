@@ -544,9 +544,14 @@ class Study(Settings):
     description: str = ""
     """What the study is for."""
     coordination: Literal[
-        "uncoordinated", "price_reactive", "grand_central_blind", "grand_central_full", "layered_total_dso"
+        "uncoordinated",
+        "price_reactive",
+        "grand_central_blind",
+        "grand_central_override",
+        "grand_central_full",
+        "layered_total_dso",
     ]
-    """Coordination model: M0, M0b, M1, M4 or M5."""
+    """Coordination model: M0, M0b, M1, M2, M4 or M5."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Root of the forecasts' errors; fleets and demand hang on the feeders' `seed_id`."""
     der_q: Literal["none", "local_volt_var"] = "none"

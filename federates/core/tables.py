@@ -164,7 +164,7 @@ DER_SERVICE = _table(
 DER = _table(
     "der", "LDA/feeder/DER", "one DER at the end of a market interval (unmultiplied)",
     "p_kw | kW | injection",
-    "set_point_kw | kW | injection asked for",
+    "set_point_kw | kW | injection asked for; a DSO's limit is not in it",
     "available_kw | kW | greatest injection possible",
     "soc_kwh | kWh | energy stored",
     "volt_watt_kw | kW | asked for and feasible, but held back by the volt-watt curve",
@@ -224,6 +224,37 @@ DER_DLMP = _table(
     "der_dlmp", "LDA/feeder/DER", "DSO's price at a DER at the award",
     "dlmp_usd_per_mwh | $/MWh | price of one more MW drawn, or of one MW less injected",
     *_DLMP_PARTS,
+)  # fmt: skip
+OVERRIDE = _table(
+    "override", "LDA/feeder/DER",
+    "a DER that the DSO holds back in an interval; the text says which kind of limit asks for it, and where",
+    "asked_kw | kW | injection that its aggregator asks of it",
+    "allowed_kw | kW | injection nearest to it that the DSO allows",
+    "energy_mwh | MWh | their difference over the interval, multiplicity included",
+    text="reason",
+)  # fmt: skip
+OVERRIDE_CHECK = _table(
+    "override_check", "LDA/feeder",
+    "limits of a feeder that the ISO's dispatch breaks on the DSO's twin, and what is left of that",
+    "voltage_count | - | voltage limits broken by the dispatch",
+    "thermal_count | - | line and transformer limits broken by it",
+    "head_count | - | import or export limits broken by it",
+    "left_count | - | limits broken after the overrides: unresolved",
+    "voltage_mwh | MWh | energy that overrides for voltage move in the interval, multiplicity included",
+    "thermal_mwh | MWh | the same for lines and transformers",
+    "head_mwh | MWh | the same for import and export limits",
+    "relinearisations | - | programs solved, one after the other",
+)  # fmt: skip
+CONFLICT = _table(
+    "conflict", "LDA/feeder/DER",
+    "a DER of which its aggregator asks what its DSO does not allow in an interval: the plant keeps within",
+    "asked_kw | kW | injection asked for",
+    "held_kw | kW | injection nearest to it within the DSO's limits",
+)  # fmt: skip
+SHORTFALL = _table(
+    "shortfall", "aggregator",
+    "what the ISO adds to an LDA's import as its DERs missed their last award; where a DSO may limit them",
+    "shortfall_mw | MW | award of the interval before less its meters, multiplicity included",
 )  # fmt: skip
 ESTIMATE = _table(
     "estimate", "LDA/feeder",
@@ -392,6 +423,7 @@ TABLES: dict[str, Table] = {
         LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, RESERVE, DA_RESERVE,
         RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT,
         EVENT, MESSAGE, TIMING,
+        OVERRIDE, OVERRIDE_CHECK, CONFLICT, SHORTFALL,
     )
 }  # fmt: skip
 """Every table by name."""

@@ -11,6 +11,7 @@ from federates.core.protocol import Offset, Outbox, Phase, State
 from federates.dso.roles.feeder_model import FeederModelRole
 from federates.dso.roles.inflexible_demand import InflexibleDemand
 from federates.dso.roles.net_demand import NetDemand
+from federates.dso.roles.override import Override
 from federates.dso.roles.reactive_demand import ReactiveDemand
 from federates.dso.roles.total import TotalDsoRole
 
@@ -33,6 +34,7 @@ ROLES: dict[str, Callable[[Context], Role]] = {
     "net_demand": NetDemand,
     "reactive_demand": ReactiveDemand,
     "inflexible_demand": InflexibleDemand,
+    "override": Override,
     "feeder_model": FeederModelRole,
     "total": TotalDsoRole,
 }

@@ -341,6 +341,14 @@ def _head_room(heads: HeadLimits) -> FloatArray:
     return np.concatenate([heads.greatest_mw - heads.at_floor_mw, heads.at_floor_mw - heads.least_mw])
 
 
+def limit_row(case: Case, kind: int, branch: int) -> FloatArray:
+    """What a MW of each DER takes of a limit, the sign left out, shape (D,). [pu^2 per MW] or [1]"""
+    place = np.array([branch])
+    if kind < 2:
+        return np.asarray(KW_PER_MW * np.abs(case.point.voltage_rows(place)[0][0]))
+    return np.asarray(np.abs(case.normal[kind - 2].real) * case.point.incidence[place].toarray()[0])
+
+
 def _worst(broken: FloatArray) -> IntArray:
     """Flat places of the worst positive entries, at most ``ROWS_PER_ROUND``."""
     flat = broken.ravel()

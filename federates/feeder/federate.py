@@ -10,7 +10,7 @@ import numpy as np
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.errors import MissingInputError
-from federates.core.messages import BoundaryPower, DerState, Telemetry
+from federates.core.messages import BoundaryPower, DerLimits, DerState, Telemetry
 from federates.core.ports import FeederPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import LAST_PASS_OFFSET_S, Cadence, SimTime
@@ -46,6 +46,8 @@ class FeederFederate:
         n = len(self._scenario.fleet)
         self._set_point_kw = self._scenario.initial_set_point_kw()
         self._set_point_kvar: FloatArray = np.zeros(n)
+        self._least_kw: FloatArray = np.full(n, -np.inf)
+        self._most_kw: FloatArray = np.full(n, np.inf)
         self._asked_kw = self._set_point_kw
         self._day = -1
         self._plant = self._new_plant()
@@ -88,16 +90,32 @@ class FeederFederate:
             mine = self._owners[sender]
             self._set_point_kw[mine] = message.p_mw * KW_PER_MW
             self._set_point_kvar[mine] = message.q_mvar * KW_PER_MW
+        for limits in grant.inbox.new(self.ports.limits).values():
+            self._least_kw, self._most_kw = self._bounds(limits)
         actual = self._scenario.actual(step)
         self._taps_before = self._plant.circuit.taps()
         self._asked_kw = self._scenario.set_points_kw(step, self._plant.state, self._set_point_kw)
+        held_kw = self._held_kw(step)
+        if self._clock.is_market(step):
+            self._records.conflicts(step, self._asked_kw, held_kw)
         self._plant.begin_step(
             demand_p_kw=actual.demand_kw,
             demand_q_kvar=actual.demand_kvar,
             interval=actual.ders,
-            set_point_kw=self._asked_kw,
+            set_point_kw=held_kw,
             set_point_kvar=self._set_point_kvar,
         )
+
+    def _held_kw(self, step: SimTime) -> FloatArray:
+        """The tighter of what is asked of each DER and what its DSO allows; who follows nobody is free."""
+        within = np.clip(self._asked_kw, self._least_kw, self._most_kw)
+        return np.where(self._scenario.directed(step), within, self._asked_kw)
+
+    def _bounds(self, limits: DerLimits) -> tuple[FloatArray, FloatArray]:
+        """Least and greatest injection that a DSO allows each DER, infinite where it does not care. [kW]"""
+        least, most = np.full_like(self._least_kw, -np.inf), np.full_like(self._most_kw, np.inf)
+        least[limits.der], most[limits.der] = limits.least_mw * KW_PER_MW, limits.most_mw * KW_PER_MW
+        return least, most
 
     def _accept(self, step: SimTime) -> Outbox:
         plant, scenario = self._plant, self._scenario
@@ -110,7 +128,7 @@ class FeederFederate:
         loads = self._meters.loads_kva(step) / KW_PER_MW
         outbox = Outbox()
         if step >= 0:
-            self._meter.add(plant.p_kw)
+            self._meter.add(np.where(scenario.directed(step), plant.p_kw, 0.0))
         interval = self._clock.settled_interval(step)
         if interval is not None:
             outbox.put(self.ports.der_meters, self._meter.read(interval))
@@ -161,11 +179,13 @@ class FeederFederate:
         self._day = day
 
     def save(self) -> State:
-        """Plant, set-points and the voltage solved with last."""
+        """Plant, set-points, and what a DSO allows."""
         return {
             "schema": np.array([SCHEMA]),
             "set_point_kw": self._set_point_kw,
             "set_point_kvar": self._set_point_kvar,
+            "least_kw": self._least_kw,
+            "most_kw": self._most_kw,
             "day": np.array([float(self._day)]),
             **{f"plant_{name}": value for name, value in self._plant.save().items()},
         }
@@ -174,6 +194,7 @@ class FeederFederate:
         """Take up a saved state."""
         self._set_point_kw = state["set_point_kw"].copy()
         self._set_point_kvar = state["set_point_kvar"].copy()
+        self._least_kw, self._most_kw = state["least_kw"].copy(), state["most_kw"].copy()
         self._day = int(state["day"][0])
         plant = {n.removeprefix("plant_"): v for n, v in state.items() if n.startswith("plant_")}
         self._plant.restore(plant)

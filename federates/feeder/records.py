@@ -15,6 +15,8 @@ from federates.scenario.lda import LdaScenario
 
 KW_PER_MW = 1_000.0
 VEHICLES = "ev"
+CONFLICT_KW = 1e-3
+"""Two instructions that differ by less are one."""
 KINDS = ("pv", "battery", "flexible", VEHICLES)
 """Kinds of table ``der_type`` with a row in every LDA, so that studies are laid side by side. Vehicles that
 charge on arrival are part of the demand: no DERs of the fleet."""
@@ -67,6 +69,13 @@ class FeederRecords:
             fleet.participates.astype(np.float64),
             text=fleet.customer,
         )
+
+    def conflicts(self, t: SimTime, asked_kw: FloatArray, held_kw: FloatArray) -> None:
+        """DERs of which an aggregator asks what a DSO does not allow in the interval that begins now."""
+        places = np.flatnonzero(np.abs(asked_kw - held_kw) > CONFLICT_KW).tolist()
+        if places:
+            ids = [self._der_ids[k] for k in places]
+            self._recorder.add(tables.CONFLICT, t, ids, asked_kw[places], held_kw[places])
 
     def _head(self, t: SimTime, plant: Plant, v_pu: float) -> None:
         circuit, factor = plant.circuit, self._scenario.multiplicity / KW_PER_MW

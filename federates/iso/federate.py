@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from federates.coordination.catalog import MODELS
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.curve import NetCurve, curves_of
@@ -23,7 +24,7 @@ from federates.core.messages import (
 from federates.core.ports import IsoPorts
 from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.reserve_offer import reserve_of
-from federates.core.tables import EVENT
+from federates.core.tables import EVENT, SHORTFALL
 from federates.core.time import Cadence, SimTime
 from federates.iso.day_ahead import DayAhead
 from federates.iso.feeder_models import feeder_rows
@@ -50,6 +51,7 @@ from federates.iso.rounds import Round, Rounds
 from federates.iso.sced import Clearing
 from federates.iso.schedule import Schedule, Schedules
 from federates.iso.settling import Settlement
+from federates.iso.shortfall import Shortfall
 from federates.iso.unit_state import UnitState
 from federates.scenario.staleness import held_by_link_loss
 from federates.scenario.system import SystemScenario
@@ -80,6 +82,13 @@ class Iso:
         self._advised = tuple((name, places[context.lda_of(name)]) for name in context.receivers("advice"))
         bus_of = dict(zip(self._ldas, self._scenario.lda_bus.tolist(), strict=True))
         self._aggregator_bus = [bus_of[context.lda_of(name)] for name in self._aggregators]
+        model = MODELS[context.study.coordination]
+        # Where a DSO may limit DERs, what they are awarded is not what they will give.
+        self._shortfall = (
+            Shortfall(np.array([places[context.lda_of(n)] for n in self._aggregators]), self._clock.market_s)
+            if model.feeds("feeder", "limits")
+            else None
+        )
         self._records = MarketRecords(context.recorder, self._scenario.case, tuple(bus_of.items()))
         self._settlement = Settlement(
             self._scenario.case,
@@ -224,6 +233,9 @@ class Iso:
         bids = self._bids(grant, now)
         curves = [curves_of(bids[name])[0] for name in self._dsos]
         reserves = self._offered_reserves(bids)[0]
+        if self._shortfall is not None:
+            curves = self._shortfall.added_to(curves)
+            self._recorder.add(SHORTFALL, now, self._aggregators, self._shortfall.missed_mw)
         offers = [self._due(grant, self.ports.der_offers, name, now) for name in self._aggregators]
         book = der_book(offers, self._aggregator_bus, 0) if offers else None
         if self._study.market.hour_ahead and (now - self._clock.midnight(0)) % HOUR_S == 0:
@@ -259,6 +271,8 @@ class Iso:
                 cleared.reserves.unit_mw, cleared.reserves.curve_mw, cleared.reserves.price_usd_per_mw_h
             ),
         )
+        if self._shortfall is not None:
+            self._shortfall.award(now, settled.der_mw)
         self._settlement.real_time(now, settled, dispatch.synchronised > 0.5, inputs.out)
         return outbox
 
@@ -305,6 +319,8 @@ class Iso:
             raise MissingInputError(f"iso at {grant.now} s: transmission has not reported its meters")
         der_mwh = self._der_mwh(grant, got.message.interval_s)
         read = got.message
+        if self._shortfall is not None:
+            self._shortfall.meter(read.interval_s, der_mwh)
         self._settlement.settle(read, der_mwh, self._scenario.tripped(grant.now))
         inflow_mw = self._scenario.inflow_mw(read.interval_s)
         self._schedules.meter(read.unit_mwh, inflow_mw * self._clock.market_s / HOUR_S)
@@ -476,13 +492,16 @@ class Iso:
         return total
 
     def save(self) -> State:
-        """Day-ahead schedules of the days to come, energy in stores, and the settlement's."""
-        return {"schema": np.array([SCHEMA]), **self._schedules.save(), **self._settlement.save()}
+        """Day-ahead schedules of the days to come, energy in stores, the settlement's, what DERs missed."""
+        missed = {} if self._shortfall is None else self._shortfall.save()
+        return {"schema": np.array([SCHEMA]), **self._schedules.save(), **self._settlement.save(), **missed}
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
         self._schedules.restore(state)
         self._settlement.restore(state)
+        if self._shortfall is not None:
+            self._shortfall.restore(state)
 
     def finish(self) -> None:
         """Nothing is left to do."""

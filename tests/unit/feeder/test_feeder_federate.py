@@ -10,10 +10,17 @@ import numpy as np
 import pytest
 
 from federates.core import tables
-from federates.core.arrays import FloatArray
+from federates.core.arrays import BoolArray, FloatArray
 from federates.core.codec import encode
 from federates.core.errors import MissingInputError
-from federates.core.messages import BoundaryPower, BoundaryVoltage, DerState, SetPoints, Telemetry
+from federates.core.messages import (
+    BoundaryPower,
+    BoundaryVoltage,
+    DerLimits,
+    DerState,
+    SetPoints,
+    Telemetry,
+)
 from federates.core.protocol import Grant, Inbox, Outbox, Received
 from federates.core.settings import Study
 from federates.distribution.layout import Control
@@ -38,6 +45,7 @@ class Bench:
     recorder: MemoryRecorder = field(init=False)
     acted: int | None = None
     set_points: Received[object] | None = None
+    limits: Received[object] | None = None
 
     def __post_init__(self) -> None:
         built = context(self.wanted, NAME, self.folder)
@@ -50,11 +58,20 @@ class Bench:
         message = SetPoints(p_mw=p_kw / 1_000, q_mvar=np.zeros(p_kw.size))
         self.set_points = Received(OWNER, now, now, message)
 
+    def limit(self, limited: BoolArray, least_kw: float, most_kw: float, now: int) -> None:
+        der = np.flatnonzero(limited)
+        bounds = (np.full(der.size, kw / 1_000) for kw in (least_kw, most_kw))
+        least, most = bounds
+        message = DerLimits(interval_s=now, der=der, least_mw=least, most_mw=most)
+        self.limits = Received("dso_lda2", now, now, message)
+
     def act(self, now: int, v_pu: float = 1.0, *, converged: bool = False) -> Outbox:
         voltage = BoundaryVoltage(v_pu=v_pu, angle_deg=0.0, converged=converged)
         arrivals = {"voltage": {"transmission": Received("transmission", now - 1, now - 1, voltage)}}
         if self.set_points is not None:
             arrivals["set_points"] = {OWNER: self.set_points}
+        if self.limits is not None:
+            arrivals["limits"] = {"dso_lda2": self.limits}
         outbox = self.federate.solve_pass(Grant(now, Inbox(arrivals, self.acted)))
         self.acted = now
         return outbox
@@ -74,7 +91,7 @@ def sent(outbox: Outbox, kind: type[M]) -> M:
     return message
 
 
-def batteries(wanted: Study) -> tuple[FloatArray, FloatArray]:
+def batteries(wanted: Study) -> tuple[FloatArray, BoolArray]:
     """Set-points with every battery at full discharge, and which they are."""
     scenario = LdaScenario(wanted, "lda2")
     p = scenario.initial_set_point_kw()
@@ -168,6 +185,32 @@ def test_a_set_point_stands_until_the_next(tmp_path: Path) -> None:
     bench.ask(np.where(store, 0.0, asked), 122)
     third = sent(bench.step(120), DerState)
     assert not third.p_mw[store].any()
+
+
+def test_the_tighter_of_set_point_and_limit_counts_and_each_der_between_them_is_a_conflict(
+    tmp_path: Path,
+) -> None:
+    """Batteries are asked for full discharge. Two may give 1 kW at most: two conflicts, told in the
+    interval's first step only. Then a third is held to ten times its power: all are as free as before.
+    """
+    wanted = study()
+    asked, store = batteries(wanted)
+    first, second, third = np.flatnonzero(store)[:3]
+    power = LdaScenario(wanted, "lda2").fleet.power_kw
+    assert power[[first, second, third]].min() > 1.0
+    bench = Bench(wanted, tmp_path)
+    bench.ask(asked, 2)
+    bench.limit(np.isin(np.arange(store.size), [first, second]), 0.0, 1.0, 3)
+    held = sent(bench.step(0), Telemetry).der_p_mw * 1_000
+    np.testing.assert_allclose(held[[first, second, third]], [1.0, 1.0, power[third]])
+    bench.step(60)
+    ids = bench.federate._records._der_ids
+    assert bench.recorder.ids(tables.CONFLICT) == (ids[first], ids[second])
+    assert bench.recorder.rows(tables.CONFLICT).t_s.tolist() == [0, 0]
+    bench.limit(np.isin(np.arange(store.size), [third]), 0.0, 10.0 * power[third], 303)
+    held = sent(bench.step(300), Telemetry).der_p_mw * 1_000
+    np.testing.assert_allclose(held[[first, second, third]], power[[first, second, third]])
+    assert len(bench.recorder.rows(tables.CONFLICT).t_s) == 2
 
 
 def test_it_goes_on_from_its_saved_state_as_if_never_broken_off(tmp_path: Path) -> None:
