@@ -171,30 +171,59 @@ def judge_of(
     )
 
 
-def greatest_excess(judge: CircuitJudge, envelope: Envelope, seed: int) -> float:
+def greatest_excess(judge: CircuitJudge, envelope: Envelope, seed: int, *, inside: bool = True) -> float:
     """Over 1,000 random corners, and as many points inside."""
     rng = np.random.default_rng(seed)
     width = envelope.most_kw - envelope.least_kw
     worst = -np.inf
     for _ in range(CORNERS_COUNT):
-        for place in (rng.integers(0, 2, width.size), rng.random(width.size)):
+        places = [rng.integers(0, 2, width.size)] + [rng.random(width.size)] * inside
+        for place in places:
             worst = max(worst, float(judge.excess(envelope.least_kw + place * width).max()))
     return worst
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A feeder with DERs, its limits, and what stops the DERs."""
+
+    ders_count: int
+    share: float
+    """Of the load, that they have as size."""
+    load: float = 0.8
+    limits: dict[str, float]
+    kinds: set[str]
+    """Of limits, between the allocations."""
+    inside: bool = True
+    """Whether points inside are tried as well, a power flow each."""
+
+
 CASES = {
-    "ieee123": (30, 2.5, {"import_share": 1.08}, {"voltage", "head"}),
-    "north_american 1000": (24, 0.5, {"import_share": 1.05}, {"element", "head"}),
+    "ieee123": Case(ders_count=30, share=2.5, limits={"import_share": 1.08}, kinds={"voltage", "head"}),
+    "north_american 1000": Case(
+        ders_count=24, share=0.5, limits={"import_share": 1.05}, kinds={"element", "head"}
+    ),
+    "north_american 4000": Case(
+        ders_count=20,
+        share=0.3,
+        load=0.5,
+        limits={"import_share": 1.06, "v_max_pu": 1.025},
+        kinds={"voltage", "element", "head"},
+        inside=False,
+    ),
 }
-"""DERs, their size over the load's, limits, and what kinds of limit stop them between the allocations."""
 
 
 @pytest.mark.parametrize("feeder", CASES)
 def test_every_der_anywhere_in_its_envelope_makes_no_new_violation(feeder: str) -> None:
-    ders, share, limits, kinds = CASES[feeder]
-    one = area(feeder, ders, share, 0.8, bus_kv=138.0)
+    case = CASES[feeder]
+    one = area(feeder, case.ders_count, case.share, case.load, bus_kv=138.0)
+    if feeder != "ieee123":
+        assert one.circuit.load_ratings().is_delta.any()
+        tapped = {n for b in one.circuit.branches() if b.ends_count > 2 for n in b.nodes2}
+        assert any(set(nodes) <= tapped for nodes in one.circuit.der_nodes)
     able = Ability(reference_kw=0.0 * one.size_kw, least_kw=-one.size_kw, most_kw=one.size_kw)
-    judge = judge_of(one, **limits)
+    judge = judge_of(one, **case.limits)
     stopped: set[str] = set()
     room = {}
     for key, rule in ALLOCATIONS.items():
@@ -206,14 +235,14 @@ def test_every_der_anywhere_in_its_envelope_makes_no_new_violation(feeder: str) 
         grown = corner_of(judge, envelope, GROWTH)
         assert grown > 0.0
         stopped |= {kind(judge.names[k]) for k in envelope.binding}
-        worst = greatest_excess(judge, envelope, 7)
+        worst = greatest_excess(judge, envelope, 7, inside=case.inside)
         assert worst <= 0.0
         print(
             f"{feeder}, {key}: {room[key] / 2:.0f} of {one.size_kw.sum():.0f} kW either way, binding "
             f"{[judge.names[k] for k in envelope.binding[:3]]} at {envelope.greatest_excess:+.1e}, "
             f"random points at most {worst:+.1e}"
         )
-    assert kinds <= stopped
+    assert case.kinds <= stopped
     assert room["maximum_service"] > max(room["equal"], room["proportional"])
 
 
