@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.core.arrays import FloatArray
+from runner.post.figures import bids
 from runner.post.figures.drawing import Figure, JsonObject, Section, View
 from runner.post.figures.grid import Grid, line_grid, spread
 from runner.post.figures.series import by_id, totals
@@ -199,6 +200,7 @@ SECTION = Section(
             also=("bid", "da_interface"),
             draw=_interchange,
         ),
+        bids.FIGURE,
         Figure(
             key="storage",
             title="Storage",

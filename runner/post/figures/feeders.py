@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
+from runner.post.figures import dlmp
 from runner.post.figures.drawing import Figure, JsonObject, Section, View
 from runner.post.figures.grid import Grid, hour_grid, line_grid, spread
 from runner.post.figures.series import by_id, greatest, least, median
@@ -188,6 +189,7 @@ SECTION = Section(
             needs=("binding",),
             draw=_binding,
         ),
+        dlmp.FIGURE,
         Figure(
             key="dso-dispatch",
             title="How the DSO met its award",

@@ -74,7 +74,8 @@ def with_load(case: FeederCase, der: int, more_mw: float) -> FeederCase:
 
 def cost_usd_per_h(case: FeederCase) -> float:
     vertex = ReducedProgram(case, "feeder", tolerance_share=0.01).at_price(PRICE)
-    return vertex.cost_usd_per_h + PRICE * vertex.import_mw
+    import_mw = case.import_at_floor_mw - (vertex.p_kw - case.columns.floor_kw).sum() / 1e3
+    return vertex.cost_usd_per_h + PRICE * float(import_mw)
 
 
 def without_losses(prices: Dlmps) -> np.ndarray:

@@ -120,6 +120,9 @@ def _areas(run_dir: Path, market: range, steps: range) -> None:
             v_median_pu=[1.0], v_p95_pu=[1.02], v_max_pu=[1.03], nodes_outside_a_count=[1.0, 0.0, 0.0],
             line_loading_max_pct=[80.0])  # fmt: skip
     _record(run_dir, t.BINDING, _rows(market, *feeders), voltage_count=[1.0, 0.0, 0.0])
+    _record(run_dir, t.DLMP, _rows(market, *feeders), dlmp_usd_per_mwh=[21.0, 24.0, 20.0],
+            energy_usd_per_mwh=[20.0], loss_usd_per_mwh=[1.0, 1.0, 0.0], voltage_usd_per_mwh=[0.0, 3.0, 0.0],
+            least_usd_per_mwh=[19.0, 15.0, 20.0], greatest_usd_per_mwh=[22.0, 28.0, 20.0])  # fmt: skip
     _record(run_dir, t.DISPATCH, _rows(market, "a", "b"), map_error_pu=[0.001])
 
 

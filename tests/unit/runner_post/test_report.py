@@ -251,6 +251,36 @@ def test_interchange_shows_the_bids_range_award_and_meter(page: Page) -> None:
     assert lines["metered"] == [2] * 60
 
 
+def test_bid_curves_are_steps_with_the_award_at_its_price_on_them(page: Page) -> None:
+    views = page.data("bid-curves")
+    assert list(views) == ["a", "b"]
+    curves = [trace for trace in views["a"] if trace["mode"] == "lines"]
+    cleared = [trace for trace in views["a"] if trace["mode"] == "markers"]
+    assert len(curves) == len(cleared) == 6, "six of twelve intervals"
+    # To 12 MW the next MW is worth 10 $/MWh: a step that begins with the drop at 8 MW.
+    assert curves[0]["line"]["shape"] == "vh"
+    assert (curves[0]["x"], curves[0]["y"]) == ([8, 12], [30, 10])
+    assert (cleared[0]["x"], cleared[0]["y"]) == ([10], [20])
+    names = [trace["name"][-5:] for trace in curves]
+    assert names == sorted(names)
+    assert len(set(names)) == 6
+
+
+def test_distribution_prices_are_mapped_by_feeder_with_the_parts_that_are_there(page: Page) -> None:
+    views = page.data("dlmp")
+    names = ["DLMP", "voltage part", "loss part", "a", "b", "thermal part (none)"]
+    assert list(views) == names
+    (price,) = views["DLMP"]
+    assert price["y"] == ["a/f1", "a/f2", "b/f1"]
+    assert [row[0] for row in price["z"]] == [21, 24, 20]
+    assert [row[0] for row in views["voltage part"][0]["z"]] == [0, 3, 0]
+    lines = {trace["name"]: trace["y"] for trace in views["a"]}
+    assert lines["all loads and DERs, least"] == [15] * 12
+    assert lines["all loads and DERs"] == [28] * 12
+    assert lines["mean of the feeders' loads"] == [22.5] * 12
+    assert lines["LMP at the interface"] == [20] * 12
+
+
 def test_an_ldas_voltage_envelope_holds_all_its_feeders(page: Page) -> None:
     views = page.data("voltage")
     assert list(views) == ["a", "b", "a/f1", "a/f2", "b/f1"]
