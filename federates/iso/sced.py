@@ -324,7 +324,7 @@ class Sced:
     @property
     def feeder_rows_count(self) -> int:
         """Number of feeder rows in the program, those of limits before included."""
-        return 0 if self._program is None else self._feeder.added_count
+        return 0 if self._program is None else self._feeder.rows_count + self._feeder.retired_count
 
     # -- what is cleared
 
@@ -483,7 +483,7 @@ class Sced:
         return rank
 
     def _ready(self) -> Program:
-        lazy = self._lines.rows_count + self._feeder.added_count
+        lazy = self._lines.rows_count + self._feeder.retired_count
         lazy += 0 if self._losses is None else self._losses.rows_count
         if self._program is None or lazy > LAZY_ROWS_MOST:
             self._start()

@@ -12,8 +12,10 @@ added when first broken. A block's own price is the LMP of its bus less what its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
+from typing import TypeVar
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -22,6 +24,7 @@ from federates.core.arrays import FloatArray, IntArray
 from federates.lp.program import Program
 from federates.lp.solution import Solution
 
+T = TypeVar("T")
 TOLERANCE = 1e-7
 """Excess below which a row counts as kept, relative to its largest coefficient times one MW."""
 WORST_COUNT = 25
@@ -49,18 +52,14 @@ class FeederRows:
             matrix=matrix, lower=self.lower, upper=self.upper, excess_usd_per_h=self.excess_usd_per_h
         )
 
-    def has_entries_of(self, other: FeederRows) -> bool:
-        """Whether only the bounds differ."""
-        mine, theirs = self.matrix, other.matrix
-        return mine.shape == theirs.shape and all(
-            np.array_equal(a, b)
-            for a, b in (
-                (mine.indptr, theirs.indptr),
-                (mine.indices, theirs.indices),
-                (mine.data, theirs.data),
-                (self.excess_usd_per_h, other.excess_usd_per_h),
-            )
-        )
+    def keys(self, limits: IntArray) -> list[tuple[bytes, bytes, float]]:
+        """What tells some limits from others, bounds aside: coefficients and the price of excess."""
+        matrix, price = self.matrix, self.excess_usd_per_h[limits].tolist()
+        begin, end = matrix.indptr[limits].tolist(), matrix.indptr[limits + 1].tolist()
+        return [
+            (matrix.indices[i:j].tobytes(), matrix.data[i:j].tobytes(), p)
+            for i, j, p in zip(begin, end, price, strict=True)
+        ]
 
 
 def no_rows(blocks_count: int) -> FeederRows:
@@ -80,7 +79,7 @@ class FeederLimits:
         self._forget()
 
     def _forget(self) -> None:
-        self._kept = [TOLERANCE * _greatest(rows.matrix) for rows in self._rows]
+        self._kept = _of_each(self._rows, lambda r: TOLERANCE * _greatest(r.matrix))
         self._held = [np.zeros(rows.lower.size, dtype=np.bool_) for rows in self._rows]
         self._time: IntArray = np.zeros(0, dtype=np.int64)
         self._limit: IntArray = np.zeros(0, dtype=np.int64)
@@ -93,25 +92,40 @@ class FeederLimits:
         return int(self._row.size)
 
     @property
-    def added_count(self) -> int:
-        """Number of rows added so far: those of limits before are retired, but still weigh."""
-        return self._retired_count + self.rows_count
+    def retired_count(self) -> int:
+        """Number of rows of limits that are gone: they bind nothing, but still weigh."""
+        return self._retired_count
 
     def set(self, rows: Sequence[FeederRows]) -> None:
         """Put other limits, one set per interval, in the place of the present ones.
 
-        Where only bounds are new the rows stay; else they are retired.
+        A limit whose bounds alone are new keeps its row; the rows of those that are gone are retired.
         """
-        known = all(new.has_entries_of(old) for new, old in zip(rows, self._rows, strict=True))
+        limit = self._matched(rows)
+        gone = limit < 0
+        self._program.set_row_bounds(self._row[gone], -np.inf, np.inf)
+        self._program.set_column_bounds(self._excess[gone].ravel(), 0.0, 0.0)
+        self._retired_count += int(gone.sum())
+        kept = ~gone
+        time, row, excess = self._time[kept], self._row[kept], self._excess[kept]
         self._rows = tuple(rows)
-        if known:
-            lower, upper = (self._of_rows([getattr(r, b) for r in rows]) for b in ("lower", "upper"))
-            self._program.set_row_bounds(self._row, lower, upper)
-            return
-        self._program.set_row_bounds(self._row, -np.inf, np.inf)
-        self._program.set_column_bounds(self._excess.ravel(), 0.0, 0.0)
-        self._retired_count += self.rows_count
         self._forget()
+        self._time, self._limit, self._row, self._excess = time, limit[kept], row, excess
+        for t, j in zip(time, self._limit, strict=True):
+            self._held[t][j] = True
+        lower, upper = (self._of_rows([getattr(r, bound) for r in rows]) for bound in ("lower", "upper"))
+        self._program.set_row_bounds(self._row, lower, upper)
+
+    def _matched(self, rows: Sequence[FeederRows]) -> IntArray:
+        """Place among new limits of each limit that has a row, -1 where it is gone, shape (present rows,)."""
+        limit: IntArray = np.full(self._row.size, -1)
+        if not self._row.size:
+            return limit
+        place = _of_each(rows, lambda r: dict(zip(r.keys(np.arange(r.lower.size)), count(), strict=False)))
+        for t, before in enumerate(self._rows):
+            (mine,) = np.nonzero(self._time == t)
+            limit[mine] = [place[t].get(key, -1) for key in before.keys(self._limit[mine])]
+        return limit
 
     def _of_rows(self, values: Sequence[FloatArray]) -> FloatArray:
         """Values of the limits that have a row, given those of all limits of each interval."""
@@ -169,6 +183,12 @@ class FeederLimits:
             price[self._limit[mine]] = solution.row_dual[self._row[mine]]
             part[t] = rows.matrix.T @ price
         return part
+
+
+def _of_each(rows: Sequence[FeederRows], work: Callable[[FeederRows], T]) -> list[T]:
+    """What ``work`` makes of the limits of each interval; asked once where intervals have them in common."""
+    done = {id(r): work(r) for r in {id(r): r for r in rows}.values()}
+    return [done[id(r)] for r in rows]
 
 
 def _greatest(matrix: csr_array) -> FloatArray:
