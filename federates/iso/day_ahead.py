@@ -8,6 +8,7 @@ import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.curve import NetCurve
+from federates.iso.lda_stores import LdaStores, no_stores
 from federates.iso.pricing import Prices
 from federates.iso.products.feeder_rows import FeederRows
 from federates.iso.reserves import NetReserves
@@ -39,6 +40,8 @@ class DayBids:
     """Reserve that the net curves offer, one entry per hour; empty: none."""
     feeder: tuple[FeederRows, ...] = ()
     """Limits of feeders on the offered blocks, one entry per hour; empty: the market sees no feeder."""
+    lda_stores: LdaStores = field(default_factory=lambda: no_stores(0, 0))
+    """Stores offered beside the curves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,9 @@ class DayAhead:
     """Losses less those of the flows; within the tolerance unless held losses did not settle, shape (hours,).
     [MW]"""
     curve_mw: FloatArray
-    """Net import awarded, shape (hours, curves). [MW]"""
+    """Net import awarded, offered stores included, shape (hours, curves). [MW]"""
+    lda_store_mw: FloatArray
+    """Part of it that offered stores draw, negative = discharge, shape (hours, stores). [MW]"""
     block_mw: FloatArray
     """Part of each offered block that is taken, shape (hours, slots). [MW]"""
     flow_mw: FloatArray

@@ -19,6 +19,7 @@ from federates.cases.case import Units
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import InfeasibleError
 from federates.iso.day_ahead import DayAhead, DayBids, DayReserves, Search
+from federates.iso.lda_stores import LdaStores, no_stores
 from federates.iso.network import MarketNetwork
 from federates.iso.offers import CurveBlocks, curve_blocks, share_ties
 from federates.iso.penalties import Penalties
@@ -27,6 +28,7 @@ from federates.iso.products.commitment import Commitment
 from federates.iso.products.energy import Energy
 from federates.iso.products.feeder_rows import FeederLimits
 from federates.iso.products.lazy import LazyRows, solve_with
+from federates.iso.products.lda_stores import LdaStorage
 from federates.iso.products.lines import LineLimits
 from federates.iso.products.losses import WASTE_USD_PER_MWH, Losses, settle_waste
 from federates.iso.products.net_curves import NetCurveRoom
@@ -128,9 +130,9 @@ class Scuc:
         self._curve_shape = (self._curve_bus.size, per_curve)
         self._curve_end = self._curve_bus.size * per_curve
         self._bus = np.concatenate((np.repeat(self._curve_bus, per_curve), block_bus))
-        self._start()
+        self._start(no_stores(0, 0))
 
-    def _start(self) -> None:
+    def _start(self, lda_stores: LdaStores) -> None:
         units, hours = self._units, self._hours
         self._program = Program(
             "scuc", look_at="the commitment against minimum times, ramps and the state before the day"
@@ -144,6 +146,10 @@ class Scuc:
         self._offers = blueprint.columns((hours, self._bus.size), 0.0, 0.0, 0.0)
         self._energy.inject(blueprint, self._offers, self._bus, 1.0)
         self._reserves = self._draw_reserves(blueprint) if with_reserves else None
+        self._lda_storage = None
+        if lda_stores.count:
+            sold_back = self._offers[:, : self._curve_end].reshape(hours, *self._curve_shape)
+            self._lda_storage = LdaStorage(blueprint, self._energy, self._curve_bus, sold_back, lda_stores)
         blueprint.pour()
         self._lines = LineLimits(self._program, self._network, self._energy, self._penalties)
         self._feeder = FeederLimits(self._program, self._offers[:, self._curve_end :])
@@ -344,7 +350,7 @@ class Scuc:
 
     def _load(self, bids: DayBids, state: UnitState | None) -> _Day:
         """Give the program a day's bounds, costs and right-hand sides."""
-        self._start()
+        self._start(bids.lda_stores)
         hours, n = self._hours, self._network.buses_count
         flat = [curve[t] for t in range(hours) for curve in bids.curves]
         curves = curve_blocks(flat, np.tile(self._curve_slots, hours))
@@ -372,6 +378,8 @@ class Scuc:
         self._commitment.set_available(program, bids.available_mw, state)
         self._stores.set_day(program, bids.inflow_mw, None if state is None else state.energy_mwh)
         self._set_reserves(bids, curves)
+        if self._lda_storage is not None:
+            self._lda_storage.set_range(program, full)
         if self._losses is not None:
             program.set_costs(self._energy.loss, WASTE_USD_PER_MWH)
         return _Day(bids=bids, state=state, curves=curves, base_mw=base, demand_mw=demand, load_mw=load)
@@ -400,6 +408,8 @@ class Scuc:
         assert day.state is not None
         self._commitment.fix(self._program, on, day.state)
         self._rows.append(self._stores)
+        if self._lda_storage is not None:
+            self._rows.append(self._lda_storage)
         if self._losses is not None:
             self._losses.set_tolerance(self._loss_tolerance_mw)
         dispatch = self._solve()
@@ -422,6 +432,9 @@ class Scuc:
         energy_mwh[:, self._stores.place] = x[self._stores.energy]
         taken = self._taken(day, x)
         sold_back = taken[:, : self._curve_end].reshape(self._hours, *self._curve_shape)
+        drawn, drawn_by_curve = np.zeros((self._hours, 0)), np.zeros(sold_back.shape[:2])
+        if self._lda_storage is not None:
+            drawn, drawn_by_curve = self._lda_storage.drawn_mw(x), self._lda_storage.drawn_by_curve_mw(x)
         broken = shed.sum(axis=1) + surplus.sum(axis=1) + excess + reserves.short_mw.sum(axis=1)
         broken += [self._feeder.excess(x, t).sum() for t in range(self._hours)]
         return DayAhead(
@@ -436,7 +449,8 @@ class Scuc:
             loss_error_mw=np.zeros(self._hours)
             if self._losses is None
             else x[self._energy.loss] - self._losses.actual_mw(x),
-            curve_mw=day.curves.full_mw.reshape(self._hours, -1) - sold_back.sum(axis=2),
+            curve_mw=day.curves.full_mw.reshape(self._hours, -1) - sold_back.sum(axis=2) + drawn_by_curve,
+            lda_store_mw=drawn,
             block_mw=taken[:, self._curve_end :],
             flow_mw=self._lines.flow_mw(x),
             line_price_usd_per_mwh=line_price,
