@@ -175,7 +175,7 @@ class PriceAdvice:
     length_s: int
     """Length of each interval. [s]"""
     price_usd_per_mwh: FloatArray
-    """At the LDA's bus: mean of the first forecast and of the rounds so far, shape (intervals,). [$/MWh]"""
+    """At the LDA's bus: mean of the rounds so far, shape (intervals,). [$/MWh]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -401,7 +401,7 @@ class MarketSettings(Settings):
     """What reserves are bought, day-ahead and in real time."""
     day_ahead_rounds: Annotated[int, Field(ge=1, le=30)] = 1
     """Rounds of the day-ahead market, one in each physical step from 10:00 on. Each but the last gives the
-    mean of its and all earlier prices as advice, on which stored energy is valued and bid anew; the award is
+    mean of its and all earlier prices as advice, at which stored energy is valued and bid anew; the award is
     that of the round whose prices came nearest to those expected of it."""
     bid: BidSettings = IntervalCurveBid(kind="interval_curve")
     """What a total DSO bids at its interface; other models do not look at it."""

@@ -2,9 +2,9 @@
 
 Whoever holds stored energy values it against prices that it expects, and hourly bids are right for those
 alone. So a round's prices are passed down, bids are made anew, and the market is cleared again. Two rules
-keep that from swinging: what is expected is the mean of the first forecast and of all rounds so far, and the
-award is that of the round whose prices came nearest to those expected of it. Where they meet, every hourly
-bid was made at the very prices that it met.
+keep that from swinging: what is expected is the mean of all rounds so far, and the award is that of the round
+whose prices came nearest to those expected of it. Where they meet, every hourly bid was made at the very
+prices that it met.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class Rounds:
 
     def __init__(self, rounds_count: int, forecast_usd_per_mwh: FloatArray) -> None:
         self._rounds_count = rounds_count
-        self._prices = [forecast_usd_per_mwh]
+        self._forecast = forecast_usd_per_mwh
+        self._prices: list[FloatArray] = []
         self._miss: list[float] = []
         self._best: Round | None = None
 
     @property
     def expected_usd_per_mwh(self) -> FloatArray:
-        """Mean of the first forecast and of the rounds so far, shape (24, ldas). [$/MWh]"""
-        mean: FloatArray = np.mean(self._prices, axis=0)
-        return mean
+        """Mean of the rounds so far, of the first one the forecast, shape (24, ldas). [$/MWh]"""
+        return np.asarray(np.mean(self._prices, axis=0)) if self._prices else self._forecast
 
     @property
     def miss_usd_per_mwh(self) -> tuple[float, ...]:

@@ -81,6 +81,5 @@ class LdaStorage:
 
     def drawn_by_curve_mw(self, x: FloatArray) -> FloatArray:
         """The same by area, shape (hours, curves). [MW]"""
-        total = np.zeros(self._range.shape)
-        np.add.at(total, (slice(None), self._stores.curve), self.drawn_mw(x))
-        return total
+        drawn, curves = self.drawn_mw(x), self._range.shape[1]
+        return np.stack([drawn[:, self._stores.curve == k].sum(axis=1) for k in range(curves)], axis=1)

@@ -68,7 +68,7 @@ def test_value_equals_the_linear_program(soc_share: float, efficiency: float) ->
     one = fleet(charge=efficiency, discharge=efficiency)
     terminal = float(price.mean())
     cells = 48 if efficiency == 1.0 else 480
-    mu = marginal_values(one, price, length, terminal, cells=cells)
+    mu = marginal_values(one, price, length, terminal, cells=cells, spread=0.0)
     soc = soc_share * one.energy_kwh
     mine = energy_value_usd(one, mu[0], soc)[0]
     oracle = best_income_usd(one, price, length, terminal, float(soc[0]))
@@ -117,6 +117,31 @@ def test_blocks_follow_the_price_of_a_known_plan() -> None:
     np.testing.assert_allclose(blocks.width_kw, [[50.0, 50.0, 25.0, 25.0]])
     np.testing.assert_allclose(blocks.price_usd_per_mwh, [[8.0, 46.0, 50.0, 50.0]])
     assert blocks.floor_kw[0] == -100.0
+
+
+def test_prices_that_may_turn_out_otherwise_are_worth_their_mean_income() -> None:
+    """One hour at 50 $/MWh, wear 4, no losses; what is left then is worth 47.
+
+    Spread 3 %: 50 - 1.5 sqrt(1.5), 50, 50 + 1.5 sqrt(1.5), each as likely, less 2 of wear: 46.16, 48, 49.84.
+    At the first nothing is sold; the mean of 47, 48 and 49.84 is more than the 48 of a price that is sure.
+    """
+    one, up = fleet(), 1.5 * np.sqrt(1.5)
+    mu = marginal_values(one, np.array([50.0]), np.ones(1), 47.0, spread=0.03)
+    np.testing.assert_allclose(mu[0, 0, 0], (47.0 + 48.0 + (48.0 + up)) / 3.0, rtol=1e-12)
+    sure = marginal_values(one, np.array([50.0]), np.ones(1), 47.0, spread=0.0)
+    assert sure[0, 0, 0] == 48.0
+
+
+def test_between_equal_prices_an_uncertain_store_offers_a_part_at_each() -> None:
+    """Four hours at 50 $/MWh and energy for two of them: sure of the price, all of it is worth the same; in
+    doubt, each further kWh has fewer good hours left for it, and is worth less."""
+    one = fleet()
+    price, length = np.full(4, 50.0), np.ones(4)
+    sure = marginal_values(one, price, length, 10.0, spread=0.0)[0, 0, :24]
+    doubtful = marginal_values(one, price, length, 10.0, spread=0.03)[0, 0, :24]
+    assert np.ptp(sure) == 0.0
+    assert doubtful[0] - doubtful[-1] > 0.5
+    assert (np.diff(doubtful) <= 0.0).all()
 
 
 def test_an_impossible_battery_is_refused() -> None:

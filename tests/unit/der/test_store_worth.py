@@ -89,7 +89,7 @@ def best_usd(one: StorageFleet, path: list[Interval], soc_kwh: float, terminal: 
 
 
 def gain_usd(one: StorageFleet, path: list[Interval], low: float, high: float, cells: int = 80) -> float:
-    mu = marginal_values(one, PRICES, np.ones(HOURS), 20.0, path=path, cells=cells)[0]
+    mu = marginal_values(one, PRICES, np.ones(HOURS), 20.0, path=path, cells=cells, spread=0.0)[0]
     values = [float(energy_value_usd(one, mu, np.array([soc]))[0]) for soc in (low, high)]
     return values[1] - values[0]
 

@@ -19,24 +19,24 @@ def priced(usd_per_mwh: float) -> Round:
     return Round(cleared=cast("DayAhead", None), book=[], books=None, price_usd_per_mwh=price)
 
 
-def test_expected_is_the_mean_of_the_forecast_and_all_rounds() -> None:
+def test_expected_is_the_forecast_and_then_the_mean_of_all_rounds() -> None:
     rounds = Rounds(3, np.full((HOURS, LDAS), 30.0))
     assert (rounds.expected_usd_per_mwh == 30.0).all()
     rounds.add(priced(60.0))
-    assert (rounds.expected_usd_per_mwh == 45.0).all()
+    assert (rounds.expected_usd_per_mwh == 60.0).all()
     rounds.add(priced(15.0))
-    assert (rounds.expected_usd_per_mwh == 35.0).all()
+    assert (rounds.expected_usd_per_mwh == 37.5).all()
 
 
 def test_the_round_that_met_its_expectation_best_stands() -> None:
-    # 30 was expected of the first, 45 of the second, (30 + 60 + 50) / 3 = 46.67 of the third
+    # 30 was expected of the first, 60 of the second, (60 + 50) / 2 of the third
     first, second, third = priced(60.0), priced(50.0), priced(90.0)
     rounds = Rounds(3, np.full((HOURS, LDAS), 30.0))
     for k, one in enumerate((first, second, third)):
         assert rounds.are_over == (k == 3)
         rounds.add(one)
     assert rounds.are_over
-    assert rounds.miss_usd_per_mwh == pytest.approx((30.0, 5.0, 90.0 - 140.0 / 3.0))
+    assert rounds.miss_usd_per_mwh == pytest.approx((30.0, 10.0, 35.0))
     assert rounds.best is second
 
 
