@@ -66,7 +66,7 @@ class Layers:
         self.area = standing_area("ieee123", DERS, 2.0, 1.0)
         self.columns = [offers(self.area.size_kw, seed) for seed in range(LDAS * self.feeders)]
         self.point = self.area.point(0.5 * expected_kw(self.columns[0]))
-        idle_mw = self.point.head_power_kw(np.zeros(DERS)) / KW_PER_MW
+        idle_mw = self.point.head_power_kw(np.zeros(DERS), np.zeros(DERS)) / KW_PER_MW
         self.factor = LDA_LOAD_MW / (idle_mw * self.feeders)
         self.load = LOADING * case.buses.load_mw
         self.load[self.bus] -= LDA_LOAD_MW

@@ -153,7 +153,7 @@ def drawn_mw(layer: Below, p_kw: Injections, buses: int) -> FloatArray:
     """Import of all LDAs at injections, by bus, on the maps. [MW]"""
     drawn = np.zeros(buses)
     for one, points, own in zip(layer.areas, layer.points, p_kw, strict=True):
-        heads = [pt.head_power_kw(pt.map.to_map_order(p)) for pt, p in zip(points, own, strict=True)]
+        heads = [pt.head_power_kw(pt.map.to_map_order(p), 0.0 * p) for pt, p in zip(points, own, strict=True)]
         drawn[one.bus] += one.multiplicity * (CONSTANT_MW + sum(heads) / KW_PER_MW)
     return drawn
 
