@@ -1,6 +1,7 @@
 """THE list of coordination models."""
 
 from federates.coordination.grand_central_blind import GRAND_CENTRAL_BLIND
+from federates.coordination.grand_central_envelope import GRAND_CENTRAL_ENVELOPE
 from federates.coordination.grand_central_full import GRAND_CENTRAL_FULL
 from federates.coordination.grand_central_override import GRAND_CENTRAL_OVERRIDE
 from federates.coordination.layered_total_dso import LAYERED_TOTAL_DSO
@@ -15,6 +16,7 @@ MODELS: dict[str, CoordinationModel] = {
         PRICE_REACTIVE,
         GRAND_CENTRAL_BLIND,
         GRAND_CENTRAL_OVERRIDE,
+        GRAND_CENTRAL_ENVELOPE,
         GRAND_CENTRAL_FULL,
         LAYERED_TOTAL_DSO,
     )

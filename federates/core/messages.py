@@ -279,6 +279,22 @@ class DerLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DerEnvelopes:
+    """DSO to aggregator (M3): how far each of its DERs may go, whatever the others do within theirs."""
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    intervals: int
+    """Number of intervals."""
+    least_mw: FloatArray
+    """Least injection, shape (intervals * ders,), interval-major, of one simulated set. [MW]"""
+    most_mw: FloatArray
+    """Greatest injection, same shape. [MW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DerState:
     """Feeder to aggregator: what its DERs did and can do."""
 

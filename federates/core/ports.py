@@ -11,6 +11,7 @@ from federates.core.messages import (
     BoundaryPower,
     BoundaryVoltage,
     DerAwards,
+    DerEnvelopes,
     DerLimits,
     DerMeters,
     DerOffers,
@@ -102,6 +103,8 @@ class DsoPorts(Ports):
     day_ahead_feeder_models: Out[FeederModel] = Out("day_ahead_feeder_models", FeederModel)
     prices: Out[InterfaceAward] = Out("prices", InterfaceAward)
     limits: Out[DerLimits] = Out("limits", DerLimits)
+    envelopes: Out[DerEnvelopes] = Out("envelopes", DerEnvelopes)
+    day_ahead_envelopes: Out[DerEnvelopes] = Out("day_ahead_envelopes", DerEnvelopes)
     advice: Out[PriceAdvice] = Out("advice", PriceAdvice)
 
 
@@ -114,6 +117,8 @@ class AggregatorPorts(Ports):
     day_ahead_awards: In[DerAwards] = In("day_ahead_awards", DerAwards, required=False)
     prices: In[InterfaceAward] = In("prices", InterfaceAward, required=False)
     advised: In[PriceAdvice] = In("advised", PriceAdvice, required=False)
+    envelopes: In[DerEnvelopes] = In("envelopes", DerEnvelopes, required=False)
+    day_ahead_envelopes: In[DerEnvelopes] = In("day_ahead_envelopes", DerEnvelopes, required=False)
     offers: Out[DerOffers] = Out("offers", DerOffers)
     day_ahead_offers: Out[DerOffers] = Out("day_ahead_offers", DerOffers)
     set_points: Out[SetPoints] = Out("set_points", SetPoints)

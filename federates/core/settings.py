@@ -548,10 +548,11 @@ class Study(Settings):
         "price_reactive",
         "grand_central_blind",
         "grand_central_override",
+        "grand_central_envelope",
         "grand_central_full",
         "layered_total_dso",
     ]
-    """Coordination model: M0, M0b, M1, M2, M4 or M5."""
+    """Coordination model: M0, M0b, M1, M2, M3, M4 or M5."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Root of the forecasts' errors; fleets and demand hang on the feeders' `seed_id`."""
     der_q: Literal["none", "local_volt_var"] = "none"
@@ -562,6 +563,9 @@ class Study(Settings):
     they inject no more than the default volt-watt curve of IEEE 1547-2018 allows at their own voltage."""
     inverter_category: Literal["A", "B"] = "B"
     """Category of the inverters in IEEE 1547-2018, which decides on their volt-var curve."""
+    envelope_rule: Literal["equal", "proportional", "maximum_service"] = "proportional"
+    """How envelopes share a feeder's room where DSOs publish them (M3): the same kW for each DER, the same
+    share of what each could use, or as many kW as there can be, whoever gets them."""
     horizon: Horizon
     """Which time is studied."""
     transmission: TransmissionSettings

@@ -245,6 +245,14 @@ OVERRIDE_CHECK = _table(
     "head_mwh | MWh | the same for import and export limits",
     "relinearisations | - | programs solved, one after the other",
 )  # fmt: skip
+ENVELOPE = _table(
+    "envelope", "LDA/feeder/DER",
+    "how far a DER may go in an interval, and could (unmultiplied); under M3, where the study records DERs",
+    "least_kw | kW | least injection allowed",
+    "most_kw | kW | greatest injection allowed",
+    "able_least_kw | kW | least injection expected to be possible",
+    "able_most_kw | kW | greatest injection expected to be possible",
+)  # fmt: skip
 CONFLICT = _table(
     "conflict", "LDA/feeder/DER",
     "a DER of which its aggregator asks what its DSO does not allow in an interval: the plant keeps within",
@@ -423,7 +431,7 @@ TABLES: dict[str, Table] = {
         LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, RESERVE, DA_RESERVE,
         RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT,
         EVENT, MESSAGE, TIMING,
-        OVERRIDE, OVERRIDE_CHECK, CONFLICT, SHORTFALL,
+        OVERRIDE, OVERRIDE_CHECK, ENVELOPE, CONFLICT, SHORTFALL,
     )
 }  # fmt: skip
 """Every table by name."""

@@ -30,6 +30,16 @@ STORAGE_BLOCKS = 2 * SIDE_BLOCKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Within:
+    """An envelope that offers keep to; arrays of shape (ders,)."""
+
+    least_kw: FloatArray
+    """Least injection. [kW]"""
+    most_kw: FloatArray
+    """Greatest injection. [kW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
     """What an aggregator expects of one interval; arrays in portfolio order."""
 
@@ -45,6 +55,8 @@ class Outlook:
     """Which DERs follow set-points in it, shape (ders,)."""
     fixed_kw: FloatArray
     """What is offered of the others, shape (ders,). [kW]"""
+    within: Within | None = None
+    """What DERs that follow set-points may do; None: whatever they can."""
 
 
 class Portfolio:
@@ -152,6 +164,8 @@ class Portfolio:
         if self.stores.size:
             _put(self._store_blocks(outlook), self.stores, (der, rank), (floor, width, price))
         led = outlook.directed
+        if outlook.within is not None:
+            floor, width = _cut(floor, width, der, outlook.within)
         return np.where(led, floor, outlook.fixed_kw), np.where(led[der], width, 0.0), price
 
     def _store_blocks(self, outlook: Outlook) -> Blocks:
@@ -211,6 +225,19 @@ class Portfolio:
             width_mw=np.concatenate([p[1] for p in parts]) * factor / KW_PER_MW,
             price_usd_per_mwh=np.concatenate([p[2] for p in parts]),
         )
+
+
+def _cut(
+    floor: FloatArray, width: FloatArray, der: IntArray, within: Within
+) -> tuple[FloatArray, FloatArray]:
+    """Floors and widths of what is offered inside an envelope; where they do not meet, its nearest end."""
+    top = floor + np.bincount(der, weights=width, minlength=floor.size)
+    low = np.clip(within.least_kw, floor, top)
+    high = np.clip(within.most_kw, low, top)
+    before = np.cumsum(width) - width
+    begin = floor[der] + before - before[np.searchsorted(der, der)]
+    inside = np.clip(begin + width, low[der], high[der]) - np.clip(begin, low[der], high[der])
+    return low, inside
 
 
 def _put(

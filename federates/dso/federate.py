@@ -8,6 +8,7 @@ from typing import Protocol
 from federates.coordination.catalog import MODELS
 from federates.core.context import Context
 from federates.core.protocol import Offset, Outbox, Phase, State
+from federates.dso.roles.envelopes import Envelopes
 from federates.dso.roles.feeder_model import FeederModelRole
 from federates.dso.roles.inflexible_demand import InflexibleDemand
 from federates.dso.roles.net_demand import NetDemand
@@ -35,6 +36,7 @@ ROLES: dict[str, Callable[[Context], Role]] = {
     "reactive_demand": ReactiveDemand,
     "inflexible_demand": InflexibleDemand,
     "override": Override,
+    "envelopes": Envelopes,
     "feeder_model": FeederModelRole,
     "total": TotalDsoRole,
 }

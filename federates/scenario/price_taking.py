@@ -5,6 +5,8 @@ Read alike by aggregators, which offer or react, and by a DSO that foresees the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray, IntArray
@@ -13,7 +15,7 @@ from federates.core.protocol import State
 from federates.core.time import SimTime
 from federates.der.model import FleetState, Interval, initial_state
 from federates.der.offer import PricePath
-from federates.der.portfolio import Outlook, Portfolio
+from federates.der.portfolio import Outlook, Portfolio, Within
 from federates.scenario.lda import LdaScenario
 
 HOUR_S = 3_600
@@ -54,7 +56,12 @@ class PriceTaking:
         return self._scenario.directed(now)[self._places]
 
     def day(
-        self, day: int, lmp_usd_per_mwh: FloatArray, state: FleetState, directed: BoolArray
+        self,
+        day: int,
+        lmp_usd_per_mwh: FloatArray,
+        state: FleetState,
+        directed: BoolArray,
+        within: Sequence[Within] | None = None,
     ) -> tuple[list[Outlook], PricePath]:
         """Outlooks of 24 hours, each from the state that following the prices before it leaves; the prices.
 
@@ -64,6 +71,8 @@ class PriceTaking:
             Expected, shape (24,). [$/MWh]
         state
             At the day's beginning.
+        within
+            Envelope of each hour; None: none is published.
         """
         issue = self._clock.day_ahead_issue(day)
         path = PricePath(
@@ -76,13 +85,26 @@ class PriceTaking:
         outlooks = []
         for hour, expected in enumerate(self._scenario.expected_day(day, issue)):
             interval = expected.ders.of(self._places)
-            outlook = self._outlook(interval, state, slopes[hour + 1], path.after(hour), directed, alone)
+            outlook = self._outlook(
+                interval,
+                state,
+                slopes[hour + 1],
+                path.after(hour),
+                directed,
+                alone,
+                None if within is None else within[hour],
+            )
             outlooks.append(outlook)
             state = self.portfolio.follow(outlook, float(lmp_usd_per_mwh[hour]))
         return outlooks, path
 
     def interval(
-        self, interval: SimTime, issue: SimTime, state: FleetState, site_kw: FloatArray
+        self,
+        interval: SimTime,
+        issue: SimTime,
+        state: FleetState,
+        site_kw: FloatArray,
+        within: Within | None = None,
     ) -> tuple[Outlook, PricePath]:
         """Outlook of one market interval from the state at its beginning; the prices from there on.
 
@@ -92,6 +114,8 @@ class PriceTaking:
             When the forecast is made. [s]
         site_kw
             What each DER's own site draws, shape (ders,). [kW]
+        within
+            Envelope of the interval; None: none is published.
 
         Raises
         ------
@@ -106,6 +130,7 @@ class PriceTaking:
             path,
             self.directed(issue),
             site_kw,
+            within,
         )
         return outlook, path
 
@@ -147,6 +172,7 @@ class PriceTaking:
         ahead: PricePath,
         directed: BoolArray,
         site_kw: FloatArray,
+        within: Within | None = None,
     ) -> Outlook:
         fixed = np.zeros(directed.size)
         if self._counts_others and not directed.all():
@@ -154,7 +180,13 @@ class PriceTaking:
             asked = behaviour.passive_kw(state, interval, site_kw)
             fixed = behaviour.feasible(state, interval).clip(asked)
         return Outlook(
-            interval=interval, state=state, slopes=slopes, ahead=ahead, directed=directed, fixed_kw=fixed
+            interval=interval,
+            state=state,
+            slopes=slopes,
+            ahead=ahead,
+            directed=directed,
+            fixed_kw=fixed,
+            within=within,
         )
 
     def _path(self, interval: SimTime) -> PricePath:

@@ -26,6 +26,8 @@ INTERVALS = 4
 OVER_KVA = 1.0
 """Less than a thousandth of the limit."""
 MWH = 1e-9
+WATT = 1e-3
+"""Of a kW: the market's own tolerance on an award, for one simulated set."""
 
 Runs = Callable[[str], Path]
 
@@ -108,13 +110,38 @@ def test_the_iso_sees_what_was_cut_one_interval_later(runs: Runs) -> None:
         assert cut_mw > 5.0
 
 
-def test_the_bypass_is_there_with_and_without_overrides(runs: Runs) -> None:
+def test_envelopes_keep_the_limit_without_a_conflict_and_leave_sun_unused(runs: Runs) -> None:
+    run_dir = runs("grand_central_envelope")
+    asserts.assert_laws(run_dir)
+    assert over_kva(run_dir) <= OVER_KVA
+    assert count(run_dir, "conflict") == count(run_dir, "override") == 0
+    columns = ("least_kw", "most_kw", "able_most_kw")
+    least, most, able = (asserts.column_by(run_dir, "envelope", name) for name in columns)
+    asked = asserts.column_by(run_dir, "der", "set_point_kw")
+    assert asked.keys() == least.keys()
+    assert all(least[key] - WATT <= kw <= most[key] + WATT for key, kw in asked.items())
+    sun = [key for key in most if key[1].startswith("lda1/solar1_pv")]
+    assert {key[0] for key in sun} == {300 * k for k in range(INTERVALS)}
+    assert all(most[key] < 0.9 * able[key] for key in sun)
+    # every DER's own part is safe whatever the others do, which an override does not ask for
+    assert injected_kwh(run_dir) < injected_kwh(runs("grand_central_override"))
+    assert injected_kwh(runs("grand_central_override")) < injected_kwh(runs("grand_central_blind"))
+
+
+def injected_kwh(run_dir: Path) -> float:
+    """Energy of the stressed feeder's photovoltaics. [kWh]"""
+    rows = asserts.column_by(run_dir, "der_type", "p_kw")
+    return sum(kw for (_, name), kw in rows.items() if name == "lda1/solar1/pv") / 60.0
+
+
+def test_the_bypass_is_there_with_and_without_harm(runs: Runs) -> None:
     blind = asserts.bypass_count(runs("grand_central_blind"))
     assert blind > 0
     assert asserts.bypass_count(runs("grand_central_override")) == blind
+    assert asserts.bypass_count(runs("grand_central_envelope")) == blind
 
 
-@pytest.mark.parametrize("model", ["grand_central_override"])
+@pytest.mark.parametrize("model", ["grand_central_override", "grand_central_envelope"])
 def test_helics_gives_what_loopback_gives(runs: Runs, tmp_path: Path, model: str) -> None:
     on_helics = run(TINY, tmp_path, *NOON_OF_SUN, f"coordination={model}", transport="helics")
     asserts.assert_equal_tables(runs(model), on_helics.run_dir)

@@ -1,4 +1,4 @@
-"""M1 and M5: the aggregator offers its DERs, and passes the award on as set-points."""
+"""M1 to M5: the aggregator offers its DERs, and passes the award on as set-points."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from federates.coordination.model import Tier
 from federates.core.advice import advised_usd_per_mwh
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
-from federates.core.messages import SetPoints
+from federates.core.errors import MissingInputError
+from federates.core.messages import DerEnvelopes, SetPoints
 from federates.core.ports import AggregatorPorts
-from federates.core.protocol import Grant, Offset, Outbox, Phase, State
-from federates.core.time import Cadence
+from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
+from federates.core.time import Cadence, SimTime
+from federates.der.portfolio import Within
 from federates.scenario.lda import LdaScenario
 from federates.scenario.price_taking import PriceTaking
 
@@ -37,6 +39,7 @@ class Offers:
         advised = model.feeds("aggregator", "advised")
         self._rounds_count = context.study.market.day_ahead_rounds if advised else 1
         self._rounds_offered = 0
+        self._enveloped = model.feeds("aggregator", "envelopes")
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -53,7 +56,9 @@ class Offers:
         assert day is not None
         got = grant.inbox.only(self.ports.der_state)
         state = self._ders.state_at_midnight(day, grant.now, None if got is None else reported(got.message))
-        outlooks, _ = self._ders.day(day, self._advised(grant, day), state, self._ders.directed(grant.now))
+        within = self._within(grant, self.ports.day_ahead_envelopes, self._clock.midnight(day))
+        directed = self._ders.directed(grant.now)
+        outlooks, _ = self._ders.day(day, self._advised(grant, day), state, directed, within)
         offers = self._ders.portfolio.offers(
             outlooks, interval_s=self._clock.midnight(day), length_s=HOUR_S, factor=self._factor
         )
@@ -77,13 +82,31 @@ class Offers:
         self._note_prices(grant)
         seen = state_at(self.ports, grant, self.name)
         state = self._ders.later(reported(seen), step + self._clock.step_s, interval, grant.now)
-        outlook, _ = self._ders.interval(interval, grant.now, state, seen.site_mw * KW_PER_MW)
+        within = self._within(grant, self.ports.envelopes, interval)
+        outlook, _ = self._ders.interval(
+            interval, grant.now, state, seen.site_mw * KW_PER_MW, None if within is None else within[0]
+        )
         offers = self._ders.portfolio.offers(
             [outlook], interval_s=interval, length_s=self._clock.market_s, factor=self._factor
         )
         outbox = Outbox()
         outbox.put(self.ports.offers, offers)
         return outbox
+
+    def _within(self, grant: Grant, port: In[DerEnvelopes], interval: SimTime) -> list[Within] | None:
+        """Envelopes from an interval on, where the DSO publishes them."""
+        if not self._enveloped:
+            return None
+        got = grant.inbox.only(port)
+        if got is None or got.message.interval_s != interval:
+            raise MissingInputError(
+                f"{self.name} at {grant.now} s: no envelope from {interval} s on has come"
+            )
+        least, most = (
+            values.reshape(got.message.intervals, -1) * KW_PER_MW
+            for values in (got.message.least_mw, got.message.most_mw)
+        )
+        return [Within(least_kw=low, most_kw=high) for low, high in zip(least, most, strict=True)]
 
     def act(self, grant: Grant) -> Outbox:
         """Pass a new award on to the DERs."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from federates.core.messages import DerOffers
 from federates.der.catalog import build_fleet
 from federates.der.model import FleetState, Interval, plain_interval
 from federates.der.offer import PricePath
-from federates.der.portfolio import Outlook, Portfolio
+from federates.der.portfolio import Outlook, Portfolio, Within
 from tests.unit.der.builders import EVERYTHING, row_feeder
 
 PORTFOLIO = Portfolio(build_fleet(row_feeder(), EVERYTHING, 7))
@@ -178,3 +180,42 @@ def test_a_store_fills_before_the_dear_hours_and_empties_in_them() -> None:
     full = PORTFOLIO.storage.energy_kwh
     assert (soc[2] > 0.95 * full).all()
     assert (soc[4] < 0.05 * full).all()
+
+
+ROOM = st.floats(0.0, 1.0)
+FREE = outlook(PORTFOLIO.marginal_values(EVENING)[0], 0.5 * PORTFOLIO.storage.energy_kwh, LIMIT_KW)
+"""Without an envelope."""
+
+
+@given(down=ROOM, up=ROOM)
+def test_offers_keep_to_an_envelope_and_are_the_same_inside_it(down: float, up: float) -> None:
+    floor, width, price = PORTFOLIO.interval_blocks(FREE)
+    der, _ = PORTFOLIO._columns
+    top = floor + np.bincount(der, weights=width)
+    within = Within(least_kw=down * floor, most_kw=np.where(top > 0.0, up * top, top))
+    low, inside, same = PORTFOLIO.interval_blocks(replace(FREE, within=within))
+    high = low + np.bincount(der, weights=inside)
+    np.testing.assert_allclose(low, np.maximum(floor, within.least_kw))
+    np.testing.assert_allclose(high, np.maximum(np.minimum(top, within.most_kw), low), atol=1e-9)
+    assert np.array_equal(same, price)
+    assert (inside >= 0.0).all()
+    assert (inside <= width + MW).all()
+    # at any price, who is inside the envelope does what it would without one; others stop at its end
+    for usd_per_mwh in (-50.0, 20.0, 60.0, 1e3):
+        alone = PORTFOLIO.at_price_kw(FREE, usd_per_mwh)
+        held = PORTFOLIO.at_price_kw(replace(FREE, within=within), usd_per_mwh)
+        np.testing.assert_allclose(held, np.clip(alone, low, high), atol=1e-9)
+
+
+def test_an_envelope_beyond_reach_changes_nothing_and_one_that_is_missed_leaves_its_nearest_end() -> None:
+    floor, width, _ = PORTFOLIO.interval_blocks(FREE)
+    der, _ = PORTFOLIO._columns
+    top = floor + np.bincount(der, weights=width)
+    wide = Within(least_kw=floor - 1.0, most_kw=top + 1.0)
+    same_floor, same_width, _ = PORTFOLIO.interval_blocks(replace(FREE, within=wide))
+    np.testing.assert_allclose(same_floor, floor)
+    np.testing.assert_allclose(same_width, width, atol=1e-9)
+    above = Within(least_kw=top + 1.0, most_kw=top + 2.0)
+    only, none, _ = PORTFOLIO.interval_blocks(replace(FREE, within=above))
+    np.testing.assert_allclose(only, top)
+    np.testing.assert_allclose(none, 0.0, atol=1e-9)

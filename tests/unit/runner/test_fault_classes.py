@@ -47,7 +47,8 @@ FAULTS = {
         [("coordination: layered_total_dso", "coordination: §layered_dso")],
         (
             "coordination: 'uncoordinated', 'price_reactive', 'grand_central_blind', "
-            "'grand_central_override', 'grand_central_full' or 'layered_total_dso' is expected"
+            "'grand_central_override', 'grand_central_envelope', 'grand_central_full' or "
+            "'layered_total_dso' is expected"
         ),
         "did you mean 'layered_total_dso'?",
     ),
