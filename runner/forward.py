@@ -25,6 +25,8 @@ FOLDER = ".forward"
 COMMITMENT = "commitment.csv"
 KEY = "plan_hash"
 _FILES = (FILE, COMMITMENT)
+DAY_BESIDES_S = 1_200.0
+"""How long a day's plan may take besides its search for a commitment, on a machine with much to do. [s]"""
 _LONGEST_BYTES = 1 << 30
 """Greatest length of a kept file: more than a plan of a year takes."""
 
@@ -68,12 +70,26 @@ def provide_plan(loaded: LoadedStudy, run_dir: Path, kept: Kept) -> str:
         for name, content in kept.files.items():
             write_whole(run_dir / name, content)
         return ""
-    call_tool("forward", {"study": loaded.resolved, "run_dir": str(run_dir.resolve())})
+    arguments = {"study": loaded.resolved, "run_dir": str(run_dir.resolve())}
+    limit_s = len(loaded.study.clock.days) * (loaded.study.federation.solver_limit_s + DAY_BESIDES_S)
+    call_tool("forward", arguments, limit_s)
     try:
         _keep(run_dir, kept)
     except OSError as error:
         return f"the forward plan could not be kept for the next run: {error}"
     return kept.remark
+
+
+def read_kept(path: Path, name: str) -> bytes:
+    """One of the files of a kept plan.
+
+    Raises
+    ------
+    OSError
+        If the plan is not kept.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(name)
 
 
 def _read(path: Path, digest: str) -> dict[str, bytes]:

@@ -16,7 +16,14 @@ from federates.core.errors import ConfigError, MissingInputError
 from federates.core.run_folder import RunFolder
 from runner.manifest import read_done
 from runner.post.metrics.catalog import FAMILIES, METRICS
-from runner.post.metrics.economics import bulk_stored_mwh, stored_mwh
+from runner.post.metrics.economics import (
+    bulk_stored_mwh,
+    ders_usd,
+    participation_usd,
+    stored_mwh,
+    units_usd,
+    unserved_usd,
+)
 from runner.post.metrics.metric import Family, Measured, Metric, measured
 from runner.post.run_tables import RunTables
 
@@ -71,6 +78,10 @@ class Comparison:
     """To whom the others are held."""
     families: tuple[Family, ...]
     """Metrics by family, those of the comparison included."""
+    flexibility_value: Measured
+    """What the idle run costs more than M4, as it came: the value V of the DERs' flexibility. [$]"""
+    idle: Path | None = None
+    """Folder of the run in which nobody uses that flexibility; None: there is none."""
 
     def of(self, model: str) -> Contender | None:
         """First run of a model, by the model's code."""
@@ -107,6 +118,11 @@ COMPARED = (
         title="COST: all resources, storage left credited",
     ),
     Metric(
+        key="gap_of_value_pct", needs=(), value=lambda _: 0.0, better="less",
+        meaning=f"cost compared less {REFERENCE}'s, of the value of the DERs' flexibility: what the model "
+        "leaves of it unused", title="flexibility's value left unused",
+    ),
+    Metric(
         key="phantom_saving_usd", needs=(), value=lambda _: 0.0,
         meaning=f"units' forward cost less {REFERENCE}'s: negative where the day-ahead market promised what "
         "the feeders cannot carry",
@@ -115,8 +131,15 @@ COMPARED = (
 """Metrics that need the reference run besides their own."""
 
 
-def compare_runs(run_dirs: Sequence[Path]) -> Comparison:
+def compare_runs(run_dirs: Sequence[Path], idle: Path | None = None) -> Comparison:
     """Runs beside each other.
+
+    Parameters
+    ----------
+    run_dirs
+        Their folders.
+    idle
+        Run in which nobody uses the DERs' flexibility; None: its value is not told.
 
     Raises
     ------
@@ -134,6 +157,9 @@ def compare_runs(run_dirs: Sequence[Path]) -> Comparison:
     prices = _day_ahead_prices(runs[place])
     own = [measured(run, METRICS.values()) for run in runs]
     forward = own[place]["cost_forward_usd"].value if _model_code(runs[place]) == REFERENCE else None
+    beside = [_compared(run, metrics, prices, forward) for run, metrics in zip(runs, own, strict=True)]
+    full = beside[place]["cost_compared_usd"] if _model_code(runs[place]) == REFERENCE else None
+    value = _flexibility_value(idle, full, prices)
     contenders = tuple(
         Contender(
             code=code,
@@ -141,13 +167,19 @@ def compare_runs(run_dirs: Sequence[Path]) -> Comparison:
             title=_title(run),
             run_dir=run.run_dir,
             tables=run,
-            metrics={**metrics, **_compared(run, metrics, prices, forward)},
+            metrics={**metrics, **others, **_gap(others["cost_compared_usd"], full, value)},
         )
-        for code, run, metrics in zip(codes, runs, own, strict=True)
+        for code, run, metrics, others in zip(codes, runs, own, beside, strict=True)
     )
-    economics, *others = FAMILIES
+    economics, *others_of = FAMILIES
     whole = Family(key=economics.key, title=economics.title, metrics=(*COMPARED, *economics.metrics))
-    return Comparison(contenders=contenders, reference=contenders[place], families=(whole, *others))
+    return Comparison(
+        contenders=contenders,
+        reference=contenders[place],
+        families=(whole, *others_of),
+        flexibility_value=value,
+        idle=idle,
+    )
 
 
 def settings_of(run_dir: Path) -> dict[str, str]:
@@ -162,7 +194,7 @@ def settings_of(run_dir: Path) -> dict[str, str]:
             for k, below in enumerate(value):
                 unfold(f"{key}.{k}", below)
         else:
-            flat[key] = json.dumps(value)
+            flat[key] = value if isinstance(value, str) else json.dumps(value)
 
     unfold("", json.loads(RunFolder(run_dir).study.read_bytes()))
     return flat
@@ -211,9 +243,8 @@ def _codes(runs: Sequence[RunTables]) -> list[str]:
 
 def _bid(run: RunTables) -> str:
     settings = settings_of(run.run_dir)
-    kind = json.loads(settings.get("market.bid.kind", '""'))
-    blocks = settings.get("market.bid.blocks")
-    return f"{kind}:{blocks}" if blocks else str(kind)
+    kind, blocks = settings.get("market.bid.kind", ""), settings.get("market.bid.blocks")
+    return f"{kind}:{blocks}" if blocks else kind
 
 
 def _model_code(run: RunTables) -> str:
@@ -245,6 +276,27 @@ def _compared(
     if forward_usd is not None and mine is not None:
         phantom = Measured(value=mine - forward_usd)
     return {"storage_left_usd": left, "cost_compared_usd": compared, "phantom_saving_usd": phantom}
+
+
+def _flexibility_value(idle: Path | None, full: Measured | None, prices: Mapping[str, float]) -> Measured:
+    """What the idle run costs more than full visibility. [$]"""
+    if idle is None or full is None:
+        return Measured(value=None, why_not=f"needs {REFERENCE} and a run in which DERs idle")
+    run = RunTables(idle)
+    if full.value is None or not {"clearing", "lmp", "system"} <= run.names:
+        return Measured(value=None, why_not=full.why_not or "the idle run recorded no clearing")
+    ders = ders_usd(run) if "der_service" in run.names else 0.0
+    cost = units_usd(run) + ders + participation_usd(run) + unserved_usd(run)
+    left = _left(run, prices).value or 0.0
+    return Measured(value=cost - left - full.value)
+
+
+def _gap(cost: Measured, full: Measured | None, value: Measured) -> dict[str, Measured]:
+    gap = Measured(value=None, why_not=value.why_not or "flexibility has no value here")
+    if full is not None and full.value is not None and cost.value is not None and (value.value or 0.0) > 0.0:
+        assert value.value is not None
+        gap = Measured(value=PERCENT * (cost.value - full.value) / value.value)
+    return {"gap_of_value_pct": gap}
 
 
 def _left(run: RunTables, prices: Mapping[str, float]) -> Measured:

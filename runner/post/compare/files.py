@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from runner.post.compare.comparison import Comparison, Contender, differing_settings
+from runner.post.compare.comparison import PERCENT, REFERENCE, Comparison, Contender, differing_settings
 from runner.post.compare.verdicts import Verdict, ranking, verdicts
 from runner.post.headline import number, unit_of
 from runner.post.metrics.metric import Family, Metric
@@ -25,7 +25,8 @@ def as_fields(comparison: Comparison) -> dict[str, object]:
             c.code: {metric.key: c.value(metric.key) for metric in _metrics(comparison)}
             for c in comparison.contenders
         },
-        "flexibility_value_usd": None,
+        "flexibility_value_usd": comparison.flexibility_value.value,
+        "idle_run": None if comparison.idle is None else str(comparison.idle),
         "resolution_usd": comparison.resolution_usd,
         "ranking": [asdict(rank) for rank in ranking(comparison)],
         "verdicts": {verdict.key: _plain(verdict) for verdict in verdicts(comparison)},
@@ -65,7 +66,7 @@ def as_csv(comparison: Comparison) -> str:
 def as_text(comparison: Comparison) -> str:
     """Key figures and verdicts for a terminal."""
     codes = _codes(comparison)
-    width = max(12, *(len(code) + 2 for code in codes))
+    width = max(14, *(len(code) + 2 for code in codes))
     lines = [f"{'':<52}{''.join(f'{code:>{width}}' for code in codes)}"]
     for metric in _metrics(comparison):
         if metric.title:
@@ -74,7 +75,7 @@ def as_text(comparison: Comparison) -> str:
             lines.append(f"{name:<52}{figures}")
     lines.append("")
     lines += [f"{r.code:<6} {f'place {r.place}' if r.place else '':<8} {r.why}" for r in ranking(comparison)]
-    lines.append("")
+    lines += ["", flexibility_words(comparison), ""]
     lines += [f"{v.result:<14} {v.statement}" for v in verdicts(comparison)]
     return "\n".join(lines)
 
@@ -99,7 +100,8 @@ def as_markdown(comparison: Comparison) -> str:
         "",
         *_table(("run", "place", "cost [$]", "beside it"), ranking_rows(comparison)),
         "",
-        f"Costs closer than {number(comparison.resolution_usd)} $ are not told apart.",
+        f"Costs closer than {number(comparison.resolution_usd)} $ are not told apart. "
+        + flexibility_words(comparison),
         "",
         "## Verdicts",
         "",
@@ -119,6 +121,19 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 LEDGER_HEADS = ("run", "LDA", "part", "MWh either way", "net MWh", "cost at real-time LMP [$]", "borne by")
+
+
+def flexibility_words(comparison: Comparison) -> str:
+    """The value of flexibility in one sentence."""
+    value = comparison.flexibility_value
+    if value.value is None:
+        return f"The value of the DERs' flexibility is not told: {value.why_not}."
+    cost = comparison.reference.value("cost_compared_usd")
+    share = f", {PERCENT * value.value / cost:.2g} % of it" if cost else ""
+    return (
+        f"The DERs' flexibility is worth {number(value.value)} $: with batteries away, vehicles charging on "
+        f"arrival and loads at their base the same commitment costs so much more than {REFERENCE}{share}."
+    )
 
 
 def ledger_rows(comparison: Comparison) -> list[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from runner.post.compare.comparison import MARGIN_PCT, Comparison, Contender, di
 from runner.post.compare.figures import FIGURES, Compared, contenders_without, ledger_views
 from runner.post.compare.files import (
     LEDGER_HEADS,
+    flexibility_words,
     ledger_rows,
     metric_heads,
     metric_rows,
@@ -114,7 +115,10 @@ def _key_figures(comparison: Comparison) -> Html:
         "include the multiplicity of the LDAs; violations are those of the simulated feeders."
     )
     ranked = table(("run", "place", "cost [$]", "beside it"), ranking_rows(comparison), numbers=(1, 2))
-    resolved = f"Costs closer than {number(comparison.resolution_usd)} $ are not told apart."
+    resolved = (
+        f"Costs closer than {number(comparison.resolution_usd)} $ are not told apart. "
+        + flexibility_words(comparison)
+    )
     return _section(
         "key-figures",
         _panel("What each run cost, broke, paid and said", words,

@@ -6,7 +6,7 @@ be told apart is *not resolved*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,8 +18,14 @@ UNDELIVERED_PCT = 0.5
 """Award that a total DSO may fail to deliver, of all awards."""
 NEAR_SHARE = 1e-3
 """Cost over that of full visibility that counts as near, as a share of it."""
+NEAR_VALUE_PCT = 5.0
+"""Share of the value of flexibility that a total DSO may leave unused."""
+WORTH_PCT = 0.2
+"""Value of flexibility, of the cost, below which a study says little about those who use it."""
 NULL_SHARE = 1e-4
-"""Difference of forward cost between models where no feeder limit matters, as a share of it."""
+"""Difference of forward cost between central models where no feeder limit matters, as a share of it."""
+CENTRAL = frozenset({"M1", "M2", "M3", "M4"})
+"""Models in which the ISO dispatches DERs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,16 +186,32 @@ def _layered_delivers(comparison: Comparison) -> Verdict:
 
 def _layered_near_full(comparison: Comparison) -> Verdict:
     key = "layered_near_full_visibility"
-    statement = f"M5 costs at most {PERCENT * NEAR_SHARE:g} % more than M4, which sees everything"
+    statement = f"M5 leaves at most {NEAR_VALUE_PCT:g} % of flexibility's value unused, held to M4"
     pair = _pair(comparison, "M5", "M4", "cost_compared_usd")
     if pair is None:
         return _untested(key, statement, "needs M4 and M5")
     if not _hold(comparison, "M4", "M5"):
         return _untested(key, statement, "M4 or M5 broke feeder limits: their costs do not compare")
-    difference = pair[0] - pair[1]
+    difference, value = pair[0] - pair[1], comparison.flexibility_value.value
+    if value is None or value <= comparison.resolution_usd:
+        statement = f"M5 costs at most {PERCENT * NEAR_SHARE:g} % more than M4, which sees everything"
+        if 0.0 < difference <= comparison.resolution_usd:
+            return _unresolved(key, statement, difference, comparison)
+        return _at_most(key, statement, difference, NEAR_SHARE * abs(pair[1]), "$", "cost of M5 less M4's")
     if 0.0 < difference <= comparison.resolution_usd:
         return _unresolved(key, statement, difference, comparison)
-    return _at_most(key, statement, difference, NEAR_SHARE * abs(pair[1]), "$", "cost of M5 less M4's")
+    gap = PERCENT * difference / value
+    return _at_most(key, statement, gap, NEAR_VALUE_PCT, "%", "cost of M5 less M4's, of the value")
+
+
+def _worth_it(comparison: Comparison) -> Verdict:
+    key = "flexibility_matters"
+    statement = f"The DERs' flexibility is worth {WORTH_PCT:g} % of the cost at least"
+    value, cost = comparison.flexibility_value.value, comparison.reference.value("cost_compared_usd")
+    if value is None or not cost:
+        return _untested(key, statement, comparison.flexibility_value.why_not)
+    share = PERCENT * value / abs(cost)
+    return _judged(key, statement, share, WORTH_PCT, "%", "of the cost of M4", holds=share >= WORTH_PCT)
 
 
 def _layered_cheapest(comparison: Comparison) -> Verdict:
@@ -209,19 +231,41 @@ def _layered_cheapest(comparison: Comparison) -> Verdict:
     return _less_than(key, statement, difference, 0.0, "$", "cost of M5 less the least of the others")
 
 
-def _nothing_to_coordinate(comparison: Comparison) -> Verdict:
-    key = "no_constraint_no_difference"
-    statement = "Where no feeder limit matters, central and layered models promise the same cost"
-    models = [c for c in comparison.contenders if c.model not in {"M0", "M0b"}]
-    broken, costs = _values(models, "violated_feeder_time_pct"), _values(models, "cost_forward_usd")
+def _central_alike(comparison: Comparison) -> Verdict:
+    key = "no_constraint_central_alike"
+    statement = "Where no feeder limit matters, all central models promise the same cost"
+    costs = _unbound_costs(comparison, CENTRAL)
+    if isinstance(costs, str):
+        return _untested(key, statement, costs)
+    spread = max(costs.values()) - min(costs.values())
+    threshold = NULL_SHARE * abs(min(costs.values()))
+    return _at_most(key, statement, spread, threshold, "$", "spread of the units' forward cost")
+
+
+def _layered_alike(comparison: Comparison) -> Verdict:
+    key = "no_constraint_layered_alike"
+    statement = "Where no feeder limit matters, every bid of M5 promises the cost of the central models"
+    costs = _unbound_costs(comparison, {*CENTRAL, "M5"})
+    if isinstance(costs, str):
+        return _untested(key, statement, costs)
+    central = [cost for code, cost in costs.items() if not code.startswith("M5")]
+    layered = [cost for code, cost in costs.items() if code.startswith("M5")]
+    if not central or not layered:
+        return _untested(key, statement, "needs M5 and a central model")
+    difference = max(abs(cost - central[0]) for cost in layered)
+    threshold = NEAR_SHARE * abs(central[0])
+    return _at_most(key, statement, difference, threshold, "$", "difference of the units' forward cost")
+
+
+def _unbound_costs(comparison: Comparison, models: Collection[str]) -> dict[str, float] | str:
+    """Forward cost of the runs of some models, where no feeder limit was reached in any; or why not."""
+    runs = [c for c in comparison.contenders if c.model in models]
+    broken, costs = _values(runs, "violated_feeder_time_pct"), _values(runs, "cost_forward_usd")
     if broken is None or costs is None or len(costs) <= 1:
-        return _untested(key, statement, "needs two models that coordinate")
-    if max(broken) > 0.0 or any(_bound(c) for c in models):
-        return _untested(key, statement, "a feeder limit was reached")
-    spread = max(costs) - min(costs)
-    return _at_most(
-        key, statement, spread, NULL_SHARE * abs(min(costs)), "$", "spread of the units' forward cost"
-    )
+        return "needs two models that coordinate"
+    if max(broken) > 0.0 or any(_bound(c) for c in runs):
+        return "a feeder limit was reached"
+    return {run.code: cost for run, cost in zip(runs, costs, strict=True)}
 
 
 def _bound(contender: Contender) -> bool:
@@ -242,9 +286,11 @@ _JUDGES: tuple[Callable[[Comparison], Verdict], ...] = (
     _layered_breaks_less,
     _layered_holds,
     _layered_delivers,
+    _worth_it,
     _layered_near_full,
     _layered_cheapest,
-    _nothing_to_coordinate,
+    _central_alike,
+    _layered_alike,
 )
 
 

@@ -14,15 +14,19 @@ from runner.post.compare.page import page
 PAGE = "compare.html"
 
 
-def write_comparison(run_dirs: Sequence[Path], folder: Path) -> tuple[dict[str, object], str]:
+def write_comparison(
+    run_dirs: Sequence[Path], folder: Path, idle: Path | None = None
+) -> tuple[dict[str, object], str]:
     """Compare runs and write what came of it; returns it for programs and, in short, for a terminal.
+
+    ``idle``: run in which nobody uses the DERs' flexibility, by which its value is told.
 
     Raises
     ------
     ConfigError
         If the runs do not compare.
     """
-    comparison = compare_runs(run_dirs)
+    comparison = compare_runs(run_dirs, idle)
     fields = as_fields(comparison)
     contents = {
         "compare.csv": as_csv(comparison),

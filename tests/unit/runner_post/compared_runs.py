@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 from federates.core import tables as t
+from federates.recording.parquet import ParquetRecorder
 from runner.manifest import Done, write_done
 from tests.unit.runner_post.run_folders import record, run_folder
 
 KEYS = {
     "M0": "uncoordinated",
     "M1": "grand_central_blind",
+    "M2": "grand_central_override",
     "M4": "grand_central_full",
     "M5": "layered_total_dso",
 }
@@ -33,6 +35,7 @@ def chosen_run(
     steps_broken: int = 0,
     left_kwh: float = 0.0,
     shortfall_mw: float = 0.0,
+    overridden_kw: float = 0.0,
     bypass: int = 0,
     unexplained_usd: float = 0.0,
     scenario_hash: str = "1" * 64,
@@ -59,6 +62,10 @@ def chosen_run(
         run_dir, t.DER_TYPE, [(0, "a/f1/battery"), (60, "a/f1/battery")], {"soc_kwh": [0.0, left_kwh]}
     )  # fmt: skip
     record(run_dir, t.DISPATCH, [(0, "a")], {"shortfall_mw": [shortfall_mw]})
+    if overridden_kw:
+        recorder = ParquetRecorder(run_dir, "dso_a_override", 0)
+        recorder.add(t.OVERRIDE, 0, ["a/f1/x"], [overridden_kw], [0.0], [0.0], text=["head"])
+        recorder.close()
     record(run_dir, t.ACCOUNT, [(0, "real_time")], {"unexplained_usd": [unexplained_usd]})
     record(run_dir, t.SETTLEMENT, [(0, "lda/a/real_time/energy")], {"amount_usd": [-250.0]})
     passing = ["dso_a>iso/bids", *(f"agg_a_x>iso/offers{k}" for k in range(bypass))]

@@ -116,9 +116,13 @@ def test_costs_that_cannot_be_told_apart_share_a_place(tmp_path: Path) -> None:
         ("layered_is_cheapest", {}, {}, {"cost_usd": 999.0}, "supported"),
         ("layered_is_cheapest", {}, {}, {"cost_usd": 1_001.0}, "not supported"),
         ("layered_is_cheapest", {}, {}, {"cost_usd": 900.0, "steps_broken": 1}, "not tested"),
-        ("no_constraint_no_difference", {}, {}, {"forward_usd": 1_000.09}, "supported"),
-        ("no_constraint_no_difference", {}, {}, {"forward_usd": 1_000.2}, "not supported"),
-        ("no_constraint_no_difference", {"steps_broken": 1}, {}, {}, "not tested"),
+        ("no_constraint_central_alike", {}, {"forward_usd": 1_000.09}, {}, "supported"),
+        ("no_constraint_central_alike", {}, {"forward_usd": 1_000.2}, {}, "not supported"),
+        ("no_constraint_central_alike", {"steps_broken": 1}, {}, {}, "not tested"),
+        ("no_constraint_layered_alike", {}, {}, {"forward_usd": 1_000.9}, "supported"),
+        ("no_constraint_layered_alike", {}, {}, {"forward_usd": 998.9}, "not supported"),
+        ("no_constraint_layered_alike", {}, {}, {"steps_broken": 1}, "not tested"),
+        ("flexibility_matters", {}, {}, {}, "not tested"),
         ("override_unwinds", {}, {}, {}, "not tested"),
     ],
 )
@@ -128,6 +132,56 @@ def test_every_verdict_fires_both_ways(
     figures = {"M1": m1, "M4": m4, "M5": m5}
     runs = [chosen_run(tmp_path / code, code, **own) for code, own in figures.items()]  # type: ignore[arg-type]
     assert verdict(compare_runs(runs), key).result == result
+
+
+@pytest.mark.parametrize(
+    ("overridden_kw", "unwinds", "delivers"),
+    [
+        (9.0, "supported", "supported"),
+        (3.0, "supported", "not supported"),
+        (0.0, "not supported", "not supported"),
+    ],
+)
+def test_what_overrides_unwind_is_held_to_what_a_total_dso_cannot_deliver(
+    tmp_path: Path, overridden_kw: float, unwinds: str, delivers: str
+) -> None:
+    """Of awards of 10 MW M5 misses ten times 4 kW, 0.4 %; overrides take ten times what is named."""
+    compared = compare_runs(
+        [
+            chosen_run(tmp_path / "m2", "M2", overridden_kw=overridden_kw),
+            chosen_run(tmp_path / "m5", "M5", shortfall_mw=0.004),
+        ]
+    )
+    assert verdict(compared, "override_unwinds").result == unwinds
+    assert verdict(compared, "layered_delivers").result == delivers
+
+
+@pytest.mark.parametrize(
+    ("m5_usd", "result"), [(1_000.9, "supported"), (1_001.1, "not supported"), (1_000.05, "not resolved")]
+)
+def test_the_gap_to_full_visibility_is_held_to_the_value_of_flexibility(
+    tmp_path: Path, m5_usd: float, result: str
+) -> None:
+    """Idle, the same costs 1,020, so that flexibility is worth 20: 5 % of it are 1."""
+    compared = compare_runs(
+        [chosen_run(tmp_path / "m4", "M4"), chosen_run(tmp_path / "m5", "M5", cost_usd=m5_usd)],
+        idle=chosen_run(tmp_path / "idle", "M1", cost_usd=1_020.0),
+    )
+    assert compared.flexibility_value.value == pytest.approx(20.0)
+    assert verdict(compared, "layered_near_full_visibility").result == result
+    assert verdict(compared, "flexibility_matters").value == pytest.approx(2.0)
+    assert verdict(compared, "flexibility_matters").result == "supported"
+    m5 = compared.of("M5")
+    assert m5 is not None
+    assert m5.value("gap_of_value_pct") == pytest.approx(100.0 * (m5_usd - 1_000.0) / 20.0)
+
+
+def test_flexibility_that_is_worth_little_is_said_to(tmp_path: Path) -> None:
+    compared = compare_runs(
+        [chosen_run(tmp_path / "m4", "M4"), chosen_run(tmp_path / "m5", "M5")],
+        idle=chosen_run(tmp_path / "idle", "M1", cost_usd=1_001.0),
+    )
+    assert verdict(compared, "flexibility_matters").result == "not supported"
 
 
 def test_runs_of_different_scenarios_do_not_compare(tmp_path: Path) -> None:
@@ -164,7 +218,7 @@ def test_only_settings_that_differ_are_told(tmp_path: Path) -> None:
         finished(run_folder(tmp_path / "b"), "layered_total_dso", seed=1, ldas=[{"name": "x", "more": 2}]),
     ]
     assert differing_settings(runs) == {
-        "coordination": ('"uncoordinated"', '"layered_total_dso"'),
+        "coordination": ("uncoordinated", "layered_total_dso"),
         "ldas.0.more": ("-", "2"),
     }
 
@@ -183,6 +237,6 @@ def test_the_files_hold_every_metric_of_every_run(tmp_path: Path) -> None:
     for row in rows.values():
         assert all(row[code] or f"{code}: " in row["why_not"] for code in ("M0", "M5"))
     text = as_markdown(compared)
-    assert '| coordination | "uncoordinated" | "layered_total_dso" |' in text
+    assert "| coordination | uncoordinated | layered_total_dso |" in text
     for family in compared.families:
         assert f"## {family.title}" in text

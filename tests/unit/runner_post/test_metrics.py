@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from federates.core import tables as t
+from federates.recording.parquet import ParquetRecorder
 from runner.post.metrics.architecture import seen_by_iso
 from runner.post.metrics.catalog import FAMILIES, METRICS
 from runner.post.metrics.economics import stored_mwh
@@ -16,10 +17,6 @@ from runner.post.metrics.unwinding import Entry, ledger
 from runner.post.run_tables import RunTables
 from tests.unit.runner_post.run_folders import record, run_folder
 
-OVERRIDE, CONFLICT = (
-    t.Table(name, "", "", (t.Column("asked_kw", "kW", ""), t.Column("allowed_kw", "kW", "")))
-    for name in ("override", "conflict")
-)
 MARKET = (0, 300)
 """Beginnings of two market intervals of 300 s. [s]"""
 
@@ -176,7 +173,7 @@ def test_what_passes_between_the_iso_and_the_inside_of_an_lda_bypasses_its_dso(r
 def test_conflicts_are_the_rows_in_which_the_plant_was_asked_two_things(run_dir: Path) -> None:
     record(run_dir, t.MESSAGE, [(0, "dso_a>iso/bids")], {})
     asked = [(0, "a/f1/x"), (300, "a/f1/x"), (300, "a/f1/y")]
-    record(run_dir, CONFLICT, asked, {"asked_kw": [5.0] * 3})
+    record(run_dir, t.CONFLICT, asked, {"asked_kw": [5.0] * 3})
     assert value(run_dir, "conflicts") == 3
 
 
@@ -226,9 +223,11 @@ def test_under_a_central_iso_the_inflexible_part_is_told_from_ders_awards(tmp_pa
 
 def test_what_overrides_take_is_a_part_of_its_own(tmp_path: Path) -> None:
     """Of 80 kW that a DER was asked for its DSO allows 50: ten times 30 kW more are drawn at the head."""
-    run_dir = run_folder(tmp_path, coordination="grand_central_blind")
+    run_dir = run_folder(tmp_path, coordination="grand_central_override")
     positions(run_dir, der_mwh=3.0)
-    record(run_dir, OVERRIDE, [(300, "a/f1/pv1")], {"asked_kw": [80.0], "allowed_kw": [50.0]})
+    recorder = ParquetRecorder(run_dir, "dso_a_override", 0)
+    recorder.add(t.OVERRIDE, 300, ["a/f1/pv1"], [80.0], [50.0], [0.025], text=["head"])
+    recorder.close()
     found = entries(run_dir)
     assert found["override"].net_mwh == pytest.approx(0.3 / 12.0)
     assert found["override"].cost_usd == pytest.approx(0.3 / 12.0 * 30.0)
