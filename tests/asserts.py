@@ -272,6 +272,9 @@ def assert_settled(run_dir: Path, study: Study) -> None:
     unexplained = column_by(run_dir, "account", "unexplained_usd")
     assert unexplained.keys() == {(clock.midnight(day), m) for day in clock.days for m in markets}
     assert sum(map(abs, unexplained.values())) <= UNEXPLAINED_USD
+    if "distribution_account" in tables.names:
+        assert np.abs(tables.column("distribution_account", "unexplained_usd")).sum() <= UNEXPLAINED_USD
+        assert (tables.column("distribution_account", "load_usd") > 0.0).any()
     assert tables.column("account", "load_payment_usd").sum() > 0.0
     lines = column_by(run_dir, "settlement", "amount_usd")
     cents = 100.0 * np.array(list(lines.values()))

@@ -264,6 +264,18 @@ SHORTFALL = _table(
     "what the ISO adds to an LDA's import as its DERs missed their last award; where a DSO may limit them",
     "shortfall_mw | MW | award of the interval before less its meters, multiplicity included",
 )  # fmt: skip
+DISTRIBUTION_ACCOUNT = _table(
+    "distribution_account", "LDA",
+    "a total DSO's money of an interval at its DLMPs, quantities of its dispatch, multiplicity included; "
+    "positive comes in",
+    "purchase_usd | $ | for the import at the LMP",
+    "der_usd | $ | to DERs for what they inject, from DERs that draw",
+    "load_usd | $ | from loads, with what is lost behind the places that the DSO's map knows",
+    "loss_surplus_usd | $ | marginal losses charged less losses bought",
+    "voltage_rent_usd | $ | prices of voltage limits times what withdrawals do to them",
+    "thermal_rent_usd | $ | prices of ratings and heads times flows, and of what holds the import times it",
+    "unexplained_usd | $ | what payments and rents do not agree upon",
+)  # fmt: skip
 ESTIMATE = _table(
     "estimate", "LDA/feeder",
     "a DSO's estimate of a feeder's loads at a gate, and what its twin shows there, DERs as metered; "
@@ -427,9 +439,9 @@ TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, DER_UNIT, NODE,
-        BID, AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, ESTIMATE, LMP, DA_LMP, CLEARING, DA_CLEARING,
-        LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, RESERVE, DA_RESERVE,
-        RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT,
+        BID, AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, DISTRIBUTION_ACCOUNT, ESTIMATE, LMP, DA_LMP,
+        CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, RESERVE,
+        DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE, DAY_AHEAD, SETTLEMENT, ACCOUNT,
         EVENT, MESSAGE, TIMING,
         OVERRIDE, OVERRIDE_CHECK, ENVELOPE, CONFLICT, SHORTFALL,
     )

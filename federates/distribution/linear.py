@@ -180,6 +180,7 @@ class FeederMap:
             coefficients=self._coefficients(series, node_v) if coefficients is None else coefficients,
             w_pu2=(np.abs(node_v[self.tree.far]) / self.base_v) ** 2,
             s_kva=s_kva,
+            into_kw=near_kva.real,
             limit_kva=np.minimum(
                 self.tree.rating_kva, self.tree.rating_a * np.abs(node_v[self.tree.near]) / W_PER_KW
             ),
@@ -232,6 +233,8 @@ class OperatingPoint:
     """Squared voltage at each far node, shape (m,). [pu^2]"""
     s_kva: ComplexArray
     """Power leaving each branch-phase at its far end, shape (m,). [kVA]"""
+    into_kw: FloatArray
+    """Power entering it at its near end, shape (m,). [kW]"""
     limit_kva: FloatArray
     """Rating at the voltage of the near node, shape (m,); infinite where there is none. [kVA]"""
     p_head_kw: float

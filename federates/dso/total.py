@@ -17,6 +17,7 @@ from federates.core.reserve_offer import ReserveOffer
 from federates.core.time import SimTime
 from federates.distribution.linear import Coefficients, OperatingPoint
 from federates.distribution.tangent import AreaTangent
+from federates.dso.accounts import DistributionAccounts, PricedFeeder, accounts
 from federates.dso.bid import BLOCKS_LIMIT, MERGE_MW, FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.bid_method import import_at
 from federates.dso.case import FeederLimits
@@ -273,16 +274,25 @@ class TotalDso:
 
     def prices(
         self, prepared: PreparedBid, done: Dispatch, award_mw: float, lmp_usd_per_mwh: float
-    ) -> tuple[FeederPrices, ...]:
-        """Prices of every feeder's DERs and loads at an award's dispatch, losses those of the dispatch."""
+    ) -> tuple[tuple[FeederPrices, ...], DistributionAccounts]:
+        """Prices of every feeder's DERs and loads at an award's dispatch, and the accounts at them."""
         worth = import_price(prepared.curve.net_curve, award_mw, lmp_usd_per_mwh, whole=prepared.whole)
         drawn_kva = sum(complex(point.p_head_kw, point.q_head_kvar) for point in done.state.points)
         head_loss = substation_loss(self.twin.constant_mw(done.state), drawn_kva / KW_PER_MW)
-        found = []
+        found, priced = [], []
         for place, (bidder, offer) in enumerate(zip(self._bidders, prepared.feeders, strict=True)):
             case = bidder.refresh(prepared.state.points[place], offer.columns, offer.limits)
-            branches = branch_prices(
-                case, bidder.optimum_at(worth), done.state.points[place], worth, head_loss
+            point = done.state.points[place]
+            vertex = bidder.optimum_at(worth)
+            branches = branch_prices(case, vertex, point, worth, head_loss)
+            priced.append(
+                PricedFeeder(
+                    case=case,
+                    vertex=vertex,
+                    branches=branches,
+                    point=point,
+                    way_of_nodes=self.twin.ways_of_nodes[place],
+                )
             )
             loads = self.twin.load_places[place]
             found.append(
@@ -292,7 +302,7 @@ class TotalDso:
                     load_kw=prepared.conditions.demand_kw[loads.load],
                 )
             )
-        return tuple(found)
+        return tuple(found), accounts(priced, done.interface_mw, lmp_usd_per_mwh)
 
     def _set_points(self, p_kw: FloatArray, q_kvar: FloatArray) -> SetPoints:
         """Injections of the area, feeder by feeder."""

@@ -129,6 +129,16 @@ class Twin:
         """Each feeder's loads and the way from them to its head."""
         return tuple(self._places_behind(m.tree) for m in self.maps)
 
+    @cached_property
+    def ways_of_nodes(self) -> tuple[csr_array, ...]:
+        """The way from every far node of each feeder to its head, shapes (m, m)."""
+        return tuple(
+            csr_array(
+                incidence(m.tree, [DerSite(nodes=(int(n),), kind="node", rated_kw=0.0) for n in m.tree.far]).T
+            )
+            for m in self.maps
+        )
+
     def _places_behind(self, tree: Tree) -> LoadPlaces:
         known = set(tree.far.tolist()) | set(tree.anchors) | set(tree.near[tree.parent < 0].tolist())
         behind = [k for k, nodes in enumerate(self.circuit.load_nodes) if known.issuperset(nodes)]

@@ -16,6 +16,7 @@ from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.reserve_offer import DURATION_H
 from federates.core.time import Cadence, SimTime
+from federates.dso.accounts import DistributionAccounts
 from federates.dso.bid_method import bid_method
 from federates.dso.dispatch import Dispatch
 from federates.dso.dlmp import FeederPrices
@@ -205,7 +206,9 @@ class TotalDsoRole:
         self._p_kw, self._change_kw = self._dispatched_kw, 0.0
         self._now_running, self._prepared = prepared, None
         self._record(interval, dso, prepared, done)
-        self._record_prices(interval, dso.prices(prepared, done, self._award_mw, self._price))
+        prices, books = dso.prices(prepared, done, self._award_mw, self._price)
+        self._record_prices(interval, prices)
+        self._record_accounts(interval, books)
 
     def _hold(self, grant: Grant) -> None:
         """Move the set-points by what the meter has missed since the dispatch; only on new telemetry."""
@@ -264,6 +267,21 @@ class TotalDsoRole:
         if ids:
             parts = zip(*(own.ders.with_parts for own in prices), strict=True)
             self._recorder.add(tables.DER_DLMP, t, ids, *(self._engine(t).twin.joined(p) for p in parts))
+
+    def _record_accounts(self, t: SimTime, books: DistributionAccounts) -> None:
+        """Money of the interval, all sets together."""
+        times = self._multiplicity * self._clock.market_s / HOUR_S
+        amounts = (
+            books.purchase_usd_per_h,
+            books.der_usd_per_h,
+            books.load_usd_per_h,
+            books.loss_surplus_usd_per_h,
+            books.voltage_rent_usd_per_h,
+            books.thermal_rent_usd_per_h,
+            books.unexplained_usd_per_h,
+        )
+        row = ([times * amount] for amount in amounts)
+        self._recorder.add(tables.DISTRIBUTION_ACCOUNT, t, (self._scenario.name,), *row)
 
     def _record_collapses(self, t: SimTime, what: str, count: int) -> None:
         if count:
