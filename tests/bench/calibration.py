@@ -1,18 +1,18 @@
 """Whether each LDA of `rts_day` binds as its role says: the study without DERs, and with DERs uncoordinated.
 
-    tandem run configs/studies/rts_day.yaml --set coordination=uncoordinated --out UNCOORDINATED
-    tandem run configs/studies/rts_day.yaml --set coordination=uncoordinated --out WITHOUT \
-        --set 'ldas.0.feeders.0.ders={}' --set 'ldas.1.feeders.0.ders={}' \
-        --set 'ldas.2.feeders.0.ders={}' --set 'ldas.3.feeders.0.ders={}'
-    python tests/bench/calibration.py WITHOUT/rts_day/RUN UNCOORDINATED/rts_day/RUN
+    python tests/bench/calibration.py without OUT
+    python tests/bench/calibration.py uncoordinated OUT
+    python tests/bench/calibration.py judge OUT
 
-Prints both tables and what they lack; exits 1 if anything is lacking.
+The first two run the shipped study under M0 into a folder, the first with no DER on any feeder; what stands
+after OUT is set in the study (`KEY=VALUE`). The third prints both tables and what they lack, and exits 1 if
+anything is lacking.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -20,6 +20,12 @@ import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
 from runner.post.run_tables import RunTables
+from runner.progress import display
+from runner.run import start_run
+from runner.study import load_study
+
+STUDY = Path(__file__).parents[2] / "configs" / "studies" / "rts_day.yaml"
+WITHOUT, UNCOORDINATED = "without", "uncoordinated"
 
 ROLES = {
     "suburb": ("above_a_node_min", "export_over_min"),
@@ -100,9 +106,31 @@ def lacking(without: dict[str, Exceeded], uncoordinated: dict[str, Exceeded]) ->
                     yield f"{lda} {of}: {field.name} is {found}, less than {LEAST_MIN}"
 
 
-def main(without_dir: Path, uncoordinated_dir: Path) -> int:
+def ran(kind: str, out: Path, sets: Sequence[str]) -> int:
+    """Run the study; 1 if it does not come to its end."""
+    wanted = ["coordination=uncoordinated", *sets]
+    if kind not in {WITHOUT, UNCOORDINATED}:
+        raise SystemExit(f"{kind!r} is none of {WITHOUT}, {UNCOORDINATED}, judge")
+    if kind == WITHOUT:
+        ldas = load_study(STUDY, wanted).study.ldas
+        groups = [(i, k) for i, lda in enumerate(ldas) for k in range(len(lda.feeders))]
+        wanted += [f"ldas.{i}.feeders.{k}.ders={{}}" for i, k in groups]
+    end = start_run(STUDY, wanted, transport="helics", results=out / kind, shown=display(silent=False))
+    print(f"{kind}: {end.status} {end.exit_reason}: {end.run_dir}")
+    return int(end.status != "done")
+
+
+def newest(out: Path, kind: str) -> Path:
+    """The last run of a kind."""
+    return max((out / kind).glob("*/*/done.json"), key=lambda path: path.stat().st_mtime).parent
+
+
+def judged(out: Path) -> int:
     """Print the tables; 1 if anything is lacking."""
-    runs = {"without DERs": exceeded(without_dir), "uncoordinated": exceeded(uncoordinated_dir)}
+    runs = {
+        "without DERs": exceeded(newest(out, WITHOUT)),
+        "uncoordinated": exceeded(newest(out, UNCOORDINATED)),
+    }
     names = [field.name for field in fields(Exceeded)]
     for title, run in runs.items():
         print(f"{title:14s}" + "".join(f"{name:>20s}" for name in names))
@@ -114,4 +142,5 @@ def main(without_dir: Path, uncoordinated_dir: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    word, folder, *values = sys.argv[1:]
+    sys.exit(judged(Path(folder)) if word == "judge" else ran(word, Path(folder), values))
