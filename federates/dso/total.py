@@ -35,6 +35,7 @@ from federates.dso.dispatch import (
     hold_interchange,
 )
 from federates.dso.dlmp import FeederPrices, branch_prices, import_price, prices_at, substation_loss
+from federates.dso.kept import KeptCoefficients
 from federates.dso.reserve import (
     Held,
     called_range_mw,
@@ -47,8 +48,6 @@ from federates.dso.reserve import (
 from federates.dso.twin import Conditions, Twin
 from federates.scenario.lda import LdaScenario
 
-COEFFICIENTS_KEPT_S = 3_600
-TAPS_KEPT = 2
 V_MIN_PU, V_MAX_PU = 0.95, 1.05
 """Range A of ANSI C84.1 at the loads."""
 VOLTAGE_MARGIN_PU = 0.002
@@ -164,9 +163,7 @@ class TotalDso:
         self.twin = Twin(scenario)
         names = [f"{scenario.name}/{name}" for name in scenario.feeder_names]
         self._bidders = [FeederBidder(m, name) for m, name in zip(self.twin.maps, names, strict=True)]
-        self._coefficients: tuple[Coefficients, ...] | None = None
-        self._coefficients_at: SimTime = 0
-        self._coefficients_taps: FloatArray = np.zeros(0)
+        self._kept = KeptCoefficients()
 
     def bid(self, inputs: BidInputs, *, keep_coefficients: bool) -> PreparedBid:
         """The area's curve for one interval.
@@ -184,16 +181,15 @@ class TotalDso:
         expected = np.clip(inputs.expected_kw, columns.floor_kw, columns.top_kw)
         self.twin.set_taps(inputs.taps)
         self.twin.set_conditions(conditions)
-        kept = self._kept(interval_s) if keep_coefficients else None
+        taps = self.twin.circuit.taps()
+        kept = self._kept.at(interval_s, taps) if keep_coefficients else None
         base = base_set_points(
             [_taken(columns, self.twin.feeder_of_der == k) for k in range(len(self.twin.maps))]
         )
         wanted = self._set_points(expected, inputs.q_kvar)
         at, state, collapsed = carried(base, wanted, TwinArea(self.twin, kept))
         if kept is None and keep_coefficients:
-            self._coefficients = tuple(point.coefficients for point in state.points)
-            self._coefficients_at = interval_s
-            self._coefficients_taps = self.twin.circuit.taps()
+            self._kept.keep(interval_s, taps, state.points)
         ladder = price_ladder(inputs.price_usd_per_mwh)
         feeders = self._feeder_offers(columns, state)
         curves = []
@@ -363,19 +359,6 @@ class TotalDso:
                 )
             )
         return tuple(offers)
-
-    def _kept(self, interval_s: SimTime) -> tuple[Coefficients, ...] | None:
-        taps = self.twin.circuit.taps()
-        if self._coefficients is None or interval_s // COEFFICIENTS_KEPT_S != (
-            self._coefficients_at // COEFFICIENTS_KEPT_S
-        ):
-            return None
-        if (
-            taps.size != self._coefficients_taps.size
-            or np.abs(taps - self._coefficients_taps).max(initial=0.0) > TAPS_KEPT
-        ):
-            return None
-        return self._coefficients
 
 
 def kept_limits(scenario: LdaScenario, place: int, point: OperatingPoint) -> FeederLimits:

@@ -28,6 +28,7 @@ from federates.dso.case import FeederCase
 from federates.dso.columns import KW_PER_MW, DerColumns
 from federates.dso.envelope import Ability, equal, operating_envelope
 from federates.dso.feeder_model import SeenFeeder, area_rows, feeder_model, reach_columns
+from federates.dso.override import CheckedFeeder
 from federates.dso.program import ReducedProgram
 from federates.iso.feeder_models import feeder_rows
 from federates.iso.market import der_awards, der_book
@@ -192,10 +193,7 @@ def overridden(layer: Below, p_kw: Injections) -> Injections:
         own = []
         for bidder, point, offered, p in zip(bidders, points, columns, asked, strict=True):
             base = offered.base_kw.clip(offered.floor_kw, offered.top_kw)
-            moves = replace(
-                reach_columns(np.minimum(p, base), np.maximum(p, base), base, offered.q_kvar),
-                price_usd_per_mwh=np.where(p > base, -1.0, 1.0),
-            )
+            moves = CheckedFeeder(asked_kw=p, rest_kw=base, q_kvar=offered.q_kvar, name=bidder.name).columns()
             program = ReducedProgram(bidder.refresh(point, moves, layer.limits), bidder.name)
             own.append(point.map.to_fleet_order(program.at_price(0.0).p_kw))
         done.append(tuple(own))

@@ -15,7 +15,9 @@ from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.der.model import FleetState, initial_state
+from federates.distribution.linear import Coefficients
 from federates.dso.dispatch import TwinState
+from federates.dso.kept import KeptCoefficients
 from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, seen_state, telemetry
 from federates.dso.twin import Twin
@@ -50,15 +52,16 @@ class FixedQuantity(ABC):
         self.clock = context.clock
         self.scenario = LdaScenario(context.study, context.lda.name)
         self.multiplicity = context.lda.multiplicity
-        self._twin: tuple[int, Twin] | None = None
+        self._day: int | None = None
         self.observer = Observer(self.scenario, context.recorder)
 
     def twin(self, now: SimTime) -> Twin:
         """The day's twin: new every midnight, so that a run continued there has the same numbers."""
         day = max(self.clock.day_of(now), 0)
-        if self._twin is None or self._twin[0] != day:
-            self._twin = day, Twin(self.scenario)
-        return self._twin[1]
+        if day != self._day:
+            self._day = day
+            self._twin, self._kept = Twin(self.scenario), KeptCoefficients()
+        return self._twin
 
     def expected_state(self, grant: Grant, day: int) -> FleetState:
         """State expected of the DERs when a day begins: the initial one, later what they have now."""
@@ -132,7 +135,11 @@ class FixedQuantity(ABC):
         expected = self.observer.expected(interval, grant.now, received, twin)
         p_kw = self.real_time_kw(grant, interval, expected)
         q_kvar = seen.der_q_mvar * KW_PER_MW
-        return interval, _believed(twin, expected, seen.head_v_pu, p_kw, q_kvar)
+        kept = self._kept.at(interval, seen.taps)
+        believed = _believed(twin, expected, seen.head_v_pu, p_kw, q_kvar, kept)
+        if kept is None:
+            self._kept.keep(interval, seen.taps, believed.solved.points)
+        return interval, believed
 
     def bid_of(self, grant: Grant, interval: SimTime, believed: Believed) -> Outbox:
         """Bid for an interval of which so much is believed."""
@@ -157,7 +164,8 @@ def _believed(
     v_pu: float,
     p_kw: FloatArray,
     q_kvar: FloatArray,
+    coefficients: tuple[Coefficients, ...] | None = None,
 ) -> Believed:
     twin.set_conditions(conditions(expected, v_pu))
-    solved = twin.solve(p_kw, q_kvar)
+    solved = twin.solve(p_kw, q_kvar, coefficients)
     return Believed(expected=expected, p_kw=p_kw, q_kvar=q_kvar, solved=solved)
