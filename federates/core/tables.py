@@ -316,6 +316,10 @@ CLEARING = _table(
     "lines_bound_count | - | lines at their rating",
     "lines_over_mw | MW | flow above ratings, penalised",
     "penalty_set | - | 1 where load, energy, ratings or reserves gave way, so that a penalty may set prices",
+    "der_blocks_count | - | blocks that DERs offer to the ISO itself",
+    "feeder_limits_count | - | limits of feeders that DSOs have stated",
+    "feeder_limits_bound_count | - | those that bind",
+    "feeder_over_mw | MW | injection beyond them, penalised",
 )  # fmt: skip
 DA_CLEARING = _table(
     "da_clearing", "always 'system'", "day-ahead clearing of an hour",

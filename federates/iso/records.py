@@ -89,6 +89,10 @@ class MarketRecords:
             float(binding.size),
             cleared.overload_mw,
             float(cleared.penalty_priced),
+            float(cleared.block_mw.size),
+            float(cleared.feeder_excess.size),
+            float((np.abs(cleared.feeder_usd_per_h) > BINDS_USD_PER_MWH).sum()),
+            float(cleared.feeder_excess.sum()),
         )
         record(tables.CLEARING, now, SYSTEM, *([value] for value in row))
 

@@ -138,6 +138,8 @@ class Clearing:
     """Flow beyond ratings, all lines together. [MW]"""
     feeder_excess: FloatArray
     """Excess over each feeder limit, shape (rows,); empty where the market sees no feeders. [row unit]"""
+    feeder_usd_per_h: FloatArray
+    """Signed price of each feeder limit, zero where it does not bind, shape (rows,). [$/h/row unit]"""
     penalty_priced: bool
     """Whether a shortage, a surplus, an overload or an excess over a feeder limit sets prices."""
     objective_usd_per_h: float
@@ -644,6 +646,7 @@ class Sced:
             surplus_mw=surplus,
             overload_mw=overload,
             feeder_excess=excess,
+            feeder_usd_per_h=self._feeder.limit_usd_per_h(marginal),
             penalty_priced=bool(max(broken) > PENALTY_TOLERANCE_MW),
             objective_usd_per_h=float(self._cost_usd_per_h(load, x)[0]),
             horizon_usd_per_h=self._horizon_usd_per_h(load, dispatch),

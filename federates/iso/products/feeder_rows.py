@@ -171,6 +171,13 @@ class FeederLimits:
         spent = x[self._excess].sum(axis=1) * self._of_rows([r.excess_usd_per_h for r in self._rows])
         return np.bincount(self._time, weights=spent, minlength=self._blocks.shape[0]).astype(np.float64)
 
+    def limit_usd_per_h(self, solution: Solution, t: int = 0) -> FloatArray:
+        """Signed price of each limit in an interval, shape (rows,). [$/h/row unit]"""
+        mine = self._time == t
+        price = np.zeros(self._rows[t].lower.size)
+        price[self._limit[mine]] = solution.row_dual[self._row[mine]]
+        return price
+
     def block_part_usd_per_mwh(self, solution: Solution) -> FloatArray:
         """What the limits add to the price of each block's place, shape (times, blocks). [$/MWh]
 
@@ -178,10 +185,7 @@ class FeederLimits:
         """
         part = np.zeros(self._blocks.shape)
         for t, rows in enumerate(self._rows):
-            mine = self._time == t
-            price = np.zeros(rows.lower.size)
-            price[self._limit[mine]] = solution.row_dual[self._row[mine]]
-            part[t] = rows.matrix.T @ price
+            part[t] = rows.matrix.T @ self.limit_usd_per_h(solution, t)
         return part
 
 
