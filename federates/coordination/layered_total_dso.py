@@ -1,5 +1,6 @@
 """M5: the total DSO makes one bid at the T-D interface and turns the award into set-points."""
 
+from federates.coordination.contract import TD_CONTRACT
 from federates.coordination.model import DSO_INTERFACE, CoordinationModel, Tier
 from federates.core.wiring import Link
 
@@ -20,4 +21,5 @@ LAYERED_TOTAL_DSO = CoordinationModel(
     aggregator_role="offers",
     products=("energy",),
     arbitration="dso",
+    contract=TD_CONTRACT,
 )

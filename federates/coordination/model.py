@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from federates.coordination.contract import Contract
+from federates.core.errors import WiringError
 from federates.core.wiring import PHYSICAL_LINKS, Link
 
 
@@ -38,6 +40,21 @@ class CoordinationModel:
     """What the ISO clears."""
     arbitration: str
     """Whose word counts for a DER's set-point."""
+    contract: Contract | None = None
+    """White list of what may cross the T-D interface; None: whatever is wired."""
+
+    def __post_init__(self) -> None:
+        """Refuse what the contract does not list.
+
+        Raises
+        ------
+        WiringError
+            If a link brings an unlisted kind of message over the T-D interface, or one with unlisted fields.
+        """
+        faults = [] if self.contract is None else self.contract.faults(self.all_links)
+        if faults:
+            remedy = "wire it inside the area, or put it on the list in federates/coordination/contract.py"
+            raise WiringError(f"{self.key} breaks its T-D contract: {'; '.join(faults)}; {remedy}")
 
     @property
     def all_links(self) -> tuple[Link, ...]:
