@@ -16,8 +16,11 @@ EXACT_PU = 1e-8
 EXACT_KVA = 1e-5
 SLOPE_SHARE = 0.2
 """The map keeps losses constant; at peak load their derivative is up to 0.13 per kvar."""
-MOVES = ((0.25, 0.0025, 0.0004), (0.5, 0.0035, 0.0007), (1.0, 0.0065, 0.0016))
-"""Share of DER size moved, greatest and mean |error| allowed [pu], IEEE 123 with 100 % DER on a stiff bus."""
+MOVES = ((0.25, 0.0025, 0.0004, 0.006), (0.5, 0.003, 0.0007, 0.014), (1.0, 0.0065, 0.0016, 0.04))
+"""Share of DER size moved, greatest and mean |error| allowed [pu] of moves each for itself, greatest of all
+together: IEEE 123, 100 % DER, a stiff bus, from rest. The map is what programs take, linear and with
+constant losses; voltages after a known move are the Jacobian's (test_jacobian), up to twenty times closer.
+"""
 
 
 def far_kva(one: Area, k: int) -> ComplexArray:
@@ -84,23 +87,31 @@ def test_the_voltage_recursion_needs_no_offset(feeder: str, ders: int, uncovered
     assert tree.far.size + uncovered == len(one.circuit.node_names) - 3
 
 
-@pytest.mark.parametrize(("share", "greatest", "mean"), MOVES)
-def test_error_after_a_move_stays_in_bounds(share: float, greatest: float, mean: float) -> None:
+@pytest.mark.parametrize(("share", "greatest", "mean", "together"), MOVES)
+def test_error_after_a_move_stays_in_bounds(
+    share: float, greatest: float, mean: float, together: float
+) -> None:
     one = standing_area("ieee123", 100, 1.0, 1.0)
     point = one.point(np.zeros(100))
     rng = np.random.default_rng(2)
     errors, moved = [], []
-    for _ in range(20):
-        p = rng.uniform(-share, share, 100) * one.size_kw
+    for move in [*rng.uniform(-share, share, (20, 100)), share * np.ones(100), -share * np.ones(100)]:
+        p = move * one.size_kw
         expected = point.voltage_pu(one.map.to_map_order(p), np.zeros(100))
         one.circuit.set_ders(p, np.zeros(100))
         one.circuit.solve(Control.OFF)
         errors.append(np.abs(expected - node_v_pu(one)))
         moved.append(np.abs(np.sqrt(point.w_pu2) - node_v_pu(one)).max())
-    assert np.max(errors) < greatest
-    assert np.mean(errors) < mean
+    apart, both = np.array(errors[:-2]), np.array(errors[-2:])
+    print(
+        f"ieee123, tree's map, DERs moved by {share:.0%} of their size: {apart.max():.5f} pu at most, "
+        f"{apart.mean():.5f} in the mean; all together up and down {both[0].max():.5f}, {both[1].max():.5f}"
+    )
+    assert apart.max() < greatest
+    assert apart.mean() < mean
+    assert both.max() < together
     # Errors mean little unless voltages did move.
-    assert np.max(moved) > 3 * np.max(errors)
+    assert np.max(moved[:-2]) > 3 * apart.max()
 
 
 def test_small_moves_agree_with_the_circuit_in_p_and_q() -> None:
