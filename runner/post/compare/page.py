@@ -10,7 +10,9 @@ from runner.post import plots
 from runner.post.compare.comparison import MARGIN_PCT, Comparison, Contender, differing_settings
 from runner.post.compare.figures import FIGURES, Compared, contenders_without, ledger_views
 from runner.post.compare.files import (
+    EARNING_HEADS,
     LEDGER_HEADS,
+    earning_rows,
     flexibility_words,
     ledger_rows,
     metric_heads,
@@ -189,7 +191,13 @@ def _metrics(comparison: Comparison) -> Html:
         "Every LDA's change from day-ahead award to meters, cut into its parts, at the real-time LMP.",
         table(LEDGER_HEADS, ledger_rows(comparison), numbers=(3, 4, 5)),
     )
-    return _section("metrics", *parts, ledger)
+    earnings = element(
+        "details",
+        element("summary", "DERs' energy in real time, by LDA, kind, aggregator and owner"),
+        table(EARNING_HEADS, earning_rows(comparison), numbers=(5, 6)),
+        class_="panel",
+    )
+    return _section("metrics", *parts, ledger, earnings)
 
 
 def _family(comparison: Comparison, family: Family) -> Html:
