@@ -6,7 +6,7 @@ All quantities here are of one simulated set; the federate multiplies at the int
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,9 @@ V_MIN_PU, V_MAX_PU = 0.95, 1.05
 VOLTAGE_MARGIN_PU = 0.002
 LOADING_SHARE = 0.98
 """Room kept inside the limits for what forecasts and the map miss."""
+VOLTAGE_STEP_PU = 0.02
+"""Greatest change of a voltage from one interval to the next, before regulators answer it: those that follow
+a greater swing in steps of 30 s overshoot. IEEE 1547-2018, 7.2.2 allows a DER 0.03 at medium voltage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,9 @@ class BidInputs:
     """Of all DERs."""
     expected_kw: FloatArray
     """Injections around which the feeders are linearised, shape (ders,). [kW]"""
+    now_kw: FloatArray | None
+    """Injections before the interval, from which voltages may move by one step only, shape (ders,); None:
+    there is time for taps to follow. [kW]"""
     q_kvar: FloatArray
     """Reactive injections believed, shape (ders,). [kvar]"""
     price_usd_per_mwh: float
@@ -191,10 +197,11 @@ class TotalDso:
         if kept is None and keep_coefficients:
             self._kept.keep(interval_s, taps, state.points)
         ladder = price_ladder(inputs.price_usd_per_mwh)
-        feeders = self._feeder_offers(columns, state)
+        feeders, before_pu = self._feeder_offers(columns, state), self._voltages_pu(inputs)
         curves = []
-        for bidder, point, offer in zip(self._bidders, state.points, feeders, strict=True):
-            bidder.refresh(point, offer.columns, offer.limits)
+        for bidder, point, offer, before in zip(self._bidders, state.points, feeders, before_pu, strict=True):
+            limits = replace(offer.limits, before_pu=before, step_pu=VOLTAGE_STEP_PU)
+            bidder.refresh(point, offer.columns, limits)
             curves.append(bidder.sweep(ladder.price_usd_per_mwh))
         curve = lda_curve(
             curves,
@@ -260,9 +267,18 @@ class TotalDso:
         constant, rating = self.twin.constant_mw(prepared.state), self._scenario.substation_mva
         return max(low + constant, -rating), min(high + constant, rating)
 
-    def dispatch(self, prepared: PreparedBid, award_mw: float) -> Dispatch:
-        """Set-points for an award of one simulated set."""
-        self.twin.set_conditions(prepared.conditions)
+    def dispatch(self, prepared: PreparedBid, award_mw: float, taps: FloatArray, v_pu: float) -> Dispatch:
+        """Set-points for an award of one simulated set.
+
+        Parameters
+        ----------
+        taps
+            As seen last, in circuit order.
+        v_pu
+            Voltage at the interface seen last. [pu]
+        """
+        self.twin.set_conditions(replace(prepared.conditions, v_pu=v_pu))
+        self.twin.set_taps(taps)
         known = [point.coefficients for point in prepared.state.points]
         return dispatch(
             award_mw, prepared.curve, prepared.feeders, TwinArea(self.twin, known), prepared.linearised_at
@@ -299,6 +315,12 @@ class TotalDso:
                 )
             )
         return tuple(found), accounts(priced, done.interface_mw, lmp_usd_per_mwh)
+
+    def _voltages_pu(self, inputs: BidInputs) -> tuple[FloatArray | None, ...]:
+        """Voltages at the maps' far nodes before the interval, feeder by feeder. [pu]"""
+        if inputs.now_kw is None:
+            return (None,) * len(self.twin.maps)
+        return tuple(np.sqrt(point.w_pu2) for point in self.twin.solve(inputs.now_kw, inputs.q_kvar).points)
 
     def _set_points(self, p_kw: FloatArray, q_kvar: FloatArray) -> SetPoints:
         """Injections of the area, feeder by feeder."""

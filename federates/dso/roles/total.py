@@ -11,7 +11,7 @@ from federates.core.advice import advised_usd_per_mwh
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.errors import MissingInputError
-from federates.core.messages import DerAwards, DerOffers, InterfaceAward
+from federates.core.messages import DerAwards, DerOffers, InterfaceAward, Telemetry
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.reserve_offer import DURATION_H
@@ -95,6 +95,7 @@ class TotalDsoRole:
                 taps=dso.twin.circuit.taps(),
                 offers=mine,
                 expected_kw=at_price,
+                now_kw=None,
                 q_kvar=np.zeros(at_price.size),
                 price_usd_per_mwh=price,
             )
@@ -143,6 +144,7 @@ class TotalDsoRole:
             taps=seen.taps,
             offers=self._joined(offers, 0),
             expected_kw=seen.der_p_mw * KW_PER_MW,
+            now_kw=seen.der_p_mw * KW_PER_MW,
             q_kvar=seen.der_q_mvar * KW_PER_MW,
             price_usd_per_mwh=self._expected_price(grant, interval),
         )
@@ -177,14 +179,19 @@ class TotalDsoRole:
         self._forward_prices(outbox, grant)
         award = grant.inbox.only(self.ports.awards)
         if self._clock.is_market(grant.now - 1):
-            self._take_award(grant.now - 1, award.message if award else None, award.sent_s if award else None)
+            seen = telemetry(self.ports, grant, self.name).message
+            self._take_award(
+                grant.now - 1, seen, award.message if award else None, award.sent_s if award else None
+            )
             self._send(outbox, grant.now - 1)
         elif self._now_running is not None and grant.now > 0:
             self._hold(grant)
             self._send(outbox, self._now_running.interval_s)
         return outbox
 
-    def _take_award(self, interval: SimTime, award: InterfaceAward | None, sent_s: SimTime | None) -> None:
+    def _take_award(
+        self, interval: SimTime, seen: Telemetry, award: InterfaceAward | None, sent_s: SimTime | None
+    ) -> None:
         dso = self._engine(interval)
         prepared, inputs = self._prepared, self._waiting
         if award is None or sent_s is None or inputs is None or inputs.interval_s != interval:
@@ -200,7 +207,7 @@ class TotalDsoRole:
             )
         self._award_mw = float(award.award_mw[0]) / self._multiplicity
         self._price = float(award.lmp_usd_per_mwh[0])
-        done = dso.dispatch(prepared, self._award_mw)
+        done = dso.dispatch(prepared, self._award_mw, seen.taps, seen.head_v_pu)
         self._record_collapses(interval, "the dispatch", done.collapsed_count)
         self._dispatched_kw = dso.twin.joined(done.p_kw)
         self._p_kw, self._change_kw = self._dispatched_kw, 0.0
@@ -393,6 +400,7 @@ def _packed(inputs: BidInputs) -> dict[str, FloatArray]:
         "bid_demand_kvar": believed.demand_kvar,
         "bid_taps": inputs.taps,
         "bid_expected_kw": inputs.expected_kw,
+        **({} if inputs.now_kw is None else {"bid_now_kw": inputs.now_kw}),
         "bid_q_kvar": inputs.q_kvar,
         "bid_floor_kw": offers.floor_kw,
         "bid_der": offers.der.astype(np.float64),
@@ -416,6 +424,7 @@ def _unpacked(state: State) -> BidInputs:
             price_usd_per_mwh=state["bid_price"],
         ),
         expected_kw=state["bid_expected_kw"],
+        now_kw=state.get("bid_now_kw"),
         q_kvar=state["bid_q_kvar"],
         price_usd_per_mwh=price,
     )

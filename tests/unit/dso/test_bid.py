@@ -162,6 +162,27 @@ def test_a_feeder_without_flexibility_bids_a_fixed_quantity() -> None:
     assert bid.at(7.0)[2] == bid.import_mw[0]
 
 
+def test_an_interval_moves_no_voltage_by_more_than_one_step() -> None:
+    """The ends of the range without the rule are more than a step away; with it, they are one step away."""
+    one, step = standing_area("ieee123", 40, 3.5, 0.7), 0.01
+    columns = offers(one.size_kw)
+    point = one.point(0.6 * expected_kw(columns))
+    before = np.sqrt(point.w_pu2)
+    wide = FeederLimits(v_min_pu=0.8, v_max_pu=1.2, loading_pu=9.0)
+    moved, lengths = {}, {}
+    for name, limits in (("free", wide), ("step", replace(wide, before_pu=before, step_pu=step))):
+        made = FeederBidder(one.map, "feeder")
+        made.refresh(point, columns, limits)
+        curve = made.sweep(LADDER.price_usd_per_mwh)
+        ends = (one.map.to_map_order(curve.p_kw[k]) for k in (0, -1))
+        w_pu2 = [point.w_pu2 + point.dw_pu2(p_kw - point.p_kw) for p_kw in ends]
+        moved[name] = [float(np.abs(np.sqrt(w) - before).max()) for w in w_pu2]
+        lengths[name] = curve.import_mw[0] - curve.import_mw[-1]
+    assert min(moved["free"]) > 2 * step
+    assert moved["step"] == pytest.approx([step, step], abs=1e-5)
+    assert 0.0 < lengths["step"] < lengths["free"]
+
+
 def same_bytes(a: FeederCurve, b: FeederCurve) -> bool:
     return (
         a.import_mw.tobytes() == b.import_mw.tobytes()

@@ -35,6 +35,7 @@ def charging(scenario: LdaScenario, v_pu: float, demand: float) -> BidInputs:
             price_usd_per_mwh=np.linspace(25.0, 45.0, power_kw.size),
         ),
         expected_kw=-power_kw,
+        now_kw=None,
         q_kvar=np.zeros(power_kw.size),
         price_usd_per_mwh=35.0,
     )
@@ -57,7 +58,7 @@ def test_a_collapse_on_the_twin_ends_nothing_is_counted_and_leaves_points_that_t
     assert bid.collapsed_count >= 1
     assert bid.curve.import_mw.size > 1
     for award_mw in bid.curve.import_mw[[0, -1]].tolist():
-        done = dso.dispatch(bid, award_mw)
+        done = dso.dispatch(bid, award_mw, taps, 0.95)
         assert done.broken_count == 0
         assert done.interface_mw == pytest.approx(award_mw - done.shortfall_mw)
 
