@@ -169,7 +169,7 @@ def marginal_values(
     for t in range(horizon - 1, -1, -1):
         price, hours = price_usd_per_mwh[t] * outcomes, float(length_h[t])
         if path is None:
-            mu[t] = _through(fleet, mu[t + 1], price, hours)[:, cells:]
+            mu[t] = _through(fleet, mu[t + 1], price, hours, from_below=False)
             continue
         now = path[t]
         # due before the next stretch is over, which then finds the store gone
@@ -178,7 +178,7 @@ def marginal_values(
         due = is_last[:, None] & (level_kwh < now.due_kwh[:, None])
         mu[t + 1] += np.where(due, fleet.due_usd_per_mwh[:, None], 0.0)
         within = fleet.limited(-now.least_kw, now.available_kw)
-        through = _through(within, mu[t + 1], price, hours)
+        through = _through(within, mu[t + 1], price, hours, from_below=True)
         mu[t] = np.where(now.fresh[:, None], 0.0, _carried(fleet, through, now, hours))
     return mu
 
@@ -189,31 +189,39 @@ def _cell_middles_kwh(fleet: StorageFleet, cells: int) -> FloatArray:
 
 
 def _through(
-    fleet: StorageFleet, after: FloatArray, price_usd_per_mwh: FloatArray, length_h: float
+    fleet: StorageFleet,
+    after: FloatArray,
+    price_usd_per_mwh: FloatArray,
+    length_h: float,
+    *,
+    from_below: bool,
 ) -> FloatArray:
-    """Slopes before charge and discharge of one interval, from those after it, shape (stores, 2 * cells).
+    """Slopes before charge and discharge of one interval, from those after it.
 
-    The mean over equally likely prices, shape (outcomes,). The first half lies below empty, whence the
-    interval must charge: at the price where its reach allows, at `BELOW_USD_PER_MWH` where it does not.
+    The mean over equally likely prices, shape (outcomes,). Shape (stores, cells), or (stores, 2 * cells) with
+    those ``from_below`` empty first, whence the interval must charge: at the price where its reach allows, at
+    `BELOW_USD_PER_MWH` where it does not.
     """
     n = after.shape[1]
     padded = np.empty((fleet.count, 3 * n))
     padded[:, :n], padded[:, n : 2 * n], padded[:, 2 * n :] = np.inf, after, -np.inf
-    place = np.arange(2 * n)
+    here = np.arange(0 if from_below else n, 2 * n)
     half_wear = fleet.wear_usd_per_mwh / 2
     up, down = _cells_in_reach(fleet, length_h, n)
     counts = fleet.counting_share(length_h)
-    above = np.take_along_axis(padded, place + up[:, None], axis=1)
-    below = np.take_along_axis(padded, np.maximum(place - down[:, None], 0), axis=1)
-    total = np.zeros_like(above)
+    row = 3 * n * np.arange(fleet.count)[:, None]
+    above = padded.ravel()[row + here + up[:, None]]
+    below = padded.ravel()[row + np.maximum(here - down[:, None], 0)]
+    middle, total, kept = padded[:, here[0] : 2 * n], np.zeros_like(above), np.empty_like(above)
     for price in price_usd_per_mwh:
         store_cost = ((price + half_wear) / (fleet.charge_efficiency * counts))[:, None]
         use_income = ((price - half_wear) * (fleet.discharge_efficiency / counts))[:, None]
-        use_income = np.minimum(use_income, store_cost)
-        kept = np.maximum(padded[:, : 2 * n], np.minimum(use_income, below))
-        total += np.maximum(above, np.minimum(store_cost, kept))
-    slopes = total / price_usd_per_mwh.size
-    return np.where(np.isposinf(slopes), BELOW_USD_PER_MWH, slopes)
+        np.minimum(np.minimum(use_income, store_cost), below, out=kept)
+        np.maximum(middle, kept, out=kept)
+        np.minimum(store_cost, kept, out=kept)
+        total += np.maximum(above, kept, out=kept)
+    total /= price_usd_per_mwh.size
+    return np.where(np.isposinf(total), BELOW_USD_PER_MWH, total) if from_below else total
 
 
 def _carried(fleet: StorageFleet, after: FloatArray, now: Interval, length_h: float) -> FloatArray:
