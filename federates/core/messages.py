@@ -179,6 +179,48 @@ class PriceAdvice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorageOffer:
+    """Aggregator to DSO, DSO to ISO: batteries as one store of the day-ahead market."""
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    charge_mw: FloatArray
+    """Greatest charge, shape (intervals,). [MW]"""
+    discharge_mw: FloatArray
+    """Greatest discharge, shape (intervals,). [MW]"""
+    most_mwh: FloatArray
+    """Greatest energy at the end of each interval, shape (intervals,). [MWh]"""
+    begin_mwh: float
+    """Energy before the first interval. [MWh]"""
+    kept_share: float
+    """Share of the energy that is left after an interval."""
+    charge_efficiency: float
+    """Energy stored per energy drawn."""
+    discharge_efficiency: float
+    """Energy delivered per energy taken from the store."""
+    wear_usd_per_mwh: float
+    """Cost of a MWh charged and discharged again. [$/MWh]"""
+    end_usd_per_mwh: float
+    """Worth of a MWh left at the end. [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportLimits:
+    """DSO to ISO: net import that its feeders carry, whatever curve and store together are asked for."""
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    least_mw: FloatArray
+    """Least net import, shape (intervals,). [MW]"""
+    greatest_mw: FloatArray
+    """Greatest net import, shape (intervals,). [MW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DerOffers:
     """Aggregator to DSO (M5) or ISO (M1): what each of its DERs would do at which price.
 

@@ -18,11 +18,13 @@ from federates.core.messages import (
     DerState,
     FeederModel,
     GridState,
+    ImportLimits,
     InterfaceAward,
     InterfaceBid,
     IntervalMeters,
     PriceAdvice,
     SetPoints,
+    StorageOffer,
     Telemetry,
     UnitDispatch,
 )
@@ -49,6 +51,8 @@ class IsoPorts(Ports):
     der_meters: In[DerMeters] = In("der_meters", DerMeters, required=False)
     bids: In[InterfaceBid] = In("bids", InterfaceBid)
     day_ahead_bids: In[InterfaceBid] = In("day_ahead_bids", InterfaceBid)
+    day_ahead_stores: In[StorageOffer] = In("day_ahead_stores", StorageOffer, required=False)
+    import_limits: In[ImportLimits] = In("import_limits", ImportLimits, required=False)
     der_offers: In[DerOffers] = In("der_offers", DerOffers, required=False)
     day_ahead_der_offers: In[DerOffers] = In("day_ahead_der_offers", DerOffers, required=False)
     feeder_models: In[FeederModel] = In("feeder_models", FeederModel, required=False)
@@ -95,9 +99,12 @@ class DsoPorts(Ports):
     awards: In[InterfaceAward] = In("awards", InterfaceAward)
     day_ahead_awards: In[InterfaceAward] = In("day_ahead_awards", InterfaceAward)
     advised: In[PriceAdvice] = In("advised", PriceAdvice, required=False)
+    day_ahead_stores: In[StorageOffer] = In("day_ahead_stores", StorageOffer, required=False)
     set_points: In[SetPoints] = In("set_points", SetPoints, required=False)
     bids: Out[InterfaceBid] = Out("bids", InterfaceBid)
     day_ahead_bids: Out[InterfaceBid] = Out("day_ahead_bids", InterfaceBid)
+    day_ahead_store: Out[StorageOffer] = Out("day_ahead_store", StorageOffer)
+    import_limits: Out[ImportLimits] = Out("import_limits", ImportLimits)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     feeder_models: Out[FeederModel] = Out("feeder_models", FeederModel)
     day_ahead_feeder_models: Out[FeederModel] = Out("day_ahead_feeder_models", FeederModel)
@@ -121,6 +128,7 @@ class AggregatorPorts(Ports):
     day_ahead_envelopes: In[DerEnvelopes] = In("day_ahead_envelopes", DerEnvelopes, required=False)
     offers: Out[DerOffers] = Out("offers", DerOffers)
     day_ahead_offers: Out[DerOffers] = Out("day_ahead_offers", DerOffers)
+    day_ahead_store: Out[StorageOffer] = Out("day_ahead_store", StorageOffer)
     set_points: Out[SetPoints] = Out("set_points", SetPoints)
 
 

@@ -389,7 +389,18 @@ class FixedQuantityBid(Settings):
     """What a total DSO bids."""
 
 
-BidSettings = Annotated[IntervalCurveBid | FixedQuantityBid, Field(discriminator="kind")]
+class VirtualStorageBid(Settings):
+    """Day-ahead, a curve for every interval without batteries, and these as one store of the market, within
+    the import that the feeders carry; in real time, interval curves.
+    """
+
+    kind: Literal["virtual_storage"]
+    """What a total DSO bids."""
+    blocks: Annotated[int, Field(ge=1, le=40)] = 20
+    """Most blocks of a curve."""
+
+
+BidSettings = Annotated[IntervalCurveBid | FixedQuantityBid | VirtualStorageBid, Field(discriminator="kind")]
 
 
 class MarketSettings(Settings):
@@ -413,6 +424,12 @@ class MarketSettings(Settings):
     them."""
     look_ahead: Annotated[int, Field(ge=1, le=48)] = 12
     """Intervals that a real-time dispatch looks at, the binding one included."""
+
+    def misfits(self) -> Iterator[MisfitError]:
+        """Energy that would be sold twice."""
+        if self.dso_reserves and self.bid.kind == "virtual_storage":
+            what = "a store beside the curves and reserve from the curves would sell the same energy twice"
+            yield MisfitError(f"{what}; set it to false, or bid interval_curve", "dso_reserves")
 
 
 class ForecastSettings(Settings):

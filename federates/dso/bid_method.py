@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from federates.core.curve import NetCurve, fixed_quantity
-from federates.core.settings import BidSettings, FixedQuantityBid, IntervalCurveBid
+from federates.core.settings import BidSettings, FixedQuantityBid, IntervalCurveBid, VirtualStorageBid
 from federates.dso.bid import BLOCKS_LIMIT, LdaCurve
 
 
@@ -17,6 +17,10 @@ class BidMethod(Protocol):
     def blocks_limit(self) -> int:
         """Most blocks of the curve that is made."""
 
+    @property
+    def stores_apart(self) -> bool:
+        """Whether batteries are offered day-ahead as a store beside the curves."""
+
     def sent(self, curve: LdaCurve, price_usd_per_mwh: float) -> NetCurve:
         """Bid for an interval whose price is expected to be ``price_usd_per_mwh``."""
 
@@ -26,6 +30,7 @@ class IntervalCurve:
     """The whole curve of each interval, in at most so many blocks."""
 
     blocks_limit: int
+    stores_apart: bool = False
 
     def sent(self, curve: LdaCurve, price_usd_per_mwh: float) -> NetCurve:
         """All of it, whatever the price."""
@@ -38,6 +43,7 @@ class FixedQuantity:
     """One quantity: the DSO's own optimum at the price that it expects, which the market cannot move."""
 
     blocks_limit: int = BLOCKS_LIMIT
+    stores_apart: bool = False
 
     def sent(self, curve: LdaCurve, price_usd_per_mwh: float) -> NetCurve:
         """The import whose last block is worth at least the price."""
@@ -55,5 +61,7 @@ def bid_method(settings: BidSettings) -> BidMethod:
     match settings:
         case IntervalCurveBid():
             return IntervalCurve(blocks_limit=settings.blocks)
+        case VirtualStorageBid():
+            return IntervalCurve(blocks_limit=settings.blocks, stores_apart=True)
         case FixedQuantityBid():
             return FixedQuantity()

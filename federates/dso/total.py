@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from federates.core.arrays import FloatArray, IntArray
+from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.curve import NetCurve
 from federates.core.errors import DivergedError
 from federates.core.reserve_offer import ReserveOffer
@@ -70,6 +70,20 @@ class Offers:
     """Shape (blocks,). [kW]"""
     price_usd_per_mwh: FloatArray
     """Not falling along a DER, shape (blocks,). [$/MWh]"""
+
+    def ranging(self, who: BoolArray, least_kw: FloatArray, most_kw: FloatArray) -> Offers:
+        """The same with each DER of a mask, shape (ders,), at one price within its range, shape (ders,)."""
+        blocks, own = ~who[self.der], np.flatnonzero(who)
+        der = np.concatenate([self.der[blocks], own])
+        width = np.concatenate([self.width_kw[blocks], (most_kw - least_kw)[own]])
+        price = np.concatenate([self.price_usd_per_mwh[blocks], np.zeros(own.size)])
+        order = np.argsort(der, kind="stable")
+        return Offers(
+            floor_kw=np.where(who, least_kw, self.floor_kw),
+            der=der[order],
+            width_kw=width[order],
+            price_usd_per_mwh=price[order],
+        )
 
     def columns(self, base_kw: FloatArray, q_kvar: FloatArray) -> DerColumns:
         """Offers as the program takes them, reactive power held at what is believed of it; limits are relaxed
@@ -262,7 +276,15 @@ class TotalDso:
 
     def called_range_mw(self, prepared: PreparedBid, limits: Held) -> tuple[float, float]:
         """Least and greatest import that can be called and held within every limit. [MW]"""
-        offers = self._feeder_offers(held_columns(prepared.columns, limits), prepared.state)
+        return self._range_mw(prepared, held_columns(prepared.columns, limits))
+
+    def import_range_mw(self, prepared: PreparedBid, offers: Offers) -> tuple[float, float]:
+        """Least and greatest import within every limit of other offers in a bid's interval. [MW]"""
+        base = self._scenario.base_kw(offers.floor_kw)
+        return self._range_mw(prepared, offers.columns(base, prepared.columns.q_kvar))
+
+    def _range_mw(self, prepared: PreparedBid, columns: DerColumns) -> tuple[float, float]:
+        offers = self._feeder_offers(columns, prepared.state)
         low, high = called_range_mw(self._bidders, prepared.state, offers)
         constant, rating = self.twin.constant_mw(prepared.state), self._scenario.substation_mva
         return max(low + constant, -rating), min(high + constant, rating)

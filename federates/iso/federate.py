@@ -16,9 +16,11 @@ from federates.core.messages import (
     DerAwards,
     DerOffers,
     FeederModel,
+    ImportLimits,
     InterfaceAward,
     InterfaceBid,
     PriceAdvice,
+    StorageOffer,
     UnitDispatch,
 )
 from federates.core.ports import IsoPorts
@@ -30,6 +32,7 @@ from federates.iso.day_ahead import DayAhead
 from federates.iso.feeder_models import feeder_rows
 from federates.iso.hour_ahead import HOURS as HOUR_AHEAD
 from federates.iso.hour_ahead import HourAheadInputs, HourAheadMarket
+from federates.iso.lda_stores import LdaStores, stores_of
 from federates.iso.make_whole import RunState
 from federates.iso.market import (
     DayAheadInputs,
@@ -59,7 +62,7 @@ from federates.scenario.system import SystemScenario
 SETTLE_OFFSET_S = 48
 DAY_AHEAD_OFFSET_S = 55
 HOUR_S = 3_600
-M = TypeVar("M", InterfaceBid, DerOffers, FeederModel)
+M = TypeVar("M", InterfaceBid, DerOffers, FeederModel, StorageOffer, ImportLimits)
 PENALTIES = Penalties()
 SCHEMA = 2.0
 
@@ -78,6 +81,8 @@ class Iso:
         self._dsos = tuple(f"dso_{lda}" for lda in self._ldas)
         self._aggregators = context.receivers("der_awards")
         self._modelled = context.senders("feeder_models")
+        apart = context.study.market.bid.kind == "virtual_storage"
+        self._stored = context.senders("day_ahead_stores") if apart else ()
         places = {lda: place for place, lda in enumerate(self._ldas)}
         self._advised = tuple((name, places[context.lda_of(name)]) for name in context.receivers("advice"))
         bus_of = dict(zip(self._ldas, self._scenario.lda_bus.tolist(), strict=True))
@@ -133,6 +138,9 @@ class Iso:
         models = self._current(grant, self.ports.day_ahead_feeder_models, midnight)
         missing = [n for n in self._dsos if n not in bids] + [n for n in self._aggregators if n not in offers]
         missing += [n for n in self._modelled if n not in models]
+        stores = self._current(grant, self.ports.day_ahead_stores, midnight)
+        limits = self._current(grant, self.ports.import_limits, midnight)
+        missing += [n for n in self._stored if n not in stores or n not in limits]
         if missing:
             if grant.now + self._clock.step_s >= self._clock.day_ahead_closes(day):
                 raise MissingInputError(f"iso: no day-ahead bid of day {day} from {', '.join(missing)}")
@@ -159,6 +167,7 @@ class Iso:
             self._forward.committed[day],
             tuple(reserves),
             tuple(self._feeder_rows(list(models.values()), book, h) for h in range(24)) if models else (),
+            self._lda_stores(stores, limits),
         )
         rounds = self._rounds_of(day)
         at_ldas = cleared.prices.lmp_usd_per_mwh[:, self._scenario.lda_bus]
@@ -282,6 +291,15 @@ class Iso:
         lda = [place[bus] for bus in self._aggregator_bus]
         price = PENALTIES.feeder_usd_per_mwh
         return feeder_rows(models, offers, lda, interval, excess_usd_per_mwh=price)
+
+    def _lda_stores(
+        self, offers: Mapping[str, StorageOffer], limits: Mapping[str, ImportLimits]
+    ) -> LdaStores | None:
+        """Stores offered by DSOs, in their order."""
+        places = {name: place for place, name in enumerate(self._dsos)}
+        by_place = {places[name]: offer for name, offer in offers.items()}
+        within = {places[name]: limit for name, limit in limits.items()}
+        return stores_of(by_place, within, len(self._dsos)) if by_place else None
 
     def _commit_hour(self, grant: Grant, now: SimTime, curves: list[NetCurve], reserves: NetReserves) -> None:
         """Commit fast units anew for the hour that begins now."""

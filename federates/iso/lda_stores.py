@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import CodecError
+from federates.core.messages import ImportLimits, StorageOffer
+
+HOURS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,41 @@ class LdaStores:
     def count(self) -> int:
         """Number of stores."""
         return self.curve.size
+
+
+def stores_of(
+    offers: Mapping[int, StorageOffer], limits: Mapping[int, ImportLimits], curves_count: int
+) -> LdaStores:
+    """Stores offered by the areas of some curves, and those areas' limits.
+
+    Raises
+    ------
+    CodecError
+        If an offer does not cover the day hour by hour.
+    """
+    places = sorted(offers)
+    each = [offers[k] for k in places]
+    wrong = [k for k in places if offers[k].charge_mw.size != HOURS or limits[k].least_mw.size != HOURS]
+    if wrong:
+        raise CodecError(f"the store of area {wrong[0]} does not cover the {HOURS} hours of a day")
+    least, greatest = np.full((HOURS, curves_count), -np.inf), np.full((HOURS, curves_count), np.inf)
+    for k in places:
+        least[:, k], greatest[:, k] = limits[k].least_mw, limits[k].greatest_mw
+    return LdaStores(
+        curve=np.array(places, dtype=np.int64),
+        charge_mw=np.stack([o.charge_mw for o in each], axis=1),
+        discharge_mw=np.stack([o.discharge_mw for o in each], axis=1),
+        least_mwh=np.zeros((HOURS, len(each))),
+        most_mwh=np.stack([o.most_mwh for o in each], axis=1),
+        begin_mwh=np.array([o.begin_mwh for o in each]),
+        kept_share=np.array([o.kept_share for o in each]),
+        charge_efficiency=np.array([o.charge_efficiency for o in each]),
+        discharge_efficiency=np.array([o.discharge_efficiency for o in each]),
+        wear_usd_per_mwh=np.array([o.wear_usd_per_mwh for o in each]),
+        end_usd_per_mwh=np.array([o.end_usd_per_mwh for o in each]),
+        import_least_mw=least,
+        import_greatest_mw=greatest,
+    )
 
 
 def no_stores(hours: int, curves_count: int) -> LdaStores:

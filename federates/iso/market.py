@@ -15,6 +15,7 @@ from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.curve import NetCurve, fixed_quantity
 from federates.core.messages import DerOffers
 from federates.iso.day_ahead import DayAhead, DayBids
+from federates.iso.lda_stores import LdaStores, no_stores
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED, NO_BLOCKS, OfferedBlocks, ramp_window
 from federates.iso.products.feeder_rows import FeederRows
@@ -280,6 +281,7 @@ class DayAheadMarket:
         committed: BoolArray,
         net_reserves: tuple[NetReserves, ...] = (),
         feeder: tuple[FeederRows, ...] = (),
+        lda_stores: LdaStores | None = None,
     ) -> DayAhead:
         """The day cleared with a given commitment.
 
@@ -297,10 +299,13 @@ class DayAheadMarket:
             Reserve that the curves offer, one entry per hour; empty: none.
         feeder
             Limits of feeders on the books' blocks, hour by hour; empty: the market sees no feeder.
+        lda_stores
+            Stores that LDAs offer beside their curves; None: none.
         """
+        stores = no_stores(len(inputs.load_mw), self._lda_bus.size) if lda_stores is None else lda_stores
         scuc = self._engine(books[0] if books else None)
         bids = self._bids(inputs, curves, books, net_reserves)
-        return scuc.clear(replace(bids, feeder=feeder), state, committed)
+        return scuc.clear(replace(bids, feeder=feeder, lda_stores=stores), state, committed)
 
     def start_state(self, inputs: DayAheadInputs, net_mw: FloatArray) -> UnitState:
         """State before a first day that the case does not state."""

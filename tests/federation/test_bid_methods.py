@@ -22,6 +22,16 @@ def entries(run_dir: Path) -> list[int]:
     return list(Counter((t, name.split("/")[0]) for t, name in rows).values())
 
 
+def test_batteries_as_one_store_are_offered_up_the_layers_once_a_day(tmp_path: Path) -> None:
+    ended = run(TINY, tmp_path, "market.bid={kind: virtual_storage}", "horizon.duration=5min")
+    asserts.assert_laws(ended.run_dir)
+    wires = [wire for _, wire in asserts.column_by(ended.run_dir, "message", "size_bytes")]
+    for wire in ("agg_lda1_supplier>dso_lda1/day_ahead_stores", "dso_lda1>iso/day_ahead_stores"):
+        assert wires.count(wire) == 1
+    assert wires.count("dso_lda1>iso/import_limits") == 1
+    assert asserts.bypass_count(ended.run_dir) == 0
+
+
 @pytest.mark.parametrize(
     ("bid", "most"), [("{kind: fixed_quantity}", 1), ("{kind: interval_curve, blocks: 4}", 5)]
 )

@@ -18,6 +18,7 @@ from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.der.portfolio import Within
+from federates.der.virtual_store import battery_offer
 from federates.scenario.lda import LdaScenario
 from federates.scenario.price_taking import PriceTaking
 
@@ -40,6 +41,8 @@ class Offers:
         self._rounds_count = context.study.market.day_ahead_rounds if advised else 1
         self._rounds_offered = 0
         self._enveloped = model.feeds("aggregator", "envelopes")
+        apart = context.study.market.bid.kind == "virtual_storage"
+        self._stores_apart = apart and bool(context.receivers("day_ahead_store"))
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -56,15 +59,26 @@ class Offers:
         assert day is not None
         got = grant.inbox.only(self.ports.der_state)
         state = self._ders.state_at_midnight(day, grant.now, None if got is None else reported(got.message))
-        within = self._within(grant, self.ports.day_ahead_envelopes, self._clock.midnight(day))
-        directed = self._ders.directed(grant.now)
-        outlooks, _ = self._ders.day(day, self._advised(grant, day), state, directed, within)
+        directed, midnight = self._ders.directed(grant.now), self._clock.midnight(day)
+        within = self._within(grant, self.ports.day_ahead_envelopes, midnight)
+        outlooks, path = self._ders.day(day, self._advised(grant, day), state, directed, within)
         offers = self._ders.portfolio.offers(
-            outlooks, interval_s=self._clock.midnight(day), length_s=HOUR_S, factor=self._factor
+            outlooks, interval_s=midnight, length_s=HOUR_S, factor=self._factor
         )
         self._rounds_offered = (self._rounds_offered + 1) % self._rounds_count
         outbox = Outbox(again=self._rounds_offered > 0)
         outbox.put(self.ports.day_ahead_offers, offers)
+        if self._stores_apart:
+            fleet = self._ders.portfolio.fleet
+            store = battery_offer(
+                fleet,
+                fleet.of_kind("battery") & directed,
+                state,
+                [outlook.interval for outlook in outlooks],
+                path.terminal_usd_per_mwh,
+                interval_s=midnight,
+            )
+            outbox.put(self.ports.day_ahead_store, store)
         return outbox
 
     def _advised(self, grant: Grant, day: int) -> FloatArray:

@@ -10,12 +10,14 @@ from federates.core import tables
 from federates.core.advice import advised_usd_per_mwh
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
+from federates.core.curve import NetCurve
 from federates.core.errors import MissingInputError
-from federates.core.messages import DerAwards, DerOffers, InterfaceAward, Telemetry
+from federates.core.messages import DerAwards, DerOffers, ImportLimits, InterfaceAward, Telemetry
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.reserve_offer import DURATION_H
 from federates.core.time import Cadence, SimTime
+from federates.der.virtual_store import merged_store
 from federates.dso.accounts import DistributionAccounts
 from federates.dso.bid_method import bid_method
 from federates.dso.dispatch import Dispatch
@@ -80,9 +82,13 @@ class TotalDsoRole:
         midnight = self._clock.midnight(day)
         offers = self._offers(grant, day_ahead=True, interval=midnight)
         prices = self._advised(grant, day)
-        curves, reserve = [], []
+        curves, reserve, ranges = [], [], []
+        batteries = self._scenario.fleet.of_kind("battery") & self._scenario.directed(grant.now)
+        power = np.where(batteries, self._scenario.fleet.power_kw, 0.0)
         for hour, expected in enumerate(self._scenario.expected_day(day, self._clock.day_ahead_issue(day))):
             mine = self._joined(offers, hour)
+            if self._method.stores_apart:
+                mine = mine.ranging(batteries, 0.0 * power, 0.0 * power)
             price = float(prices[hour])
             at_price = merit_kw(mine, price)
             believed = conditions(expected, 1.0)
@@ -102,6 +108,8 @@ class TotalDsoRole:
             prepared = dso.bid(inputs, keep_coefficients=False)
             self._record_collapses(grant.now, f"hour {hour} of the day-ahead bid", prepared.collapsed_count)
             curves.append(self._method.sent(prepared.curve, price))
+            if self._method.stores_apart:
+                ranges.append(dso.import_range_mw(prepared, mine.ranging(batteries, -power, power)))
             if self._sells_reserve:
                 ahead_s = inputs.interval_s - self._clock.day_ahead_issue(day)
                 sigma = self._scenario.forecast_sigma(ahead_s)
@@ -113,7 +121,30 @@ class TotalDsoRole:
         outbox = Outbox(again=not last)
         bid = interface_bid(curves, midnight, HOUR_S, self._multiplicity, reserve)
         outbox.put(self.ports.day_ahead_bids, bid)
+        if self._method.stores_apart:
+            self._offer_store(outbox, grant, curves, np.array(ranges))
         return outbox
+
+    def _offer_store(
+        self, outbox: Outbox, grant: Grant, curves: Sequence[NetCurve], ranges_mw: FloatArray
+    ) -> None:
+        """The area's batteries as one store, and what its feeders carry; the curves themselves fit in."""
+        received = grant.inbox.all(self.ports.day_ahead_stores)
+        missing = [name for name in self._aggregators if name not in received]
+        if missing:
+            raise MissingInputError(f"{self.name} at {grant.now} s: no batteries of {missing[0]} offered yet")
+        store = merged_store(
+            [received[name].message for name in self._aggregators], float(self._multiplicity)
+        )
+        outbox.put(self.ports.day_ahead_store, store)
+        ends = self._multiplicity * ranges_mw
+        limits = ImportLimits(
+            interval_s=store.interval_s,
+            length_s=store.length_s,
+            least_mw=np.minimum(ends[:, 0], [self._multiplicity * curve.p_min_mw for curve in curves]),
+            greatest_mw=np.maximum(ends[:, 1], [self._multiplicity * curve.p_max_mw for curve in curves]),
+        )
+        outbox.put(self.ports.import_limits, limits)
 
     def _advised(self, grant: Grant, day: int) -> FloatArray:
         """Prices expected at the bus, hour by hour: the first forecast, then what is advised. [$/MWh]"""

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from federates.core.curve import NetCurve
-from federates.core.settings import FixedQuantityBid, IntervalCurveBid
+from federates.core.settings import FixedQuantityBid, IntervalCurveBid, VirtualStorageBid
 from federates.dso.bid import LdaCurve
 from federates.dso.bid_method import bid_method, import_at
+from federates.dso.total import Offers
 
 CURVE = NetCurve(
     import_mw=np.array([-2.0, 1.0, 4.0, 5.0]), price_usd_per_mwh=np.array([60.0, 60.0, 30.0, 10.0])
@@ -26,6 +27,32 @@ def test_an_interval_curve_is_sent_whole() -> None:
     method = bid_method(IntervalCurveBid(kind="interval_curve", blocks=7))
     assert method.blocks_limit == 7
     assert method.sent(AREA, 30.0) is CURVE
+    assert not method.stores_apart
+
+
+def test_with_a_store_apart_the_curve_is_sent_whole_as_well() -> None:
+    method = bid_method(VirtualStorageBid(kind="virtual_storage", blocks=7))
+    assert method.blocks_limit == 7
+    assert method.sent(AREA, 30.0) is CURVE
+    assert method.stores_apart
+
+
+def test_batteries_are_taken_out_of_offers_or_given_their_whole_range() -> None:
+    offers = Offers(
+        floor_kw=np.array([-3.0, -5.0, 0.0]),
+        der=np.array([0, 1, 1, 2]),
+        width_kw=np.array([3.0, 5.0, 4.0, 2.0]),
+        price_usd_per_mwh=np.array([90.0, 20.0, 40.0, 0.0]),
+    )
+    battery, power = np.array([False, True, False]), np.array([0.0, 6.0, 0.0])
+    idle = offers.ranging(battery, 0.0 * power, 0.0 * power)
+    assert idle.floor_kw.tolist() == [-3.0, 0.0, 0.0]
+    assert idle.der.tolist() == [0, 1, 2]
+    assert idle.width_kw.tolist() == [3.0, 0.0, 2.0]
+    assert idle.price_usd_per_mwh.tolist() == [90.0, 0.0, 0.0]
+    whole = offers.ranging(battery, -power, power)
+    assert whole.floor_kw.tolist() == [-3.0, -6.0, 0.0]
+    assert whole.width_kw.tolist() == [3.0, 12.0, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from federates.cases.rows import UnitRow
 from federates.core.arrays import FloatArray
 from federates.core.curve import fixed_quantity
 from federates.core.errors import CodecError
+from federates.core.messages import ImportLimits, StorageOffer
 from federates.iso.day_ahead import DayAhead
-from federates.iso.lda_stores import LdaStores
+from federates.iso.lda_stores import LdaStores, stores_of
 from federates.iso.network import market_network
 from federates.iso.scuc import Scuc
 from tests.unit.iso.test_scuc import bids, one_bus, state, thermal
@@ -143,6 +144,42 @@ def test_a_store_of_an_area_earns_what_a_store_of_the_iso_does(load: list[float]
     )
     assert np.abs(day.lda_store_mw).max() > 1.0
     assert day.objective_usd == pytest.approx(own.objective_usd, abs=1e-3)
+
+
+def offered(hours: int = 24) -> tuple[StorageOffer, ImportLimits]:
+    """A store and limits of one area."""
+    flat = np.ones(hours)
+    one = StorageOffer(
+        interval_s=0,
+        length_s=3_600,
+        charge_mw=3.0 * flat,
+        discharge_mw=2.0 * flat,
+        most_mwh=8.0 * flat,
+        begin_mwh=1.5,
+        kept_share=0.99,
+        charge_efficiency=0.95,
+        discharge_efficiency=0.9,
+        wear_usd_per_mwh=4.0,
+        end_usd_per_mwh=30.0,
+    )
+    limits = ImportLimits(interval_s=0, length_s=3_600, least_mw=-5.0 * flat, greatest_mw=7.0 * flat)
+    return one, limits
+
+
+def test_a_store_belongs_to_the_curve_of_its_area_and_areas_without_one_are_not_limited() -> None:
+    one, limits = offered()
+    stores = stores_of({1: one}, {1: limits}, 3)
+    assert stores.curve.tolist() == [1]
+    assert (stores.begin_mwh[0], stores.kept_share[0], stores.end_usd_per_mwh[0]) == (1.5, 0.99, 30.0)
+    assert (stores.charge_mw[5, 0], stores.discharge_mw[5, 0], stores.most_mwh[5, 0]) == (3.0, 2.0, 8.0)
+    assert stores.import_least_mw[0].tolist() == [-np.inf, -5.0, -np.inf]
+    assert stores.import_greatest_mw[0].tolist() == [np.inf, 7.0, np.inf]
+
+
+def test_a_store_that_does_not_cover_the_day_is_refused() -> None:
+    one, limits = offered(23)
+    with pytest.raises(CodecError, match="store of area 0 does not cover the 24 hours"):
+        stores_of({0: one}, {0: limits}, 1)
 
 
 def test_limits_that_cross_are_refused() -> None:

@@ -156,6 +156,11 @@ FAULTS = {
         "market.day_ahead_rounds: 16 day-ahead rounds, one a step of 120 s",
         "at most 15 fit",
     ),
+    "the same energy sold twice": (
+        [("market:\n", "market:\n  bid: {kind: virtual_storage}\n  dso_reserves: §true\n")],
+        "market.dso_reserves: a store beside the curves and reserve from the curves would sell",
+        "set it to false",
+    ),
     "no day-ahead for the second day": (
         [("start: 2020-03-27T17:00:00", "start: §2020-03-27T13:00:00"), ("duration: 1 h", "duration: 12 h")],
         "horizon.start: the day-ahead market of the second day would close before the study begins",
