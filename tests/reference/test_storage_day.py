@@ -17,7 +17,7 @@ ROUNDS = 3
 SAVED_USD = 1.0
 """Solver's tolerance on a cost of some 3e5 $, and a watt of each award."""
 TIES = 0.02
-"""What equal offers at equal prices may add to a share captured, or take from it, by the order they are in."""
+"""What equal offers at equal prices may add to a share captured, or take from it, by their order."""
 FLEETS = {"much": 60.0, "very much": 120.0}
 """Power of the batteries in each of two areas. [MW]"""
 PEAK_MW = 850.0
@@ -84,8 +84,8 @@ def test_a_good_forecast_is_worth_nearly_all_and_rounds_find_a_better_one(figure
 def test_quantities_fixed_beforehand_earn_less(figures: Figures) -> None:
     """The guard: all areas chase the same hours, and nobody can move them.
 
-    At the very prices of the optimum, which storage has levelled, a quantity hangs on how ties fall: it may be
-    right by chance, and is not asserted.
+    At the very prices of the optimum, which storage has levelled, a quantity hangs on how ties fall: it may
+    be right by chance, and is not asserted.
     """
     alone = figures.captured("fixed quantity, naive")
     assert alone < figures.captured("interval curve, virtual") - TIES
