@@ -278,7 +278,7 @@ DISTRIBUTION_ACCOUNT = _table(
 )  # fmt: skip
 ESTIMATE = _table(
     "estimate", "LDA/feeder",
-    "a DSO's estimate of a feeder's loads at a gate, and what its twin shows there, DERs as metered; "
+    "a DSO's estimate of a feeder's loads at a gate or check, what its twin shows there, DERs as metered; "
     "the plant stands in the row of table `feeder` of the same time and id",
     "load_kw | kW | all loads at rated voltage, estimated",
     "forecast_load_kw | kW | the same as forecast the day before",
