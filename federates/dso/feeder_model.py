@@ -116,11 +116,11 @@ def feeder_rows(case: FeederCase, directed: BoolArray) -> LimitRows:
     width_mw = (case.columns.top_kw - case.columns.floor_kw)[directed] / KW_PER_MW
     slope = _slopes(case)[:, directed]
     over = case.excess(case.columns.floor_kw, case.columns.q_kvar).ravel()
-    matters = np.isfinite(over) & (over + np.maximum(slope, 0.0) @ width_mw > 0.0)
-    slope, over = slope[matters], over[matters]
     greatest = np.abs(slope).max(axis=1, initial=0.0)
-    slope, over = slope / greatest[:, None], over / greatest
-    tightest = _tightest(slope, slope @ floor_mw - over)
+    matters = np.isfinite(over) & (greatest > 0.0) & (over + np.maximum(slope, 0.0) @ width_mw > 0.0)
+    slope = slope[matters] / greatest[matters, None]
+    upper_mw = slope @ floor_mw - over[matters] / greatest[matters]
+    tightest = _tightest(slope, upper_mw)
     head = _head_rows(
         np.ones(floor_mw.size),
         idle_mw=case.import_at_floor_mw + float(floor_mw.sum()),
@@ -129,7 +129,7 @@ def feeder_rows(case: FeederCase, directed: BoolArray) -> LimitRows:
     )
     return LimitRows(
         coefficient=csr_array(np.vstack((slope[tightest], head.coefficient.toarray()))),
-        upper_mw=np.concatenate(((slope @ floor_mw - over)[tightest], head.upper_mw)),
+        upper_mw=np.concatenate((upper_mw[tightest], head.upper_mw)),
     )
 
 

@@ -43,7 +43,7 @@ def test_both_days_obey_the_laws(whole: Path) -> None:
     assert cleared_s == [MIDNIGHT_S - DAY_S, MIDNIGHT_S]
 
 
-@pytest.mark.parametrize("model", ["uncoordinated", "grand_central_blind"])
+@pytest.mark.parametrize("model", ["uncoordinated", "grand_central_full"])
 def test_a_chain_on_loopback_gives_what_one_federation_gives(tmp_path: Path, model: str) -> None:
     one = run(TINY, tmp_path / "one", *NOON_TO_ONE, f"coordination={model}").run_dir
     chain = run(TINY, tmp_path / "two", *NOON_TO_ONE, f"coordination={model}", "federation.chain=day").run_dir
