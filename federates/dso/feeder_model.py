@@ -1,8 +1,9 @@
 """What a DSO tells an ISO that keeps its feeders' limits: the linear map as rows on the DERs' injections.
 
 The rows are those of the DSO's own program (`federates.dso.program`), all at once and written for the
-injections themselves. Only rows that some injection within the DERs' reach breaks are published, and of
-several with the same coefficients the tightest: no dispatch is lost or gained by that.
+injections themselves. Only rows that some injection within the DERs' reach breaks are published, of several
+with the same coefficients the tightest, and none that another one implies: no dispatch is lost or gained by
+that.
 """
 
 from __future__ import annotations
@@ -118,9 +119,13 @@ def feeder_rows(case: FeederCase, directed: BoolArray) -> LimitRows:
     over = case.excess(case.columns.floor_kw, case.columns.q_kvar).ravel()
     greatest = np.abs(slope).max(axis=1, initial=0.0)
     matters = np.isfinite(over) & (greatest > 0.0) & (over + np.maximum(slope, 0.0) @ width_mw > 0.0)
-    slope = slope[matters] / greatest[matters, None]
-    upper_mw = slope @ floor_mw - over[matters] / greatest[matters]
-    tightest = _tightest(slope, upper_mw)
+    kept = np.flatnonzero(matters)
+    kept = kept[_tightest(slope[kept] / greatest[kept, None], -over[kept] / greatest[kept])]
+    for kind in np.unique(kept // case.bound.shape[1]):
+        alike = kept[kept // case.bound.shape[1] == kind]
+        kept = np.setdiff1d(kept, alike[_implied(slope[alike] * width_mw, -over[alike])])
+    slope = slope[kept] / greatest[kept, None]
+    upper_mw = slope @ floor_mw - over[kept] / greatest[kept]
     head = _head_rows(
         np.ones(floor_mw.size),
         idle_mw=case.import_at_floor_mw + float(floor_mw.sum()),
@@ -128,8 +133,8 @@ def feeder_rows(case: FeederCase, directed: BoolArray) -> LimitRows:
         limits_mw=(case.least_import_mw, case.greatest_import_mw),
     )
     return LimitRows(
-        coefficient=csr_array(np.vstack((slope[tightest], head.coefficient.toarray()))),
-        upper_mw=np.concatenate((upper_mw[tightest], head.upper_mw)),
+        coefficient=csr_array(np.vstack((slope, head.coefficient.toarray()))),
+        upper_mw=np.concatenate((upper_mw, head.upper_mw)),
     )
 
 
@@ -149,6 +154,23 @@ def _tightest(slope: FloatArray, upper: FloatArray) -> IntArray:
     order = np.lexsort((np.arange(upper.size), upper, group))
     first = np.concatenate(([True], np.diff(group[order]) != 0))
     return np.sort(order[first])
+
+
+def _implied(rise: FloatArray, room: FloatArray) -> BoolArray:
+    """Rows ``rise @ x <= room`` that another one implies wherever x is between 0 and 1, shape (rows,).
+
+    Row s implies row r where ``max (rise_r - rise_s) @ x <= room_r - room_s``: along a line with no DER
+    between, or towards the head, where the same injections raise the voltage less.
+    """
+    implied = np.zeros(room.size, dtype=np.bool_)
+    kept: list[int] = []
+    reach = np.maximum(rise, 0.0).sum(axis=1)
+    for r in np.lexsort((np.arange(room.size), room - reach)).tolist():
+        excess = np.maximum(rise[r] - rise[kept], 0.0).sum(axis=1) - (room[r] - room[kept])
+        implied[r] = (excess <= 0.0).any()
+        if not implied[r]:
+            kept.append(r)
+    return implied
 
 
 def _head_rows(
