@@ -256,12 +256,12 @@ def _go(
 def _started(
     entrant: Entrant, study: Path, sets: Sequence[str], transport: TransportName, results: Path
 ) -> _Child:
-    command = [sys.executable, "-m", "runner.cli", "run", str(study)]
+    command = [sys.executable, "-m", "runner.followed", "run", str(study)]
     command += [part for option in (*sets, *entrant.sets) for part in ("--set", option)]
     command += ["--transport", transport, "--out", str(results), "--no-progress", "--no-report", "--json"]
     answer, log = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_note`
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, stdin=subprocess.DEVNULL, stdout=answer, stderr=log, env=child_environment(),
+        command, stdin=subprocess.PIPE, stdout=answer, stderr=log, env=child_environment(),
         start_new_session=True,
     )  # fmt: skip
     return _Child(entrant=entrant, process=process, answer=answer, log=log)
@@ -304,8 +304,13 @@ def _note(race: Race, child: _Child) -> None:
         tail = child.log.read().decode(errors="replace").strip().splitlines()[-3:]
         race.failures[code] = f"ended with code {child.process.returncode}: {' | '.join(tail)}"
     finally:
-        child.answer.close()
-        child.log.close()
+        _let_go(child)
+
+
+def _let_go(child: _Child) -> None:
+    for stream in (child.process.stdin, child.answer, child.log):
+        if stream is not None:
+            stream.close()
 
 
 @contextmanager
@@ -324,3 +329,4 @@ def _children(race: Race) -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 child.process.kill()
                 child.process.wait()
+            _let_go(child)

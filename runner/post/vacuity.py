@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from federates.coordination.catalog import MODELS
+from federates.coordination.model import Tier
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import MissingInputError
 from runner.post.run_tables import RunTables
@@ -52,13 +53,28 @@ def vacuity(run_dir: Path) -> dict[str, Condition]:
         If a table that is needed was not recorded.
     """
     tables = RunTables(run_dir)
-    layered = MODELS[tables.run.coordination].arbitration == "dso"
     return {
         "forecast": _forecast(tables),
-        "twin": _twin(tables, layered=layered),
+        "twin": _twin(tables, layered=_is_layered(tables)),
         "line": _line(tables),
-        "feeder": _bound_in_program(tables) if layered else _exceeded_in_plant(tables),
+        "feeder": feeder_stress(tables),
     }
+
+
+def feeder_stress(tables: RunTables) -> Condition:
+    """How long one feeder's limit bound in its DSO's program or, where no DSO dispatches, was exceeded.
+
+    Raises
+    ------
+    MissingInputError
+        If a table that is needed was not recorded.
+    """
+    return _bound_in_program(tables) if _is_layered(tables) else _exceeded_in_plant(tables)
+
+
+def _is_layered(tables: RunTables) -> bool:
+    """Whether the DSO dispatches."""
+    return MODELS[tables.run.coordination].offers_to is Tier.DSO
 
 
 def _forecast(tables: RunTables) -> Condition:

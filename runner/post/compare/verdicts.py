@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from federates.core.errors import MissingInputError
 from runner.post.compare.comparison import MARGIN_PCT, PERCENT, Comparison, Contender
+from runner.post.vacuity import feeder_stress
 
 Result = Literal["supported", "not supported", "not resolved", "not tested"]
 UNEXPLAINED_USD = 0.01
@@ -117,6 +119,17 @@ def _one_plan(comparison: Comparison) -> Verdict:
         "one_commitment", "All runs start from one commitment and one price forecast", float(len(plans)), 1.0,
         "", "different forward plans",
     )  # fmt: skip
+
+
+def _stressed(comparison: Comparison) -> Verdict:
+    key, statement = "feeders_are_stressed", "A limit of one feeder binds for long enough to compare anything"
+    run = comparison.of("M5") or comparison.reference
+    try:
+        found = feeder_stress(run.tables)
+    except MissingInputError as error:
+        return _untested(key, statement, str(error))
+    why = f"{found.meaning}: {found.where or 'none'}, {run.code}"
+    return _judged(key, statement, found.value, found.least, found.unit, why, holds=found.holds)
 
 
 def _no_bypass(comparison: Comparison) -> Verdict:
@@ -280,6 +293,7 @@ def _bound(contender: Contender) -> bool:
 _JUDGES: tuple[Callable[[Comparison], Verdict], ...] = (
     _one_plan,
     _accounts_close,
+    _stressed,
     _no_bypass,
     _blind_breaks,
     _override_unwinds,

@@ -36,6 +36,7 @@ def chosen_run(
     left_kwh: float = 0.0,
     shortfall_mw: float = 0.0,
     overridden_kw: float = 0.0,
+    minutes_bound: int = 0,
     bypass: int = 0,
     unexplained_usd: float = 0.0,
     scenario_hash: str = "1" * 64,
@@ -62,6 +63,8 @@ def chosen_run(
         run_dir, t.DER_TYPE, [(0, "a/f1/battery"), (60, "a/f1/battery")], {"soc_kwh": [0.0, left_kwh]}
     )  # fmt: skip
     record(run_dir, t.DISPATCH, [(0, "a")], {"shortfall_mw": [shortfall_mw]})
+    bound = [(300 * k, "a/f1") for k in range(max(minutes_bound // 5, 1))]
+    record(run_dir, t.BINDING, bound, {"head_count": [float(minutes_bound > 0)] * len(bound)})
     if overridden_kw:
         recorder = ParquetRecorder(run_dir, "dso_a_override", 0)
         recorder.add(t.OVERRIDE, 0, ["a/f1/x"], [overridden_kw], [0.0], [0.0], text=["head"])

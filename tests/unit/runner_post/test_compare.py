@@ -123,6 +123,8 @@ def test_costs_that_cannot_be_told_apart_share_a_place(tmp_path: Path) -> None:
         ("no_constraint_layered_alike", {}, {}, {"forward_usd": 998.9}, "not supported"),
         ("no_constraint_layered_alike", {}, {}, {"steps_broken": 1}, "not tested"),
         ("flexibility_matters", {}, {}, {}, "not tested"),
+        ("feeders_are_stressed", {}, {}, {"minutes_bound": 30}, "supported"),
+        ("feeders_are_stressed", {}, {}, {"minutes_bound": 25}, "not supported"),
         ("override_unwinds", {}, {}, {}, "not tested"),
     ],
 )
