@@ -23,14 +23,14 @@ MAX_INSTANTS = 25_000
 PASSES = 6
 """Passes of the T-D fixed point that a physical step is counted with; it takes two to four."""
 SECONDS_OF = {
-    Cadence.STEP: 2 + 2 * PASSES,
-    Cadence.MARKET: 2,
+    Cadence.STEP: 3 + 2 * PASSES,
+    Cadence.MARKET: 1,
     Cadence.GATE: 3,
     Cadence.SETTLE: 1,
     Cadence.DAY_AHEAD: 6,
 }
-"""Seconds of a physical step at which somebody may act, by cadence: seconds 1, 2 and the passes; 0 and 3;
-51-53; 48; 54-59."""
+"""Seconds of a physical step at which somebody may act, by cadence: seconds 0, 1, 2 and the passes; 3; 51-53;
+48; 54-59."""
 
 FIRST_PORT = 10_000
 LAST_PORT = 31_000

@@ -10,6 +10,7 @@ LAYERED_TOTAL_DSO = CoordinationModel(
     title="Layered: a total DSO makes one bid at each T-D interface",
     links=(
         *DSO_INTERFACE,
+        Link("iso", "signal", "dso", "signal"),
         Link("aggregator", "offers", "dso", "offers"),
         Link("aggregator", "day_ahead_offers", "dso", "day_ahead_offers"),
         Link("aggregator", "day_ahead_store", "dso", "day_ahead_stores"),

@@ -73,6 +73,8 @@ class GridState:
     """Actual withdrawal, LDA interchange included, shape (buses,). [MW]"""
     losses_mw: float
     """AC losses of the last accepted solution. [MW]"""
+    interchange_mw: FloatArray
+    """Net import of each LDA as carried, multiplicity included, shape (ldas,). [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +220,18 @@ class ImportLimits:
     """Least net import, shape (intervals,). [MW]"""
     greatest_mw: FloatArray
     """Greatest net import, shape (intervals,). [MW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveSignal:
+    """ISO to DSO (M5): what is asked of the reserve awarded, from this physical step on."""
+
+    step_s: int
+    """Beginning of the physical step. [s]"""
+    regulation: float
+    """Part of the regulation awarded, in [-1, 1]; positive = up, which is less import."""
+    call: float
+    """Part of the spinning reserve awarded, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from federates.core.messages import (
     InterfaceBid,
     IntervalMeters,
     PriceAdvice,
+    ReserveSignal,
     SetPoints,
     StorageOffer,
     Telemetry,
@@ -63,6 +64,7 @@ class IsoPorts(Ports):
     advice: Out[PriceAdvice] = Out("advice", PriceAdvice)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     day_ahead_der_awards: Out[DerAwards] = Out("day_ahead_der_awards", DerAwards)
+    signal: Out[ReserveSignal] = Out("signal", ReserveSignal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class DsoPorts(Ports):
     advised: In[PriceAdvice] = In("advised", PriceAdvice, required=False)
     day_ahead_stores: In[StorageOffer] = In("day_ahead_stores", StorageOffer, required=False)
     set_points: In[SetPoints] = In("set_points", SetPoints, required=False)
+    signal: In[ReserveSignal] = In("signal", ReserveSignal, required=False)
     bids: Out[InterfaceBid] = Out("bids", InterfaceBid)
     day_ahead_bids: Out[InterfaceBid] = Out("day_ahead_bids", InterfaceBid)
     day_ahead_store: Out[StorageOffer] = Out("day_ahead_store", StorageOffer)

@@ -21,8 +21,6 @@ from federates.core.messages import InterfaceBid
 
 DSO_PRODUCTS = ("reg_up", "reg_down", "spin")
 """Reserve products of a DSO, in the order of every array of them."""
-UP, DOWN = (0, 2), (1,)
-"""Places of those that are less import, and more."""
 OFFER_SLOTS = 4
 """Most blocks of each product in an interval."""
 DURATION_H = 1.0
@@ -79,6 +77,20 @@ NO_RESERVE = ReserveOffer(
     p_hi_mw=0.0,
 )
 """Offer of an LDA that sells no reserve."""
+
+
+def asked_mw(reserve_mw: FloatArray, regulation: float, call: float) -> float:
+    """Less import than awarded that a signal asks for; negative: more. [MW]
+
+    Parameters
+    ----------
+    reserve_mw
+        Award by product, shape (products,). [MW]
+    regulation, call
+        As `messages.ReserveSignal` has them.
+    """
+    up, down, spin = reserve_mw.tolist()
+    return float(max(regulation, 0.0) * up + min(regulation, 0.0) * down + call * spin)
 
 
 def with_reserve(bid: InterfaceBid, offers: Sequence[ReserveOffer]) -> InterfaceBid:

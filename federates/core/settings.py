@@ -426,7 +426,10 @@ class MarketSettings(Settings):
     """Intervals that a real-time dispatch looks at, the binding one included."""
 
     def misfits(self) -> Iterator[MisfitError]:
-        """Energy that would be sold twice."""
+        """Reserve offered where none is bought, and energy that would be sold twice."""
+        if self.dso_reserves and isinstance(self.reserves, NoReserves):
+            what = "dso_reserves offers reserve to a market that buys none"
+            yield MisfitError(f"{what}; choose other reserves, or false", "dso_reserves")
         if self.dso_reserves and self.bid.kind == "virtual_storage":
             what = "a store beside the curves and reserve from the curves would sell the same energy twice"
             yield MisfitError(f"{what}; set it to false, or bid interval_curve", "dso_reserves")
@@ -512,7 +515,20 @@ class DerOptOut(Settings):
     """Share of these DERs, drawn on the feeders' `seed_id`."""
 
 
-EventSettings = Annotated[UnitTrip | LinkLoss | DerOptOut, Field(discriminator="kind")]
+class ReserveCall(Settings):
+    """The ISO calls spinning reserve of total DSOs; of each interval's award, while it lasts."""
+
+    kind: Literal["reserve_call"]
+    """Which event."""
+    at_s: SecondsFromZero
+    """When, from the study's start."""
+    duration_s: Seconds
+    """For how long."""
+    share: PositiveShare = 1.0
+    """Share of the award that is called."""
+
+
+EventSettings = Annotated[UnitTrip | LinkLoss | DerOptOut | ReserveCall, Field(discriminator="kind")]
 
 
 class CouplingSettings(Settings):

@@ -200,6 +200,7 @@ DISPATCH = _table(
     "limits_bound_count | - | voltage, thermal and head limits that bind in the program",
     "map_error_pu | pu | greatest voltage error of the linear map at the set-points on the twin",
     "unmet_mw | MW | what the fast loop had no room for at the end of the interval before, one simulated set",
+    "called_mw | MW | reserve asked for as the interval begins: less import, one simulated set",
 )  # fmt: skip
 BINDING = _table(
     "binding", "LDA/feeder", "limits that bind in the DSO's program at the award",
@@ -353,6 +354,18 @@ DA_LDA_RESERVE = _table(
     "da_lda_reserve", "LDA", "reserves awarded to DSOs in a day-ahead hour; none where no DSO has an award",
     *_RESERVES,
 )  # fmt: skip
+SIGNAL = _table(
+    "signal", "always 'system'", "the ISO's signal to DSOs that sold reserve, in a physical step",
+    "regulation | - | part of the regulation awarded, -1 to 1; positive = less import",
+    "call | - | part of the spinning reserve awarded",
+    "need_mw | MW | regulation needed, by the minute before; positive where the system is short",
+)  # fmt: skip
+DEPLOYMENT = _table(
+    "deployment", "LDA", "reserve that the ISO's signal asks of DSOs in a physical step",
+    "spin_mw | MW | spinning reserve called: less import",
+    "regulation_mw | MW | regulation asked for; positive = less import",
+    "delivered_mw | MW | award less the net import carried at the step's end",
+)  # fmt: skip
 RESERVE = _table(
     "reserve", "requirement: reg_up, reg_down, spin_REGION or total",
     "a reserve requirement in a real-time interval",
@@ -444,9 +457,10 @@ TABLES: dict[str, Table] = {
     for t in (
         BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, DER_UNIT, NODE,
         BID, AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, DISTRIBUTION_ACCOUNT, ESTIMATE, LMP, DA_LMP,
-        CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, RESERVE,
-        DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE, DAY_AHEAD,
-        SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK, ENVELOPE, CONFLICT, SHORTFALL,
+        CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, SIGNAL,
+        DEPLOYMENT, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE,
+        DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK, ENVELOPE,
+        CONFLICT, SHORTFALL,
     )
 }  # fmt: skip
 """Every table by name."""

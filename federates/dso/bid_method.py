@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from federates.core.curve import NetCurve, fixed_quantity
 from federates.core.settings import BidSettings, FixedQuantityBid, IntervalCurveBid, VirtualStorageBid
 from federates.dso.bid import BLOCKS_LIMIT, LdaCurve
@@ -54,6 +56,12 @@ def import_at(curve: NetCurve, price_usd_per_mwh: float) -> float:
     """Net import that a curve takes at a price; a block at that very price is taken. [MW]"""
     wanted = curve.value_usd_per_mwh >= price_usd_per_mwh
     return curve.p_min_mw + float(curve.width_mw[wanted].sum())
+
+
+def price_at(curve: NetCurve, import_mw: float) -> float:
+    """Value of the block of a curve that holds a net import. [$/MWh]"""
+    place = int(np.searchsorted(curve.import_mw, import_mw))
+    return float(curve.price_usd_per_mwh[min(place, curve.import_mw.size - 1)])
 
 
 def bid_method(settings: BidSettings) -> BidMethod:

@@ -181,7 +181,7 @@ class Dispatch:
     @property
     def broken_count(self) -> int:
         """Limits that the dispatch breaks."""
-        return sum(limit.excess > _tolerance(limit.kind) for limit in self.limits)
+        return sum(limit.excess > tolerance(limit.kind) for limit in self.limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +194,7 @@ class _Trial:
 
     @property
     def broken_count(self) -> int:
-        return sum(limit.excess > _tolerance(limit.kind) for limit in self.limits)
+        return sum(limit.excess > tolerance(limit.kind) for limit in self.limits)
 
 
 def dispatch(
@@ -292,7 +292,8 @@ def binding_limits(feeder: int, point: OperatingPoint, bounds: Bounds) -> tuple[
     return tuple(found)
 
 
-def _tolerance(kind: LimitKind) -> float:
+def tolerance(kind: LimitKind) -> float:
+    """Excess over a limit that counts as broken, as `BindingLimit` has it."""
     return BROKEN_POWER_SHARE if kind is LimitKind.THERMAL else BROKEN_VOLTAGE_PU2
 
 

@@ -4,9 +4,10 @@ A call moves the import to ``P - up`` or ``P + down`` within minutes. Only what 
 answers it: photovoltaics, batteries and flexible loads; other DERs stay where they are expected. A battery
 gives no more than its energy sustains through the interval and ``DURATION_H`` after it. With these offers,
 every feeder's own program is asked for the least and the greatest import that keep all of its limits: the
-*called-state rows* are the rows of voltage, rating and head at the called state. States between two that keep
-the limits of the linear map keep them too, so every import between the ends can be called, whatever the
-award.
+*called-state rows* are the rows of voltage, rating and head at the called state. The twin then solves both
+ends, and where it shows a limit broken, which a map so far from its point can miss, the dispatch's passes
+lead back to the nearest state that keeps all. These two states are kept: a call goes from the award's
+set-points straight towards one of them, which needs no program and ends where the twin has been.
 
 From the ends is taken what the forecast may miss at a confidence. Reserve is offered where the import that is
 expected at the forecast price leaves room for it: the range binds the award as well, and energy is not to be
@@ -22,17 +23,30 @@ from statistics import NormalDist
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
-from federates.core.curve import QUANTITY_TICK_MW, NetCurve
+from federates.core.curve import QUANTITY_TICK_MW, NetCurve, fixed_quantity
 from federates.core.reserve_offer import DSO_PRODUCTS, NO_RESERVE, ReserveOffer
 from federates.der.fleet import Fleet
-from federates.dso.bid import FeederBidder, merit_order
+from federates.dso.bid import FeederBidder, LdaCurve, merit_order
+from federates.dso.case import SolvedBase
 from federates.dso.columns import KW_PER_MW, DerColumns
-from federates.dso.dispatch import FeederOffer, TwinState
+from federates.dso.dispatch import (
+    FeederOffer,
+    SetPoints,
+    TwinSolver,
+    TwinState,
+    base_set_points,
+    binding_limits,
+    carried,
+    dispatch,
+    tolerance,
+)
 
 KINDS = ("battery", "flexible", "pv")
 """DERs that answer a call: they move at once, and what they give can be held."""
 CONFIDENCE = 0.95
 """With which the forecast leaves what is offered."""
+BISECTIONS = 6
+"""On the way from the base state to one that breaks a limit: what is offered is right to 1/64 of it."""
 LEAST_MW = 1e-3
 """Room below which no reserve is offered. [MW]"""
 REGULATION_USE = 0.15
@@ -89,10 +103,33 @@ def held_columns(columns: DerColumns, limits: Held) -> DerColumns:
     return replace(columns, floor_kw=least, width_kw=end - begin)
 
 
-def called_range_mw(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalledStates:
+    """The two states to which an area can be called; what lies between them and the award is between.
+
+    Injections in fleet order, feeder by feeder.
+    """
+
+    least: SetPoints
+    greatest: SetPoints
+    import_mw: tuple[float, float]
+    """Drawn at the interface in either. [MW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedEnds:
+    """Least and greatest import of the feeders together by their linear maps."""
+
+    p_kw: tuple[FloatArray, ...]
+    """Per feeder, injections in fleet order at either end, shape (2, ders of the feeder). [kW]"""
+    import_mw: FloatArray
+    """Sum of what the heads draw, shape (2,). [MW]"""
+
+
+def mapped_ends(
     bidders: Sequence[FeederBidder], state: TwinState, offers: Sequence[FeederOffer]
-) -> tuple[float, float]:
-    """Least and greatest import of the feeders together that keep every limit of every feeder. [MW]
+) -> MappedEnds:
+    """Ends of what keeps every limit of every feeder by its map.
 
     Parameters
     ----------
@@ -103,15 +140,107 @@ def called_range_mw(
     offers
         What can be held, with the limits of each feeder.
     """
-    total = np.zeros(2)
+    total, set_points = np.zeros(2), []
     for bidder, point, offer in zip(bidders, state.points, offers, strict=True):
         case = bidder.refresh(point, offer.columns, offer.limits)
         p_kw, _, holds = merit_order(case, np.array([np.inf, -np.inf]))
-        ends = case.import_at_floor_mw - np.sum(p_kw - case.columns.floor_kw, axis=1) / KW_PER_MW
         for k in np.flatnonzero(~holds):
-            ends[k] = bidder.program().at_range_end(greatest=bool(k)).import_mw
-        total += ends
-    return float(total[0]), float(total[1])
+            p_kw[k] = bidder.program().at_range_end(greatest=bool(k)).p_kw
+        total += case.import_at_floor_mw - np.sum(p_kw - case.columns.floor_kw, axis=1) / KW_PER_MW
+        set_points.append(bidder.map.to_fleet_order(p_kw))
+    return MappedEnds(p_kw=tuple(set_points), import_mw=total)
+
+
+def called_states(
+    ends: MappedEnds, offers: Sequence[FeederOffer], twin: TwinSolver, known: SetPoints
+) -> CalledStates:
+    """The ends as the twin carries them; where it shows a limit broken, a state near by that keeps all.
+
+    Parameters
+    ----------
+    ends
+        By the maps.
+    offers
+        What can be held, with the limits of each feeder.
+    twin
+        Solves the area at set-points.
+    known
+        Set-points that the twin carries.
+
+    Raises
+    ------
+    DivergedError
+        If the twin does not carry the known set-points.
+    """
+    least, greatest = (
+        _kept(SetPoints(p_kw=tuple(p[end] for p in ends.p_kw), q_kvar=_q_kvar(offers)), offers, twin, known)
+        for end in range(2)
+    )
+    return CalledStates(least=least[0], greatest=greatest[0], import_mw=(least[1], greatest[1]))
+
+
+def _q_kvar(offers: Sequence[FeederOffer]) -> tuple[FloatArray, ...]:
+    return tuple(offer.columns.q_kvar for offer in offers)
+
+
+def _kept(
+    wanted: SetPoints, offers: Sequence[FeederOffer], twin: TwinSolver, known: SetPoints
+) -> tuple[SetPoints, float]:
+    """Set-points near those wanted at which the twin keeps every limit, and the import there. [MW]
+
+    First the wanted ones, then the dispatch's passes from there; what these leave broken is left behind on
+    the way to the base state, which breaks nothing since limits are relaxed to it.
+    """
+    tried, state, _ = carried(known, wanted, twin)
+    start_mw = state.interface_mw
+    done = dispatch(start_mw, _single_state(tried, start_mw), offers, twin, known)
+    best = SetPoints(p_kw=done.p_kw, q_kvar=done.q_kvar)
+    if not done.broken_count:
+        return best, done.interface_mw
+    base = base_set_points([offer.columns for offer in offers])
+    at_base = twin(base.p_kw, base.q_kvar)
+    bases = [SolvedBase(point=p, limits=o.limits) for p, o in zip(at_base.points, offers, strict=True)]
+    kept, kept_mw, low, high = base, at_base.interface_mw, 0.0, 1.0
+    for _ in range(BISECTIONS):
+        share = (low + high) / 2.0
+        at = base.towards(best, share)
+        now = twin(at.p_kw, at.q_kvar)
+        limits = (
+            limit
+            for k, (mine, point) in enumerate(zip(bases, now.points, strict=True))
+            for limit in binding_limits(k, point, mine.bounds(point, q_free=False))
+        )
+        if any(limit.excess > tolerance(limit.kind) for limit in limits):
+            high = share
+        else:
+            low, kept, kept_mw = share, at, now.interface_mw
+    return kept, kept_mw
+
+
+def _single_state(at: SetPoints, import_mw: float) -> LdaCurve:
+    """A curve of one state: its dispatch begins there."""
+    return LdaCurve(
+        net_curve=fixed_quantity(import_mw),
+        import_mw=np.array([import_mw]),
+        cost_usd_per_h=np.zeros(1),
+        p_kw=tuple(p[None, :] for p in at.p_kw),
+        q_kvar=tuple(q[None, :] for q in at.q_kvar),
+    )
+
+
+def called(award: SetPoints, award_mw: float, target_mw: float, states: CalledStates) -> SetPoints:
+    """Set-points of an award, moved towards a called state until the import is what the call asks for.
+
+    Both ends keep the limits on the twin, and so does what lies between, but for its curvature.
+    """
+    end, end_mw = (
+        (states.least, states.import_mw[0])
+        if target_mw < award_mw
+        else (states.greatest, states.import_mw[1])
+    )
+    way_mw = end_mw - award_mw
+    share = 0.0 if way_mw * (target_mw - award_mw) <= 0.0 else (target_mw - award_mw) / way_mw
+    return award.towards(end, min(share, 1.0))
 
 
 def margin_mw(sigma: float, forecast_kw: float, confidence: float = CONFIDENCE) -> float:

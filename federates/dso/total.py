@@ -37,10 +37,12 @@ from federates.dso.dispatch import (
 from federates.dso.dlmp import FeederPrices, branch_prices, import_price, prices_at, substation_loss
 from federates.dso.kept import KeptCoefficients
 from federates.dso.reserve import (
-    Held,
-    called_range_mw,
+    CalledStates,
+    called,
+    called_states,
     held,
     held_columns,
+    mapped_ends,
     margin_mw,
     reserve_offer,
     wear_usd_per_mw_h,
@@ -242,17 +244,10 @@ class TotalDso:
             collapsed_count=collapsed + dropped,
         )
 
-    def reserve(
-        self,
-        inputs: BidInputs,
-        prepared: PreparedBid,
-        sent: NetCurve,
-        *,
-        stored_kwh: FloatArray | None,
-        hours: float,
-        sigma: float,
-    ) -> ReserveOffer:
-        """Reserve of one simulated set, offered with the curve that is sent; asked right after its bid.
+    def called(
+        self, inputs: BidInputs, prepared: PreparedBid, stored_kwh: FloatArray | None, hours: float
+    ) -> CalledStates:
+        """States to which one simulated set can be called and held there; asked right after its bid.
 
         Parameters
         ----------
@@ -260,34 +255,52 @@ class TotalDso:
             Energy in the stores now, shape (ders,); None: the offers themselves leave what can be held. [kWh]
         hours
             From now until a call at the interval's end need no longer be held. [h]
-        sigma
-            Standard deviation of the forecast's error, relative.
         """
-        fleet = self._scenario.fleet
-        called = self.called_range_mw(prepared, held(fleet, inputs.expected_kw, stored_kwh, hours))
+        limits = held(self._scenario.fleet, inputs.expected_kw, stored_kwh, hours)
+        offers = self._feeder_offers(held_columns(prepared.columns, limits), prepared.state)
+        ends = mapped_ends(self._bidders, prepared.state, offers)
+        twin = TwinArea(self.twin, [point.coefficients for point in prepared.state.points])
+        self.twin.set_conditions(prepared.conditions)
+        return called_states(ends, offers, twin, prepared.linearised_at)
+
+    def reserve(
+        self,
+        inputs: BidInputs,
+        prepared: PreparedBid,
+        sent: NetCurve,
+        states: CalledStates,
+        sigma: float,
+    ) -> ReserveOffer:
+        """Reserve of one simulated set, offered with the curve that is sent.
+
+        ``sigma``: standard deviation of the forecast's error, relative.
+        """
+        fleet, rating = self._scenario.fleet, self._scenario.substation_mva
+        low, high = states.import_mw
         sun_kw = float(prepared.columns.top_kw[fleet.of_kind("pv")].sum())
         return reserve_offer(
             sent,
-            called,
+            (max(low, -rating), min(high, rating)),
             import_at(sent, inputs.price_usd_per_mwh),
             margin_mw(sigma, float(inputs.conditions.demand_kw.sum()) + sun_kw),
             wear_usd_per_mw_h(fleet),
         )
 
-    def called_range_mw(self, prepared: PreparedBid, limits: Held) -> tuple[float, float]:
-        """Least and greatest import that can be called and held within every limit. [MW]"""
-        return self._range_mw(prepared, held_columns(prepared.columns, limits))
+    def called_kw(
+        self, dispatched_kw: FloatArray, award_mw: float, target_mw: float, states: CalledStates
+    ) -> FloatArray:
+        """Set-points of an award, moved to what a call asks for, shape (ders,). [kW]"""
+        at = self._set_points(dispatched_kw, np.zeros_like(dispatched_kw))
+        return self.twin.joined(called(at, award_mw, target_mw, states).p_kw)
 
     def import_range_mw(self, prepared: PreparedBid, offers: Offers) -> tuple[float, float]:
         """Least and greatest import within every limit of other offers in a bid's interval. [MW]"""
         base = self._scenario.base_kw(offers.floor_kw)
-        return self._range_mw(prepared, offers.columns(base, prepared.columns.q_kvar))
-
-    def _range_mw(self, prepared: PreparedBid, columns: DerColumns) -> tuple[float, float]:
-        offers = self._feeder_offers(columns, prepared.state)
-        low, high = called_range_mw(self._bidders, prepared.state, offers)
-        constant, rating = self.twin.constant_mw(prepared.state), self._scenario.substation_mva
-        return max(low + constant, -rating), min(high + constant, rating)
+        columns = offers.columns(base, prepared.columns.q_kvar)
+        ends = mapped_ends(self._bidders, prepared.state, self._feeder_offers(columns, prepared.state))
+        low, high = (ends.import_mw + self.twin.constant_mw(prepared.state)).tolist()
+        rating = self._scenario.substation_mva
+        return max(low, -rating), min(high, rating)
 
     def dispatch(self, prepared: PreparedBid, award_mw: float, taps: FloatArray, v_pu: float) -> Dispatch:
         """Set-points for an award of one simulated set.

@@ -16,6 +16,7 @@ from federates.core.messages import (
     DerAwards,
     DerOffers,
     FeederModel,
+    GridState,
     ImportLimits,
     InterfaceAward,
     InterfaceBid,
@@ -55,6 +56,7 @@ from federates.iso.sced import Clearing
 from federates.iso.schedule import Schedule, Schedules
 from federates.iso.settling import Settlement
 from federates.iso.shortfall import Shortfall
+from federates.iso.signal import Signals, awarded
 from federates.iso.unit_state import UnitState
 from federates.scenario.staleness import held_by_link_loss
 from federates.scenario.system import SystemScenario
@@ -106,6 +108,11 @@ class Iso:
         self._schedules = Schedules(self._scenario.case.units, context.clock)
         self._intervals = context.study.market.look_ahead
         self._with_reserves = context.study.market.reserves.kind != "none"
+        self._signals = (
+            Signals(context.study.events, self._ldas, len(self._scenario.case.units.ids), context.recorder)
+            if context.study.market.dso_reserves and context.receivers("signal")
+            else None
+        )
         self._day: int | None = None
         self._rounds: Rounds | None = None
         self._real_time: RealTimeMarket | None = None
@@ -115,7 +122,7 @@ class Iso:
     def phases(self) -> Mapping[Offset, Phase]:
         """Real time and its settlement at every market interval; day-ahead once a day."""
         return {
-            0: Phase(Cadence.MARKET, self.real_time),
+            0: Phase(Cadence.STEP, self.signal) if self._signals else Phase(Cadence.MARKET, self.real_time),
             SETTLE_OFFSET_S: Phase(Cadence.SETTLE, self.settle),
             DAY_AHEAD_OFFSET_S: Phase(Cadence.DAY_AHEAD, self.day_ahead, DAY_AHEAD_OFFSET_S),
         }
@@ -270,6 +277,9 @@ class Iso:
         outbox.put(self.ports.dispatch, dispatch)
         self._schedules.run(now, dispatch.synchronised > 0.5)
         self._send_awards(outbox, now, cleared, offers)
+        if self._signals is not None:
+            sold = cleared.reserves
+            self._signals.begin(awarded(dispatch, cleared.curve_mw, sold.unit_mw, sold.curve_mw))
         settled = dispatched(
             cleared,
             ...,
@@ -301,6 +311,19 @@ class Iso:
         within = {places[name]: limit for name, limit in limits.items()}
         return stores_of(by_place, within, len(self._dsos)) if by_place else None
 
+    def signal(self, grant: Grant) -> Outbox:
+        """Clear where an interval begins, and tell the DSOs what is asked of the reserve that they sold."""
+        now = grant.now
+        assert self._signals is not None
+        if now < 0:
+            return Outbox()
+        state = self._grid_state(grant, now)
+        self._signals.measure(state.interchange_mw)
+        need_mw = self._signals.need_mw(state.unit_output_mw, self._scenario.tripped(now))
+        outbox = self.real_time(grant) if self._clock.is_market(now) else Outbox()
+        outbox.put(self.ports.signal, self._signals.next(now, need_mw))
+        return outbox
+
     def _commit_hour(self, grant: Grant, now: SimTime, curves: list[NetCurve], reserves: NetReserves) -> None:
         """Commit fast units anew for the hour that begins now."""
         per_hour = HOUR_S // self._clock.market_s
@@ -325,10 +348,14 @@ class Iso:
 
     def _outputs(self, grant: Grant, now: SimTime) -> FloatArray:
         """Output of the units at the end of the interval before, shape (units,). [MW]"""
+        return self._grid_state(grant, now).unit_output_mw
+
+    def _grid_state(self, grant: Grant, now: SimTime) -> GridState:
+        """What the control room saw as the last step ended."""
         state = grant.inbox.only(self.ports.grid_state)
         if state is None:
             raise MissingInputError(f"iso at {now} s: transmission has not reported the grid's state")
-        return state.message.unit_output_mw
+        return state.message
 
     def settle(self, grant: Grant) -> Outbox:
         """Settle the interval that ends with this physical step."""
@@ -510,9 +537,11 @@ class Iso:
         return total
 
     def save(self) -> State:
-        """Day-ahead schedules of the days to come, energy in stores, the settlement's, what DERs missed."""
+        """Day-ahead schedules, energy in stores, the settlement's, what DERs missed, the last signal."""
         missed = {} if self._shortfall is None else self._shortfall.save()
-        return {"schema": np.array([SCHEMA]), **self._schedules.save(), **self._settlement.save(), **missed}
+        signal = {} if self._signals is None else self._signals.save()
+        own = {"schema": np.array([SCHEMA])}
+        return {**own, **self._schedules.save(), **self._settlement.save(), **missed, **signal}
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
@@ -520,6 +549,8 @@ class Iso:
         self._settlement.restore(state)
         if self._shortfall is not None:
             self._shortfall.restore(state)
+        if self._signals is not None:
+            self._signals.restore(state)
 
     def finish(self) -> None:
         """Nothing is left to do."""

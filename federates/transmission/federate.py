@@ -97,7 +97,12 @@ class Transmission:
             outbox.put(self.ports.voltage, message, to=feeder)
         if settled or last:
             flow = state.flow
-            seen = GridState(unit_output_mw=flow.unit_mw, bus_load_mw=state.load_mw, losses_mw=flow.losses_mw)
+            seen = GridState(
+                unit_output_mw=flow.unit_mw,
+                bus_load_mw=state.load_mw,
+                losses_mw=flow.losses_mw,
+                interchange_mw=state.carried_mva.real.copy(),
+            )
             outbox.put(self.ports.grid_state, seen)
             if step >= 0:
                 self._meter_step(outbox, step, state)

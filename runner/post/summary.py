@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from federates.core.arrays import FloatArray
+from federates.core.reserve_offer import DSO_PRODUCTS
 from runner.post.ac_check import overloaded
 from runner.post.run_tables import RunTables
 
@@ -101,6 +102,15 @@ def _reduced_mwh(tables: RunTables, kind: str) -> float:
     mine = place == kinds.index(kind)
     reduced_kw = tables.column("der_type", "curtailed_kw") * tables.multiplicities("der_type")
     return float(reduced_kw[mine].sum() / KW_PER_MW * tables.step_h)
+
+
+def _delivered_pct(tables: RunTables) -> dict[str, float]:
+    """Part delivered of the spinning reserve called, over the steps of all calls, by LDA with any. [%]"""
+    spin = tables.column("deployment", "spin_mw")
+    answer = tables.column("deployment", "delivered_mw") - tables.column("deployment", "regulation_mw")
+    called = _sums(tables, "deployment", spin)
+    delivered = _sums(tables, "deployment", np.where(spin > 0.0, answer, 0.0))
+    return {name: FULL_PCT * delivered[name] / mw for name, mw in called.items() if mw > 0.0}
 
 
 def _bypass_count(tables: RunTables) -> float:
@@ -283,6 +293,21 @@ LDA_FIGURES: tuple[Grouped, ...] = (
     _grouped(
         "metered_mwh", "head", "net import metered at the interface",
         lambda t: _sums(t, "head", t.column("head", "p_mw") * t.step_h),
+    ),
+    _grouped(
+        "reserve_sold_mwh", "lda_reserve", "reserve awarded in real time, all products, times time",
+        lambda t: _sums(
+            t, "lda_reserve",
+            np.sum([t.column("lda_reserve", f"{name}_mw") for name in DSO_PRODUCTS], axis=0) * t.market_h,
+        ),
+    ),
+    _grouped(
+        "reserve_called_mwh", "deployment", "spinning reserve called times time",
+        lambda t: _sums(t, "deployment", t.column("deployment", "spin_mw") * t.step_h),
+    ),
+    _grouped(
+        "reserve_delivered_pct", "deployment", "part delivered of the spinning reserve called",
+        _delivered_pct,
     ),
     _grouped(
         "payment_usd", "award", "award times LMP, real time only",

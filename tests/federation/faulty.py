@@ -148,7 +148,9 @@ def _in_kilowatts(outbox: Outbox) -> Outbox:
 
 
 def _as_grid_state(outbox: Outbox) -> Outbox:
-    seen = messages.GridState(unit_output_mw=np.ones(1), bus_load_mw=np.ones(1), losses_mw=0.0)
+    seen = messages.GridState(
+        unit_output_mw=np.ones(1), bus_load_mw=np.ones(1), losses_mw=0.0, interchange_mw=np.ones(1)
+    )
     return _with_all(outbox, seen)
 
 

@@ -12,18 +12,26 @@ from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.curve import NetCurve
 from federates.core.errors import MissingInputError
-from federates.core.messages import DerAwards, DerOffers, ImportLimits, InterfaceAward, Telemetry
+from federates.core.messages import (
+    DerAwards,
+    DerOffers,
+    ImportLimits,
+    InterfaceAward,
+    ReserveSignal,
+    Telemetry,
+)
 from federates.core.ports import DsoPorts
-from federates.core.protocol import Grant, Offset, Outbox, Phase, State
+from federates.core.protocol import Grant, Offset, Outbox, Phase, Received, State
 from federates.core.reserve_offer import DURATION_H
 from federates.core.time import Cadence, SimTime
 from federates.der.virtual_store import merged_store
 from federates.dso.accounts import DistributionAccounts
-from federates.dso.bid_method import bid_method
+from federates.dso.bid_method import bid_method, price_at
 from federates.dso.dispatch import Dispatch
 from federates.dso.dlmp import FeederPrices
 from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
+from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
 from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
@@ -52,9 +60,12 @@ class TotalDsoRole:
         self._prepared: PreparedBid | None = None
         self._now_running: PreparedBid | None = None
         self._award_mw = 0.0
+        self._target_mw = 0.0
+        self._reserve = SoldReserve()
         self._price = 0.0
         self._p_kw: FloatArray = np.zeros(n)
         self._dispatched_kw: FloatArray = np.zeros(n)
+        self._called_kw: FloatArray = np.zeros(n)
         self._change_kw = 0.0
         self._unmet_kw = 0.0
         self._day_ahead_lmp: dict[int, FloatArray] = {}
@@ -111,11 +122,9 @@ class TotalDsoRole:
             if self._method.stores_apart:
                 ranges.append(dso.import_range_mw(prepared, mine.ranging(batteries, -power, power)))
             if self._sells_reserve:
-                ahead_s = inputs.interval_s - self._clock.day_ahead_issue(day)
-                sigma = self._scenario.forecast_sigma(ahead_s)
-                reserve.append(
-                    dso.reserve(inputs, prepared, curves[-1], stored_kwh=None, hours=DURATION_H, sigma=sigma)
-                )
+                sigma = self._scenario.forecast_sigma(inputs.interval_s - self._clock.day_ahead_issue(day))
+                states = dso.called(inputs, prepared, None, DURATION_H)
+                reserve.append(dso.reserve(inputs, prepared, curves[-1], states, sigma))
         self._rounds_bid = (self._rounds_bid + 1) % self._study.market.day_ahead_rounds
         last = self._rounds_bid == 0
         outbox = Outbox(again=not last)
@@ -186,16 +195,14 @@ class TotalDsoRole:
         reserve = []
         if self._sells_reserve:
             ahead_s = interval + self._clock.market_s - grant.now
-            reserve.append(
-                engine.reserve(
-                    self._waiting,
-                    prepared,
-                    curve,
-                    stored_kwh=seen.soc_mwh * KW_PER_MW,
-                    hours=ahead_s / HOUR_S + DURATION_H,
-                    sigma=self._scenario.forecast_sigma(ahead_s),
-                )
+            offer = self._reserve.offer(
+                engine,
+                (self._waiting, prepared, curve),
+                stored_kwh=seen.soc_mwh * KW_PER_MW,
+                ahead_s=ahead_s,
+                sigma=self._scenario.forecast_sigma(ahead_s),
             )
+            reserve.append(offer)
         outbox = Outbox()
         outbox.put(
             self.ports.bids,
@@ -209,40 +216,49 @@ class TotalDsoRole:
         outbox = Outbox()
         self._forward_prices(outbox, grant)
         award = grant.inbox.only(self.ports.awards)
+        got = grant.inbox.only(self.ports.signal)
+        signal = NO_SIGNAL if got is None else got.message
         if self._clock.is_market(grant.now - 1):
             seen = telemetry(self.ports, grant, self.name).message
-            self._take_award(
-                grant.now - 1, seen, award.message if award else None, award.sent_s if award else None
-            )
+            self._take_award(grant.now - 1, seen, award, signal)
             self._send(outbox, grant.now - 1)
         elif self._now_running is not None and grant.now > 0:
             self._hold(grant)
+            self._follow(self._now_running, signal)
             self._send(outbox, self._now_running.interval_s)
         return outbox
 
     def _take_award(
-        self, interval: SimTime, seen: Telemetry, award: InterfaceAward | None, sent_s: SimTime | None
+        self,
+        interval: SimTime,
+        seen: Telemetry,
+        received: Received[InterfaceAward] | None,
+        signal: ReserveSignal,
     ) -> None:
         dso = self._engine(interval)
         prepared, inputs = self._prepared, self._waiting
-        if award is None or sent_s is None or inputs is None or inputs.interval_s != interval:
+        if received is None or inputs is None or inputs.interval_s != interval:
             raise MissingInputError(f"{self.name} at {interval} s: no award, or no bid that it answers")
+        award = received.message
         if prepared is None:
             prepared = dso.bid(inputs, keep_coefficients=True)
         if award.interval_s != interval:
             what = f"the ISO's award is for {award.interval_s} s"
-            if not held_by_link_loss(self._study, "iso", self.name, sent_s, interval):
+            if not held_by_link_loss(self._study, "iso", self.name, received.sent_s, interval):
                 raise MissingInputError(f"{self.name} at {interval} s: {what}")
             self._recorder.add(
                 tables.EVENT, interval, (self.name,), [award.interval_s], text=[f"held: {what}"]
             )
         self._award_mw = float(award.award_mw[0]) / self._multiplicity
         self._price = float(award.lmp_usd_per_mwh[0])
+        self._reserve.begin(dso, inputs, prepared, award, self._multiplicity)
         done = dso.dispatch(prepared, self._award_mw, seen.taps, seen.head_v_pu)
         self._record_collapses(interval, "the dispatch", done.collapsed_count)
         self._dispatched_kw = dso.twin.joined(done.p_kw)
-        self._p_kw, self._change_kw = self._dispatched_kw, 0.0
+        self._change_kw = 0.0
         self._now_running, self._prepared = prepared, None
+        self._move(dso, signal)
+        self._p_kw = self._called_kw
         self._record(interval, dso, prepared, done)
         prices, books = dso.prices(prepared, done, self._award_mw, self._price)
         self._record_prices(interval, prices)
@@ -253,11 +269,28 @@ class TotalDsoRole:
         running = self._now_running
         assert running is not None
         for seen in grant.inbox.new(self.ports.telemetry).values():
-            miss_kw = (seen.head_p_mw - self._award_mw) * KW_PER_MW
-            held = self._engine(running.interval_s).hold(
-                running, self._dispatched_kw, self._change_kw + miss_kw, self._price
-            )
-            self._p_kw, self._change_kw, self._unmet_kw = held.p_kw, held.change_kw, held.unmet_kw
+            miss_kw = (seen.head_p_mw - self._target_mw) * KW_PER_MW
+            self._correct(running, self._change_kw + miss_kw)
+
+    def _correct(self, running: PreparedBid, wanted_kw: float) -> None:
+        """Set-points around the dispatch and what is called of it, by what the meter has missed."""
+        price = self._price
+        if self._target_mw != self._award_mw:
+            price = price_at(running.curve.net_curve, self._target_mw)
+        held = self._engine(running.interval_s).hold(running, self._called_kw, wanted_kw, price)
+        self._p_kw, self._change_kw, self._unmet_kw = held.p_kw, held.change_kw, held.unmet_kw
+
+    def _move(self, dso: TotalDso, signal: ReserveSignal) -> None:
+        """Take up what a signal asks for."""
+        self._target_mw = self._reserve.wanted_mw(self._award_mw, signal)
+        self._called_kw = self._reserve.called_kw(dso, self._dispatched_kw, self._award_mw, self._target_mw)
+
+    def _follow(self, running: PreparedBid, signal: ReserveSignal) -> None:
+        """Move the set-points where the signal asks for another import than before."""
+        before_mw = self._target_mw
+        self._move(self._engine(running.interval_s), signal)
+        if self._target_mw != before_mw:
+            self._correct(running, self._change_kw)
 
     def _send(self, outbox: Outbox, interval: SimTime) -> None:
         for name, mine in zip(self._aggregators, self._portfolios, strict=True):
@@ -284,6 +317,7 @@ class TotalDsoRole:
             total,
             error,
             self._unmet_kw / KW_PER_MW,
+            self._award_mw - self._target_mw,
         )
         self._unmet_kw = 0.0
         self._recorder.add(tables.DISPATCH, t, (self._scenario.name,), *([float(x)] for x in row))
@@ -336,6 +370,7 @@ class TotalDsoRole:
             self._day = day
             self._dso = TotalDso(self._scenario, blocks_limit=self._method.blocks_limit)
             self._prepared = None
+            self._reserve.forget()
         return self._dso
 
     def _offers(self, grant: Grant, *, day_ahead: bool, interval: SimTime) -> list[DerOffers]:
@@ -403,6 +438,7 @@ class TotalDsoRole:
             "price": np.array([self._price]),
             "unmet_kw": np.array([self._unmet_kw]),
         }
+        state |= self._reserve.save()
         for day, lmp in self._day_ahead_lmp.items():
             state[f"lmp_{day}"] = lmp
         if self._waiting is not None:
@@ -415,6 +451,7 @@ class TotalDsoRole:
         self._award_mw = float(state["award_mw"][0])
         self._price = float(state["price"][0])
         self._unmet_kw = float(state["unmet_kw"][0])
+        self._reserve.restore(state)
         self._day_ahead_lmp = {
             int(name.removeprefix("lmp_")): lmp for name, lmp in state.items() if name.startswith("lmp_")
         }

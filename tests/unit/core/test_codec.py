@@ -26,7 +26,12 @@ VALUES = {
     "IntArray": hnp.arrays(np.int64, st.integers(0, 40)),
 }
 VOLTAGE = BoundaryVoltage(v_pu=1.02, angle_deg=-3.5, converged=True)
-GRID = GridState(unit_output_mw=np.array([1.0, 2.0]), bus_load_mw=np.array([3.0]), losses_mw=0.5)
+GRID = GridState(
+    unit_output_mw=np.array([1.0, 2.0]),
+    bus_load_mw=np.array([3.0]),
+    losses_mw=0.5,
+    interchange_mw=np.zeros(1),
+)
 
 
 @st.composite

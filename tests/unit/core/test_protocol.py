@@ -33,7 +33,9 @@ def nothing(_: Grant) -> Outbox:
 
 
 def grid_state(losses_mw: float) -> GridState:
-    return GridState(unit_output_mw=np.zeros(1), bus_load_mw=np.zeros(1), losses_mw=losses_mw)
+    return GridState(
+        unit_output_mw=np.zeros(1), bus_load_mw=np.zeros(1), losses_mw=losses_mw, interchange_mw=np.zeros(1)
+    )
 
 
 def instants_of(agenda: Agenda, *, again_until: int = 0, period: int = 60) -> list[int]:

@@ -15,16 +15,27 @@ from federates.core.reserve_offer import DSO_PRODUCTS, NO_RESERVE
 from federates.der.fleet import Fleet
 from federates.dso.bid import FeederBidder
 from federates.dso.bid_method import import_at
-from federates.dso.case import FeederLimits, feeder_case
+from federates.dso.case import FeederLimits, SolvedBase, feeder_case
 from federates.dso.columns import DerColumns
-from federates.dso.dispatch import FeederOffer, TwinState
+from federates.dso.dispatch import (
+    BROKEN_POWER_SHARE,
+    FeederOffer,
+    SetPoints,
+    TwinState,
+    base_set_points,
+    binding_limits,
+)
 from federates.dso.reserve import (
     LEAST_MW,
+    CalledStates,
     Held,
+    MappedEnds,
     answering,
-    called_range_mw,
+    called,
+    called_states,
     held,
     held_columns,
+    mapped_ends,
     margin_mw,
     reserve_offer,
     wear_usd_per_mw_h,
@@ -36,8 +47,12 @@ from tests.unit.dso.full_space import FullSpace
 from tests.unit.dso.test_dispatch import CircuitTwin, dispatched, setting
 
 SOLVER_MW = 3e-6
+SOLVER_KW = 1e-6
 DELIVERED_SHARE = 0.98
-UNLIMITED = FeederLimits(v_min_pu=0.0, v_max_pu=2.0, loading_pu=np.inf)
+BROKEN = BROKEN_POWER_SHARE
+"""What the dispatch counts as broken: a share of a rating, or fifty times what it grants a voltage. [pu^2]"""
+UNLIMITED = FeederLimits(v_min_pu=0.0, v_max_pu=2.0, loading_pu=1e3)
+WIDE = NetCurve(import_mw=np.array([-50.0, 50.0]), price_usd_per_mwh=np.full(2, 30.0))
 CURVE = NetCurve(import_mw=np.array([-2.0, 6.0]), price_usd_per_mwh=np.array([30.0, 30.0]))
 
 
@@ -91,12 +106,12 @@ def batteries_at(columns: DerColumns, share: float) -> Held:
     )
 
 
-def called(one: Area, offer: FeederOffer, limits: Held, of: FeederLimits | None = None) -> FloatArray:
-    """Ends of what can be called on the test area, linearised where its bid is."""
+def ends(one: Area, offer: FeederOffer, limits: Held, of: FeederLimits | None = None) -> MappedEnds:
+    """Ends of what can be called on the test area by the map where its bid is linearised."""
     cut = replace(offer, columns=held_columns(offer.columns, limits), limits=of or offer.limits)
     point = one.point(0.6 * expected_kw(offer.columns))
     state = TwinState(interface_mw=0.0, points=(point,))
-    return np.array(called_range_mw([FeederBidder(one.map, "feeder")], state, [cut]))
+    return mapped_ends([FeederBidder(one.map, "feeder")], state, [cut])
 
 
 def test_the_range_is_that_of_the_full_program_of_the_called_states() -> None:
@@ -105,16 +120,20 @@ def test_the_range_is_that_of_the_full_program_of_the_called_states() -> None:
     cut = held_columns(offer.columns, limits)
     point = one.point(0.6 * expected_kw(offer.columns))
     full = FullSpace(one, feeder_case(point, cut.ordered(one.map.order), offer.limits))
-    low, high = called(one, offer, limits)
-    assert low == pytest.approx(full.solve(1.0, block_cost=False).import_mw, abs=SOLVER_MW)
-    assert high == pytest.approx(full.solve(-1.0, block_cost=False).import_mw, abs=SOLVER_MW)
+    found = ends(one, offer, limits)
+    for k, sign in enumerate((1.0, -1.0)):
+        assert found.import_mw[k] == pytest.approx(
+            full.solve(sign, block_cost=False).import_mw, abs=SOLVER_MW
+        )
+        assert (found.p_kw[0][k] >= cut.floor_kw - SOLVER_KW).all()
+        assert (found.p_kw[0][k] <= cut.top_kw + SOLVER_KW).all()
 
 
 def test_without_the_called_state_rows_more_would_be_offered() -> None:
     one, offer, _ = setting()
     limits = batteries_at(offer.columns, 1.0)
-    low, high = called(one, offer, limits)
-    free_low, free_high = called(one, offer, limits, UNLIMITED)
+    low, high = ends(one, offer, limits).import_mw
+    free_low, free_high = ends(one, offer, limits, UNLIMITED).import_mw
     assert free_low < low - 0.1
     assert free_high > high + 0.1
     cut = held_columns(offer.columns, limits)
@@ -124,16 +143,26 @@ def test_without_the_called_state_rows_more_would_be_offered() -> None:
 def test_tighter_ratings_and_less_energy_never_widen_the_range_and_both_bind() -> None:
     one, offer, _ = setting()
     by_rating = [
-        called(one, offer, batteries_at(offer.columns, 1.0), replace(offer.limits, loading_pu=rating))
+        ends(one, offer, batteries_at(offer.columns, 1.0), replace(offer.limits, loading_pu=rating))
         for rating in (1.0, 0.5, 0.35)
     ]
-    by_energy = [called(one, offer, batteries_at(offer.columns, share), UNLIMITED) for share in (1, 0.5, 0)]
+    by_energy = [ends(one, offer, batteries_at(offer.columns, share), UNLIMITED) for share in (1, 0.5, 0)]
     for ranges in (by_rating, by_energy):
-        low, high = np.array(ranges).T
+        low, high = np.array([found.import_mw for found in ranges]).T
         assert (np.diff(low) >= -SOLVER_MW).all()
         assert (np.diff(high) <= SOLVER_MW).all()
         assert low[-1] > low[0] + 0.1
         assert high[-1] < high[0] - 0.1
+
+
+def broken(one: Area, offer: FeederOffer, p_kw: FloatArray) -> float:
+    """Greatest excess over a limit on the circuit; limits are relaxed to its own base state."""
+    bases = base_set_points([offer.columns])
+    base = SolvedBase(point=one.point(bases.p_kw[0]), limits=offer.limits)
+    point = one.point(p_kw)
+    return max(
+        (limit.excess for limit in binding_limits(0, point, base.bounds(point, q_free=False))), default=0.0
+    )
 
 
 @pytest.mark.parametrize("product", ["spin", "reg_down"])
@@ -145,30 +174,58 @@ def test_a_call_of_all_reserve_is_delivered_without_a_new_violation_and_not_with
     twin, limits = CircuitTwin(one), batteries_at(offer.columns, 0.5)
     expected = import_at(curve.net_curve, FORECAST_USD_PER_MWH)
     award = dispatched(expected, curve, [offer], twin)
+    known = SetPoints(p_kw=award.p_kw, q_kvar=award.q_kvar)
     assert award.broken_count == 0
-    sign = -1.0 if product == "spin" else 1.0
+    up = product == "spin"
 
-    def delivered(ends: FloatArray) -> tuple[float, int]:
-        sold = reserve_offer(curve.net_curve, (ends[0], ends[1]), expected, 0.01, 0.0)
-        all_of_it = expected - sold.p_lo_mw if product == "spin" else sold.p_hi_mw - expected
-        assert all_of_it > 0.1
-        done = dispatched(expected + sign * all_of_it, curve, [offer], twin)
-        return sign * (done.interface_mw - award.interface_mw) / all_of_it, done.broken_count
+    def sold(of: FeederLimits, bid: NetCurve) -> tuple[float, SetPoints]:
+        """Import when all that is sold is called, and the set-points to which that leads."""
+        cut = replace(offer, columns=held_columns(offer.columns, limits), limits=of)
+        states = called_states(ends(one, offer, limits, of), [cut], twin, known)
+        made = reserve_offer(bid, states.import_mw, expected, 0.01, 0.0)
+        target = made.p_lo_mw if up else made.p_hi_mw
+        return target, called(known, award.interface_mw, target, states)
 
-    share, broken = delivered(called(one, offer, limits))
-    assert share >= DELIVERED_SHARE
-    assert broken == 0
-    # a DSO without the rows would take its curve for as wide as its DERs, and send them there
-    blind = held_columns(offer.columns, batteries_at(offer.columns, 1.0))
-    end_kw = blind.top_kw if product == "spin" else blind.floor_kw
-    state = twin([end_kw], [np.zeros_like(end_kw)])
-    case = feeder_case(state.points[0], offer.columns.ordered(one.map.order), offer.limits)
-    assert case.excess(case.point.p_kw, case.point.q_kvar).max() > 1e-3
-    # and within its limits it delivers less than it sold
-    free = called(one, offer, batteries_at(offer.columns, 1.0), UNLIMITED)
-    sold_mw = sign * ((free[0] if product == "spin" else free[1]) - expected)
-    done = dispatched(expected + sign * sold_mw, curve, [offer], twin)
-    assert sign * (done.interface_mw - award.interface_mw) / sold_mw < DELIVERED_SHARE
+    target, at = sold(offer.limits, curve.net_curve)
+    all_of_it = target - award.interface_mw
+    assert abs(all_of_it) > 0.1
+    drawn = twin(at.p_kw, at.q_kvar).interface_mw
+    assert (drawn - award.interface_mw) / all_of_it >= DELIVERED_SHARE
+    assert broken(one, offer, at.p_kw[0]) <= BROKEN
+    # without the rows more is sold; going there breaks limits, and keeping them delivers less
+    blind, there = sold(UNLIMITED, WIDE)
+    more_of_it = blind - award.interface_mw
+    assert abs(more_of_it) > abs(all_of_it)
+    assert broken(one, offer, there.p_kw[0]) > 10 * BROKEN
+    within = dispatched(blind, curve, [offer], twin)
+    assert (within.interface_mw - award.interface_mw) / more_of_it < DELIVERED_SHARE
+
+
+def test_a_state_that_the_map_takes_for_feasible_and_the_twin_does_not_is_led_back() -> None:
+    one, offer, _ = setting()
+    twin, limits = CircuitTwin(one), batteries_at(offer.columns, 1.0)
+    cut = replace(offer, columns=held_columns(offer.columns, limits))
+    base = base_set_points([offer.columns])
+    found = ends(one, offer, limits)
+    far = [broken(one, offer, p_kw) for p_kw in found.p_kw[0]]
+    assert max(far) > BROKEN
+    states = called_states(found, [cut], twin, base)
+    for at, import_mw in zip((states.least, states.greatest), states.import_mw, strict=True):
+        assert broken(one, offer, at.p_kw[0]) <= BROKEN
+        assert twin(at.p_kw, at.q_kvar).interface_mw == pytest.approx(import_mw, abs=1e-6)
+
+
+def test_a_call_goes_straight_from_the_award_towards_its_state_and_never_beyond() -> None:
+    """At 2 MW a DER gives 0; the state of 1 MW has it at 800 kW, that of 5 MW at -2,400 kW."""
+
+    def at(kw: float) -> SetPoints:
+        return SetPoints(p_kw=(np.array([kw]),), q_kvar=(np.zeros(1),))
+
+    states = CalledStates(least=at(800.0), greatest=at(-2_400.0), import_mw=(1.0, 5.0))
+    moved = [called(at(0.0), 2.0, target, states).p_kw[0][0] for target in (2.0, 1.5, 1.0, 0.0, 3.0, 9.0)]
+    np.testing.assert_allclose(moved, [0.0, 400.0, 800.0, 800.0, -800.0, -2_400.0])
+    # an award beyond the state has nowhere to go
+    assert called(at(0.0), 0.5, 0.2, states).p_kw[0][0] == 0.0
 
 
 @given(

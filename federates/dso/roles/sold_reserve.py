@@ -1,0 +1,96 @@
+"""Reserve that a total DSO has offered and sold, from the bid to the end of the interval."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from federates.core.arrays import FloatArray
+from federates.core.curve import NetCurve
+from federates.core.messages import InterfaceAward, ReserveSignal
+from federates.core.protocol import State
+from federates.core.reserve_offer import DSO_PRODUCTS, DURATION_H, ReserveOffer, asked_mw
+from federates.dso.reserve import CalledStates
+from federates.dso.total import BidInputs, PreparedBid, TotalDso
+
+HOUR_S = 3_600
+PREFIX = "reserve_"
+"""Of the names of saved arrays."""
+NO_SIGNAL = ReserveSignal(step_s=-1, regulation=0.0, call=0.0)
+
+
+class SoldReserve:
+    """One interval's states to which the area can be called, made with its bid and kept for its award."""
+
+    def __init__(self) -> None:
+        self._stored_kwh: FloatArray = np.zeros(0)
+        self._hours = 0.0
+        self._waiting: CalledStates | None = None
+        self._running: CalledStates | None = None
+        self._awarded_mw: FloatArray = np.zeros(len(DSO_PRODUCTS))
+
+    def offer(
+        self,
+        dso: TotalDso,
+        bid: tuple[BidInputs, PreparedBid, NetCurve],
+        *,
+        stored_kwh: FloatArray,
+        ahead_s: int,
+        sigma: float,
+    ) -> ReserveOffer:
+        """What is offered with a bid.
+
+        Parameters
+        ----------
+        bid
+            Inputs, the bid made from them, and the curve that is sent of it.
+        stored_kwh
+            Energy in the stores now, shape (ders,). [kWh]
+        ahead_s
+            From now to the interval's end. [s]
+        sigma
+            Standard deviation of the forecast's error, relative.
+        """
+        inputs, prepared, sent = bid
+        self._stored_kwh, self._hours = stored_kwh, ahead_s / HOUR_S + DURATION_H
+        self._waiting = dso.called(inputs, prepared, stored_kwh, self._hours)
+        return dso.reserve(inputs, prepared, sent, self._waiting, sigma)
+
+    def forget(self) -> None:
+        """The engine is a new one: the states that wait for an award are to be made again."""
+        self._waiting = None
+
+    def begin(
+        self, dso: TotalDso, inputs: BidInputs, prepared: PreparedBid, award: InterfaceAward, sets: int
+    ) -> None:
+        """Take up an award for ``sets`` simulated sets."""
+        if award.reserve_mw.size:
+            self._awarded_mw = award.reserve_mw / sets
+        if self._waiting is None and self._stored_kwh.size:
+            self._waiting = dso.called(inputs, prepared, self._stored_kwh, self._hours)
+        self._running, self._waiting = self._waiting, None
+
+    def wanted_mw(self, award_mw: float, signal: ReserveSignal) -> float:
+        """Net import that the ISO wants of one simulated set: the award, less reserve that is asked for."""
+        return award_mw - asked_mw(self._awarded_mw, signal.regulation, signal.call)
+
+    def called_kw(
+        self, dso: TotalDso, dispatched_kw: FloatArray, award_mw: float, wanted_mw: float
+    ) -> FloatArray:
+        """Set-points of an award's dispatch, moved to what is wanted, shape (ders,). [kW]"""
+        if self._running is None or wanted_mw == award_mw:
+            return dispatched_kw
+        return dso.called_kw(dispatched_kw, award_mw, wanted_mw, self._running)
+
+    def save(self) -> State:
+        """What the states of a bid that waits are made from."""
+        return {
+            f"{PREFIX}stored_kwh": self._stored_kwh,
+            f"{PREFIX}hours": np.array([self._hours]),
+            f"{PREFIX}awarded_mw": self._awarded_mw,
+        }
+
+    def restore(self, state: State) -> None:
+        """Take up a saved state."""
+        self._stored_kwh = state[f"{PREFIX}stored_kwh"].copy()
+        self._hours = float(state[f"{PREFIX}hours"][0])
+        self._awarded_mw = state[f"{PREFIX}awarded_mw"].copy()
