@@ -28,19 +28,21 @@ class PriceReactive:
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
-        """Set-points of every market interval."""
-        return {2: Phase(Cadence.MARKET, self.act)}
+        """Prices noted as they come, and set-points of every market interval."""
+        return {2: Phase(Cadence.STEP, self.act)}
 
     def act(self, grant: Grant) -> Outbox:
         """What the DERs do in the interval that begins now, by what the step before let expect of it."""
         for begin, lmp in prices_of(self.ports, grant):
             self._ders.note(begin, lmp)
         step = grant.now // self._clock.step_s * self._clock.step_s
+        outbox = Outbox()
+        if not self._clock.is_market(step):
+            return outbox
         seen = state_at(self.ports, grant, self.name)
         issue = step - self._clock.step_s
         outlook, path = self._ders.interval(step, issue, reported(seen), seen.site_mw * KW_PER_MW)
         p_kw = self._ders.portfolio.at_price_kw(outlook, float(path.price_usd_per_mwh[0]))
-        outbox = Outbox()
         outbox.put(self.ports.set_points, SetPoints(p_mw=p_kw / KW_PER_MW, q_mvar=np.zeros_like(p_kw)))
         return outbox
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
-from federates.core.protocol import Grant, Outbox, State
-from federates.core.time import SimTime
+from federates.core.protocol import Grant, Offset, Outbox, Phase, State
+from federates.core.time import Cadence, SimTime
 from federates.dso.roles.fixed_quantity import FixedQuantity
 from federates.dso.roles.seen import seen_state, telemetry
 from federates.scenario.lda import ExpectedLda
@@ -44,8 +44,6 @@ class ReactiveDemand(FixedQuantity):
     def real_time_kw(self, grant: Grant, interval: SimTime, expected: ExpectedLda) -> FloatArray:
         """What the price of the interval brings from what is stored now."""
         del expected
-        for award in grant.inbox.all(self.ports.day_ahead_awards).values():
-            self._ders.note(award.message.interval_s, award.message.lmp_usd_per_mwh)
         seen = telemetry(self.ports, grant, self.name).message
         step = grant.now // self.clock.step_s * self.clock.step_s
         state = self._ders.later(seen_state(seen), step + self.clock.step_s, interval, grant.now)
@@ -58,10 +56,16 @@ class ReactiveDemand(FixedQuantity):
         del p_kw, now
         return drawn_mw
 
-    def bid(self, grant: Grant) -> Outbox:
-        """Quantity of the interval whose gate is next; new day-ahead prices go to the DERs with it."""
-        outbox = super().bid(grant)
+    @property
+    def phases(self) -> Mapping[Offset, Phase]:
+        """Prices passed on as soon as they are known, and the bids."""
+        return {1: Phase(Cadence.STEP, self.pass_on), **super().phases}
+
+    def pass_on(self, grant: Grant) -> Outbox:
+        """New day-ahead prices, to the DERs."""
+        outbox = Outbox()
         for award in grant.inbox.new(self.ports.day_ahead_awards).values():
+            self._ders.note(award.interval_s, award.lmp_usd_per_mwh)
             outbox.put(self.ports.prices, award)
         return outbox
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,6 @@ from federates.core.messages import DerAwards, DerOffers, DerState, InterfaceAwa
 from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, Inbox, Outbox, Received
 from federates.core.settings import Study
-from federates.core.time import Cadence
 from federates.scenario.lda import LdaScenario
 from tests.build import TINY, context, study
 
@@ -214,10 +214,22 @@ def test_who_answers_prices_sells_in_the_dear_hour_and_buys_in_the_cheap_one(
     np.testing.assert_allclose(points.p_mw[sun] * 1_000, expected * (sign > 0))
 
 
+def test_who_answers_prices_notes_them_whenever_they_come_and_acts_once_an_interval(tmp_path: Path) -> None:
+    """The prices of tomorrow replace those of today on the wire before the first interval begins."""
+    wanted = under("price_reactive")
+    role = PriceReactive(context(wanted, NAME, tmp_path))
+    reported = state(LdaScenario(wanted, "lda2"))
+    assert not role.act(grant(-598, prices=prices(np.full(DAY_HOURS, 30.0)))).sent
+    tomorrow = replace(prices(np.full(DAY_HOURS, 30.0)), interval_s=MIDNIGHT_S + 86_400)
+    assert not role.act(grant(-538, since=-598, prices=tomorrow, der_state=reported)).sent
+    assert role.act(grant(2, since=-58, prices=tomorrow, der_state=reported)).sent
+    assert not role.act(grant(62, since=2, prices=tomorrow, der_state=reported)).sent
+
+
 def test_the_model_of_the_study_decides_the_role(tmp_path: Path) -> None:
     plan(tmp_path)
     assert set(build(context(under("uncoordinated"), NAME, tmp_path)).phases) == {2}
-    assert build(context(under("price_reactive"), NAME, tmp_path)).phases[2].cadence is Cadence.MARKET
+    assert set(build(context(under("price_reactive"), NAME, tmp_path)).phases) == {2}
     assert set(build(context(under("layered_total_dso"), NAME, tmp_path)).phases) == {2, 51, 52}
 
 
