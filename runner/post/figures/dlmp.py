@@ -64,7 +64,7 @@ FIGURE = Figure(
     sees="What one more MW drawn at a feeder's loads costs at the DSO's dispatch, the mean by what they draw,"
     " and the parts that make it differ from the LMP at the interface: binding voltage limits, ratings and"
     " head limits, and marginal losses. By LDA: the range over all loads and DERs. From the duals of the"
-    " DSO's programs. What is paid and charged at them is in table `distribution_account`.",
+    " DSO's programs. What is paid and charged at them is in table distribution_account.",
     needs=("dlmp",),
     draw=_maps,
 )
