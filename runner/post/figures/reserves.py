@@ -131,6 +131,35 @@ def _providers(tables: RunTables) -> tuple[View, ...]:
     return tuple(views)
 
 
+def _of_dsos(tables: RunTables) -> tuple[View, ...]:
+    grid = line_grid(tables, "lda_reserve")
+    names, spin = by_id(tables, "lda_reserve", "spin_mw", grid, "mean")
+    up, down = (by_id(tables, "lda_reserve", f"{way}_mw", grid, "mean")[1] for way in ("reg_up", "reg_down"))
+    lines: dict[str, list[JsonObject]] = {
+        name: [
+            line(tables, grid, "sold: less import", spin[k] + up[k], BLUE, steps=True),
+            line(tables, grid, "sold: more import", -down[k], SKY, steps=True),
+        ]
+        for k, name in enumerate(names)
+    }
+    if "deployment" in tables.names:
+        fine = line_grid(tables, "deployment")
+        names, spin = by_id(tables, "deployment", "spin_mw", fine, "mean")
+        _, regulation = by_id(tables, "deployment", "regulation_mw", fine, "mean")
+        _, delivered = by_id(tables, "deployment", "delivered_mw", fine, "mean")
+        for k, name in enumerate(names):
+            lines.setdefault(name, []).extend(
+                (
+                    line(tables, fine, "asked for", spin[k] + regulation[k], INK, steps=True),
+                    line(tables, fine, "delivered", delivered[k], ORANGE, steps=True),
+                )
+            )
+    return tuple(
+        View(name=name, traces=tuple(traces), y_title="less import than awarded [MW]", layout={})
+        for name, traces in lines.items()
+    )
+
+
 SECTION = Section(
     key="reserves",
     title="Reserves",
@@ -164,6 +193,16 @@ SECTION = Section(
             needs=("reserve", "unit_award"),
             also=("da_unit",),
             draw=_providers,
+        ),
+        Figure(
+            key="reserve-of-dsos",
+            title="Reserve of DSOs: sold, asked for, delivered",
+            sees="What a DSO has sold in real time of regulation and spin, what the ISO's signal asks of it,"
+            " and how far its interchange is from the award at the end of each minute. What it delivers"
+            " without being asked is its imbalance.",
+            needs=("lda_reserve",),
+            also=("deployment",),
+            draw=_of_dsos,
         ),
     ),
 )

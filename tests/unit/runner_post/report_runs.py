@@ -104,6 +104,10 @@ def _reserves(run_dir: Path, market: range) -> None:
             held_mw=[0.0, 4.0, 2.0])  # fmt: skip
     _record(run_dir, t.RESERVE_PRICE, _rows(market, "spin/R1", "reg_up/R1"),
             price_usd_per_mw_h=[250.0, 259.0])  # fmt: skip
+    _record(run_dir, t.LDA_RESERVE, _rows(market, "a", "b"), spin_mw=[3.0, 1.0], reg_up_mw=[1.0, 0.0],
+            reg_down_mw=[2.0, 0.0])  # fmt: skip
+    _record(run_dir, t.DEPLOYMENT, _rows(market, "a", "b"), spin_mw=[3.0, 1.0], regulation_mw=[-0.5, 0.0],
+            delivered_mw=[2.4, 1.0])  # fmt: skip
 
 
 def _areas(run_dir: Path, market: range, steps: range) -> None:

@@ -214,6 +214,13 @@ def test_reserves_are_stacked_by_the_kind_of_unit_that_holds_them(page: Page) ->
     assert (layer["name"], layer["y"]) == ("CT", [3] * 12)
 
 
+def test_what_dsos_sold_is_shown_with_what_was_asked_and_delivered(page: Page) -> None:
+    views = page.data("reserve-of-dsos")
+    lines = {trace["name"]: trace["y"] for trace in views["a"]}
+    assert (lines["sold: less import"], lines["sold: more import"]) == ([4] * 12, [-2] * 12)
+    assert (lines["asked for"], lines["delivered"]) == ([2.5] * 12, [2.4] * 12)
+
+
 def test_stores_stand_beside_their_day_ahead_schedule(page: Page) -> None:
     now, ahead = page.data("stores")["313_STORAGE_1"]
     assert now["y"] == [50, 60] * 6
