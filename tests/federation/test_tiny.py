@@ -134,7 +134,7 @@ def test_a_total_dso_plans_what_it_was_awarded_and_the_meter_follows(runs: Runs)
         assert abs(metered - mw) <= METERED * abs(mw), (t, lda, metered, mw)
 
 
-@pytest.mark.parametrize("model", [*ALIKE, "layered_total_dso"])
+@pytest.mark.parametrize("model", ["price_reactive", "grand_central_blind", "layered_total_dso"])
 def test_helics_gives_what_loopback_gives(runs: Runs, tmp_path: Path, model: str) -> None:
     on_helics = run(TINY, tmp_path, f"coordination={model}", transport="helics")
     asserts.assert_equal_tables(runs(model), on_helics.run_dir)
