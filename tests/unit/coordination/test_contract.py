@@ -23,7 +23,7 @@ def test_the_layered_model_has_the_contract_and_its_links_keep_it() -> None:
         for link in M5.links
         if "iso" in {link.from_kind, link.to_kind}
     }
-    assert {"InterfaceBid", "InterfaceAward", "PriceAdvice"} <= crossing <= set(UP) | set(DOWN)
+    assert crossing == set(UP) | set(DOWN)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,6 @@ def test_no_listed_field_can_hold_a_name() -> None:
     """Numbers only: a message has no room for an identity, and no listed number is one of a DER's."""
     for kinds in TD_CONTRACT.allowed.values():
         for kind, listed in kinds.items():
-            if kind not in vars(messages):
-                continue
             types = {name: str(type_) for name, type_ in vars(messages)[kind].__annotations__.items()}
             assert set(types) == set(listed)
             assert set(types.values()) <= {"int", "float", "bool", "FloatArray", "IntArray"}
