@@ -292,11 +292,14 @@ def _flexibility_value(idle: Path | None, full: Measured | None, prices: Mapping
 
 
 def _gap(cost: Measured, full: Measured | None, value: Measured) -> dict[str, Measured]:
-    gap = Measured(value=None, why_not=value.why_not or "flexibility has no value here")
-    if full is not None and full.value is not None and cost.value is not None and (value.value or 0.0) > 0.0:
-        assert value.value is not None
-        gap = Measured(value=PERCENT * (cost.value - full.value) / value.value)
-    return {"gap_of_value_pct": gap}
+    """Cost above that of full visibility, of the value of flexibility, where that can be told. [%]"""
+    if full is None or full.value is None or cost.value is None or value.value is None:
+        return {"gap_of_value_pct": Measured(value=None, why_not=value.why_not or cost.why_not)}
+    if value.value <= RESOLVED_SHARE * abs(full.value):
+        why = "flexibility is worth too little here"
+        return {"gap_of_value_pct": Measured(value=None, why_not=why)}
+    gap = PERCENT * (cost.value - full.value) / value.value
+    return {"gap_of_value_pct": Measured(value=gap)}
 
 
 def _left(run: RunTables, prices: Mapping[str, float]) -> Measured:

@@ -183,13 +183,15 @@ def _override_unwinds(comparison: Comparison) -> Verdict:
 
 def _layered_delivers(comparison: Comparison) -> Verdict:
     key = "layered_delivers"
-    statement = f"What M5 cannot deliver is at most {UNDELIVERED_PCT:g} % of its awards, and less than M2's"
+    statement = (
+        f"What M5 cannot deliver is at most {UNDELIVERED_PCT:g} % of its awards, and less than M2 unwinds"
+    )
     layered = comparison.of("M5")
     value = layered.value("undelivered_pct") if layered else None
     if value is None:
         return _untested(key, statement, "needs M5")
     other = _pair(comparison, "M5", "M2", "undelivered_pct")
-    if other is not None and other[0] >= other[1]:
+    if other is not None and 0.0 < other[1] <= other[0]:
         return Verdict(
             key=key, statement=statement, result="not supported", value=value, threshold=other[1], unit="%",
             why="of awards, M5 against M2",

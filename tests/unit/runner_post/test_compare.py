@@ -141,7 +141,7 @@ def test_every_verdict_fires_both_ways(
     [
         (9.0, "supported", "supported"),
         (3.0, "supported", "not supported"),
-        (0.0, "not supported", "not supported"),
+        (0.0, "not supported", "supported"),
     ],
 )
 def test_what_overrides_unwind_is_held_to_what_a_total_dso_cannot_deliver(
@@ -176,6 +176,18 @@ def test_the_gap_to_full_visibility_is_held_to_the_value_of_flexibility(
     m5 = compared.of("M5")
     assert m5 is not None
     assert m5.value("gap_of_value_pct") == pytest.approx(100.0 * (m5_usd - 1_000.0) / 20.0)
+
+
+def test_no_gap_is_given_of_a_value_that_cannot_be_told(tmp_path: Path) -> None:
+    """At a cost of 1,000, 0.1 is what can be told apart."""
+    compared = compare_runs(
+        [chosen_run(tmp_path / "m4", "M4"), chosen_run(tmp_path / "m5", "M5", cost_usd=1_010.0)],
+        idle=chosen_run(tmp_path / "idle", "M1", cost_usd=1_000.09),
+    )
+    m5 = compared.of("M5")
+    assert m5 is not None
+    assert m5.value("gap_of_value_pct") is None
+    assert "too little" in m5.metrics["gap_of_value_pct"].why_not
 
 
 def test_flexibility_that_is_worth_little_is_said_to(tmp_path: Path) -> None:
