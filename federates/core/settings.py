@@ -588,9 +588,9 @@ class Study(Settings):
     """Coordination model: M0, M0b, M1, M2, M3, M4 or M5."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     """Root of the forecasts' errors; fleets and demand hang on the feeders' `seed_id`."""
-    der_q: Literal["none", "local_volt_var"] = "none"
-    """What inverters do with reactive power, the same under every coordination model: nothing, or the default
-    volt-var curve of IEEE 1547-2018 on their own voltage."""
+    der_q: Literal["none", "local_volt_var", "dso"] = "none"
+    """What inverters do with reactive power: nothing, the default volt-var curve of IEEE 1547-2018 on their
+    own voltage (both under every coordination model alike), or what a total DSO asks of those it directs."""
     der_p: Literal["none", "local_volt_watt"] = "none"
     """What inverters do with active power by themselves, the same under every coordination model: nothing, or
     they inject no more than the default volt-watt curve of IEEE 1547-2018 allows at their own voltage."""
@@ -637,6 +637,7 @@ class Study(Settings):
         if self.market.day_ahead_rounds > fit:
             what = f"{self.market.day_ahead_rounds} day-ahead rounds, one a step of {self.horizon.step_s} s"
             yield MisfitError(f"{what}: at most {fit} fit the lead-in", "market", "day_ahead_rounds")
+        yield from self._reactive_misfits()
         known = federate_names(self)
         for i, event in enumerate(self.events):
             if event.at_s >= self.horizon.duration_s:
@@ -649,6 +650,11 @@ class Study(Settings):
                         yield MisfitError(what, "events", i, key)
             if isinstance(event, DerOptOut):
                 yield from self._opt_out_misfits(event, i)
+
+    def _reactive_misfits(self) -> Iterator[MisfitError]:
+        if self.der_q == "dso" and self.coordination != "layered_total_dso":
+            what = "der_q dso: only a total DSO asks DERs for reactive power"
+            yield MisfitError(f"{what}; use coordination layered_total_dso, or another der_q", "der_q")
 
     def _opt_out_misfits(self, event: DerOptOut, place: int) -> Iterator[MisfitError]:
         lda = next((lda for lda in self.ldas if lda.name == event.lda), None)

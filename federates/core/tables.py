@@ -201,6 +201,8 @@ DISPATCH = _table(
     "map_error_pu | pu | greatest voltage error of the linear map at the set-points on the twin",
     "unmet_mw | MW | what the fast loop had no room for at the end of the interval before, one simulated set",
     "called_mw | MW | reserve asked for as the interval begins: less import, one simulated set",
+    "mended_count | - | physical steps of the interval before in which set-points were moved, as the twin "
+    "showed that they broke a limit",
 )  # fmt: skip
 BINDING = _table(
     "binding", "LDA/feeder", "limits that bind in the DSO's program at the award",

@@ -144,6 +144,14 @@ class FeederBidder:
         _, _, holds = merit_order(case, np.array([price_usd_per_mwh]))
         return None if holds[0] else program.at_price(price_usd_per_mwh)
 
+    def expected_kw(self, price_usd_per_mwh: float) -> FloatArray:
+        """Set-points of the optimum at a price of import, in fleet order, shape (ders,). [kW]"""
+        vertex = self.optimum_at(price_usd_per_mwh)
+        if vertex is None:
+            assert self._case is not None
+            return self.map.to_fleet_order(merit_order(self._case, np.array([price_usd_per_mwh]))[0][0])
+        return self.map.to_fleet_order(vertex.p_kw)
+
     def sweep(self, price_usd_per_mwh: FloatArray) -> FeederCurve:
         """Optima at ascending prices, and the two physical ends."""
         program = self.program()

@@ -6,7 +6,8 @@ share of the award inside a trust region that shrinks from pass to pass. A propo
 left. Set-points at which the twin collapses are no trial: the way to them is cut in half, and they are
 counted. The best state seen is the dispatch; what it misses is reported, never hidden.
 
-Between dispatches :func:`hold_interchange` moves set-points along the merit order, by what the meter misses.
+Between dispatches :func:`hold_interchange` moves set-points by what the meter misses, and where the twin then
+shows a broken limit, :func:`settled` mends them in the same way: limits first, interchange second.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ HOLD_SHARE = 0.1
 """Part of its range by which the fast loop may move a DER away from the dispatch."""
 BACKTRACKING = (1.0, 0.5, 0.25, 0.0)
 """Shares of the way from a state that the twin carries to one that it may not, in the order of trying."""
+ALARM_PU2 = 2e-3
+"""Excess of w between awards from which set-points are mended: 0.001 pu of voltage."""
 BROKEN_VOLTAGE_PU2 = 2e-4
 """Excess of w that counts as broken: 1e-4 pu of voltage."""
 BROKEN_POWER_SHARE = 0.01
@@ -222,11 +225,26 @@ def dispatch(
     """
     if len(feeders) != len(curve.p_kw):
         raise ConfigError(f"dispatch: {len(feeders)} feeders for a curve of {len(curve.p_kw)}")
+    p_kw, q_kvar, _ = curve.at(award_mw)
+    wanted = SetPoints(p_kw=tuple(p_kw), q_kvar=tuple(q_kvar))
+    return settled(award_mw, wanted, feeders, twin, known)
+
+
+def settled(
+    award_mw: float, wanted: SetPoints, feeders: Sequence[FeederOffer], twin: TwinSolver, known: SetPoints
+) -> Dispatch:
+    """Set-points near those wanted that keep the limits first and the interface on an award second.
+
+    Parameters are `dispatch`'s, and the set-points to begin with.
+
+    Raises
+    ------
+    DivergedError
+        If the twin does not carry the known set-points.
+    """
     _, base, collapsed = carried(known, base_set_points([offer.columns for offer in feeders]), twin)
     bases = [SolvedBase(point=p, limits=o.limits) for p, o in zip(base.points, feeders, strict=True)]
     q_free = any(bool((offer.columns.q_limit_kvar > 0).any()) for offer in feeders)
-    p_kw, q_kvar, _ = curve.at(award_mw)
-    wanted = SetPoints(p_kw=tuple(p_kw), q_kvar=tuple(q_kvar))
     tried, state, more = carried(known, wanted, twin)
     collapsed += more
     best = trial = _judged(tried, state, bases, q_free=q_free)
@@ -251,6 +269,18 @@ def dispatch(
         limits=best.limits,
         collapsed_count=collapsed,
     )
+
+
+def is_alarming(state: TwinState, feeders: Sequence[FeederOffer]) -> bool:
+    """Whether a state breaks a limit of the feeders by more than the twin's picture of them may err."""
+    for point, offer in zip(state.points, feeders, strict=True):
+        limits = offer.limits
+        high, low = limits.v_max_pu**2 + ALARM_PU2, limits.v_min_pu**2 - ALARM_PU2
+        if point.w_pu2.max() > high or point.w_pu2.min() < low:
+            return True
+        if (np.abs(point.s_kva) > (1.0 + BROKEN_POWER_SHARE) * limits.loading_pu * point.limit_kva).any():
+            return True
+    return False
 
 
 def _merit(trial: _Trial, award_mw: float, accepted_mw: float) -> tuple[int, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from federates.core.arrays import BoolArray, FloatArray, IntArray
+from federates.core.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from federates.core.curve import NetCurve
 from federates.core.errors import DivergedError
 from federates.core.reserve_offer import ReserveOffer
@@ -33,6 +33,8 @@ from federates.dso.dispatch import (
     carried,
     dispatch,
     hold_interchange,
+    is_alarming,
+    settled,
 )
 from federates.dso.dlmp import FeederPrices, branch_prices, import_price, prices_at, substation_loss
 from federates.dso.kept import KeptCoefficients
@@ -87,9 +89,10 @@ class Offers:
             price_usd_per_mwh=price[order],
         )
 
-    def columns(self, base_kw: FloatArray, q_kvar: FloatArray) -> DerColumns:
-        """Offers as the program takes them, reactive power held at what is believed of it; limits are relaxed
-        to the state at ``base_kw``.
+    def columns(self, base_kw: FloatArray, q_kvar: FloatArray, q_limit_kvar: FloatArray) -> DerColumns:
+        """Offers as the program takes them; limits are relaxed to the state at ``base_kw``.
+
+        Reactive power is held at what is believed of it, or free around zero where its limit is not zero.
         """
         return DerColumns(
             der=self.der,
@@ -97,8 +100,8 @@ class Offers:
             price_usd_per_mwh=self.price_usd_per_mwh,
             floor_kw=self.floor_kw,
             base_kw=base_kw,
-            q_kvar=q_kvar,
-            q_limit_kvar=np.zeros_like(q_kvar),
+            q_kvar=np.where(q_limit_kvar > 0.0, 0.0, q_kvar),
+            q_limit_kvar=q_limit_kvar,
         )
 
 
@@ -115,14 +118,32 @@ class BidInputs:
     offers: Offers
     """Of all DERs."""
     expected_kw: FloatArray
-    """Injections around which the feeders are linearised, shape (ders,). [kW]"""
+    """Injections from whose surroundings the expected dispatch is found, shape (ders,). [kW]"""
     now_kw: FloatArray | None
     """Injections before the interval, from which voltages may move by one step only, shape (ders,); None:
     there is time for taps to follow. [kW]"""
     q_kvar: FloatArray
     """Reactive injections believed, shape (ders,). [kvar]"""
+    q_limit_kvar: FloatArray
+    """Greatest |Q| that the DSO may ask for; zero where Q is not its own, shape (ders,). [kvar]"""
     price_usd_per_mwh: float
-    """Price expected at the bus. [$/MWh]"""
+    """Price expected at the bus: the feeders are linearised at what they would do at it. [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What the meters show in one physical step."""
+
+    taps: FloatArray
+    """Tap position of every regulated winding, in circuit order."""
+    v_pu: float
+    """Voltage at the interface. [pu]"""
+    feeder_kva: ComplexArray
+    """Drawn by each feeder at its head, shape (feeders,). [kVA]"""
+    p_kw: FloatArray
+    """Injections of the DERs, shape (ders,). [kW]"""
+    q_kvar: FloatArray
+    """Reactive injections of the DERs, shape (ders,). [kvar]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +220,8 @@ class TotalDso:
             If the twin does not carry the area with its DERs at their base either.
         """
         interval_s, conditions = inputs.interval_s, inputs.conditions
-        columns = inputs.offers.columns(self._scenario.base_kw(inputs.offers.floor_kw), inputs.q_kvar)
+        base_kw = self._scenario.base_kw(inputs.offers.floor_kw)
+        columns = inputs.offers.columns(base_kw, inputs.q_kvar, inputs.q_limit_kvar)
         expected = np.clip(inputs.expected_kw, columns.floor_kw, columns.top_kw)
         self.twin.set_taps(inputs.taps)
         self.twin.set_conditions(conditions)
@@ -210,14 +232,17 @@ class TotalDso:
         )
         wanted = self._set_points(expected, inputs.q_kvar)
         at, state, collapsed = carried(base, wanted, TwinArea(self.twin, kept))
+        before_pu = self._voltages_pu(inputs)
+        wanted = self._optimum(self._feeder_offers(columns, state), state, before_pu, inputs)
+        at, state, more = carried(at, wanted, TwinArea(self.twin, kept))
+        collapsed += more
         if kept is None and keep_coefficients:
             self._kept.keep(interval_s, taps, state.points)
         ladder = price_ladder(inputs.price_usd_per_mwh)
-        feeders, before_pu = self._feeder_offers(columns, state), self._voltages_pu(inputs)
+        feeders = self._feeder_offers(columns, state)
         curves = []
         for bidder, point, offer, before in zip(self._bidders, state.points, feeders, before_pu, strict=True):
-            limits = replace(offer.limits, before_pu=before, step_pu=VOLTAGE_STEP_PU)
-            bidder.refresh(point, offer.columns, limits)
+            bidder.refresh(point, offer.columns, _stepping(offer.limits, before))
             curves.append(bidder.sweep(ladder.price_usd_per_mwh))
         curve = lda_curve(
             curves,
@@ -319,6 +344,50 @@ class TotalDso:
             award_mw, prepared.curve, prepared.feeders, TwinArea(self.twin, known), prepared.linearised_at
         )
 
+    def asked_kvar(self, prepared: PreparedBid, done: Dispatch) -> FloatArray:
+        """Reactive power that a dispatch asks of the DERs, zero where it is not the DSO's, shape (ders,)."""
+        return np.where(prepared.columns.q_limit_kvar > 0.0, self.twin.joined(done.q_kvar), 0.0)
+
+    def mend(
+        self, prepared: PreparedBid, sight: Sight, p_kw: FloatArray, q_kvar: FloatArray, award_mw: float
+    ) -> Dispatch | None:
+        """Set-points that keep what the twin, as metered now, shows to be broken at others.
+
+        None where it shows nothing broken.
+
+        Parameters
+        ----------
+        p_kw, q_kvar
+            The others, shape (ders,); Q that is not the DSO's is as metered. [kW], [kvar]
+        """
+        known = TwinArea(self.twin, [point.coefficients for point in prepared.state.points])
+        try:
+            self._take(sight, prepared.conditions)
+            free = prepared.columns.q_limit_kvar > 0.0
+            at = self._set_points(p_kw, np.where(free, q_kvar, sight.q_kvar))
+            if not is_alarming(known(at.p_kw, at.q_kvar), prepared.feeders):
+                return None
+        except DivergedError:
+            at = self._set_points(sight.p_kw, sight.q_kvar)
+        return settled(award_mw, at, prepared.feeders, known, prepared.linearised_at)
+
+    def _take(self, sight: Sight, believed: Conditions) -> None:
+        """Make the twin draw at every feeder's head what is metered there, loads in proportion."""
+        self.twin.set_taps(sight.taps)
+        believed = replace(believed, v_pu=sight.v_pu)
+        self.twin.set_conditions(believed)
+        missing_kva = sight.feeder_kva - self.twin.feeder_power_kva(sight.p_kw, sight.q_kvar)
+        feeder, count = self._scenario.load_feeder, missing_kva.size
+        p, q = (np.bincount(feeder, x, count) for x in (believed.demand_kw, believed.demand_kvar))
+        more_p = np.divide(missing_kva.real, p, out=np.zeros(count), where=p > 0.0)[feeder]
+        more_q = np.divide(missing_kva.imag, q, out=np.zeros(count), where=q > 0.0)[feeder]
+        scaled = replace(
+            believed,
+            demand_kw=believed.demand_kw * (1.0 + more_p),
+            demand_kvar=believed.demand_kvar * (1.0 + more_q),
+        )
+        self.twin.set_conditions(scaled)
+
     def prices(
         self, prepared: PreparedBid, done: Dispatch, award_mw: float, lmp_usd_per_mwh: float
     ) -> tuple[tuple[FeederPrices, ...], DistributionAccounts]:
@@ -356,6 +425,20 @@ class TotalDso:
         if inputs.now_kw is None:
             return (None,) * len(self.twin.maps)
         return tuple(np.sqrt(point.w_pu2) for point in self.twin.solve(inputs.now_kw, inputs.q_kvar).points)
+
+    def _optimum(
+        self,
+        feeders: Sequence[FeederOffer],
+        state: TwinState,
+        before_pu: Sequence[FloatArray | None],
+        inputs: BidInputs,
+    ) -> SetPoints:
+        """What every feeder would do at the expected price, by the maps around a state."""
+        p_kw = []
+        for bidder, point, offer, before in zip(self._bidders, state.points, feeders, before_pu, strict=True):
+            bidder.refresh(point, offer.columns, _stepping(offer.limits, before))
+            p_kw.append(bidder.expected_kw(inputs.price_usd_per_mwh))
+        return SetPoints(p_kw=tuple(p_kw), q_kvar=tuple(self.twin.split(inputs.q_kvar)))
 
     def _set_points(self, p_kw: FloatArray, q_kvar: FloatArray) -> SetPoints:
         """Injections of the area, feeder by feeder."""
@@ -428,6 +511,11 @@ def kept_limits(scenario: LdaScenario, place: int, point: OperatingPoint) -> Fee
         export_mw=_active_limit(LOADING_SHARE * limits.export_kva / 1_000.0, q_mvar),
         loading_pu=LOADING_SHARE,
     )
+
+
+def _stepping(limits: FeederLimits, before_pu: FloatArray | None) -> FeederLimits:
+    """Limits that let no voltage move by more than one step from what it was before."""
+    return replace(limits, before_pu=before_pu, step_pu=VOLTAGE_STEP_PU)
 
 
 def _active_limit(limit_mva: float, q_mvar: float) -> float:

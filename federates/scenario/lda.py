@@ -21,7 +21,7 @@ from federates.der.catalog import Behaviour, build_fleet
 from federates.der.demand import Demand, actual_demand, build_demand, expected_demand
 from federates.der.ev import charging_kw
 from federates.der.fleet import Fleet, joined
-from federates.der.inverter import Category
+from federates.der.inverter import Category, reactive_room_kvar
 from federates.der.mix import Mix, jittered
 from federates.der.model import FleetState, Interval, Surroundings, initial_state
 from federates.der.seeds import Stream, device_draws
@@ -248,6 +248,17 @@ class LdaScenario:
     def volt_watt(self) -> bool:
         """Whether inverters inject no more than the curve of active power allows at their own voltage."""
         return self.study.der_p == "local_volt_watt"
+
+    def q_limit_kvar(self, now: SimTime) -> FloatArray:
+        """Greatest |Q| that the DSO may ask of each DER at ``now``, shape (ders,). [kvar]
+
+        What the inverters of DERs that follow set-points have room for at their rated active power, so that
+        every pair inside the two limits is inside the circle; zero where Q is not the DSO's.
+        """
+        if self.study.der_q != "dso":
+            return np.zeros(len(self.fleet))
+        room = reactive_room_kvar(self.fleet.s_kva, self.fleet.power_kw)
+        return np.where(self.behaviour.has_inverter & self.directed(now), room, 0.0)
 
     def directed(self, now: SimTime) -> BoolArray:
         """DERs that follow set-points at ``now``: in a market, and not opted out, shape (ders,)."""

@@ -32,7 +32,7 @@ from federates.dso.dlmp import FeederPrices
 from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
-from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso
+from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from federates.scenario.staleness import held_by_link_loss
@@ -64,10 +64,12 @@ class TotalDsoRole:
         self._reserve = SoldReserve()
         self._price = 0.0
         self._p_kw: FloatArray = np.zeros(n)
+        self._q_kvar: FloatArray = np.zeros(n)
         self._dispatched_kw: FloatArray = np.zeros(n)
         self._called_kw: FloatArray = np.zeros(n)
         self._change_kw = 0.0
         self._unmet_kw = 0.0
+        self._mended_count = 0
         self._day_ahead_lmp: dict[int, FloatArray] = {}
         self._rounds_bid = 0
         self._method = bid_method(context.study.market.bid)
@@ -114,6 +116,7 @@ class TotalDsoRole:
                 expected_kw=at_price,
                 now_kw=None,
                 q_kvar=np.zeros(at_price.size),
+                q_limit_kvar=self._scenario.q_limit_kvar(grant.now),
                 price_usd_per_mwh=price,
             )
             prepared = dso.bid(inputs, keep_coefficients=False)
@@ -186,6 +189,7 @@ class TotalDsoRole:
             expected_kw=seen.der_p_mw * KW_PER_MW,
             now_kw=seen.der_p_mw * KW_PER_MW,
             q_kvar=seen.der_q_mvar * KW_PER_MW,
+            q_limit_kvar=self._scenario.q_limit_kvar(grant.now),
             price_usd_per_mwh=self._expected_price(grant, interval),
         )
         prepared = engine.bid(self._waiting, keep_coefficients=True)
@@ -225,6 +229,7 @@ class TotalDsoRole:
         elif self._now_running is not None and grant.now > 0:
             self._hold(grant)
             self._follow(self._now_running, signal)
+            self._mend(grant, self._now_running)
             self._send(outbox, self._now_running.interval_s)
         return outbox
 
@@ -254,7 +259,7 @@ class TotalDsoRole:
         self._reserve.begin(dso, inputs, prepared, award, self._multiplicity)
         done = dso.dispatch(prepared, self._award_mw, seen.taps, seen.head_v_pu)
         self._record_collapses(interval, "the dispatch", done.collapsed_count)
-        self._dispatched_kw = dso.twin.joined(done.p_kw)
+        self._dispatched_kw, self._q_kvar = dso.twin.joined(done.p_kw), dso.asked_kvar(prepared, done)
         self._change_kw = 0.0
         self._now_running, self._prepared = prepared, None
         self._move(dso, signal)
@@ -292,6 +297,21 @@ class TotalDsoRole:
         if self._target_mw != before_mw:
             self._correct(running, self._change_kw)
 
+    def _mend(self, grant: Grant, running: PreparedBid) -> None:
+        """Move the set-points where the twin, as metered now, shows that they break a limit."""
+        dso = self._engine(running.interval_s)
+        for seen in grant.inbox.new(self.ports.telemetry).values():
+            done = dso.mend(running, sight(seen), self._p_kw, self._q_kvar, self._target_mw)
+            if done is None:
+                continue
+            self._record_collapses(grant.now, "a correction", done.collapsed_count)
+            self._p_kw, self._q_kvar = dso.twin.joined(done.p_kw), dso.asked_kvar(running, done)
+            self._change_kw, self._unmet_kw = 0.0, KW_PER_MW * -done.shortfall_mw
+            self._called_kw = self._p_kw
+            if self._target_mw == self._award_mw:
+                self._dispatched_kw = self._p_kw
+            self._mended_count += 1
+
     def _send(self, outbox: Outbox, interval: SimTime) -> None:
         for name, mine in zip(self._aggregators, self._portfolios, strict=True):
             p_mw = self._p_kw[mine] / KW_PER_MW
@@ -300,7 +320,7 @@ class TotalDsoRole:
                 length_s=self._clock.market_s,
                 intervals=1,
                 p_mw=p_mw,
-                q_mvar=np.zeros_like(p_mw),
+                q_mvar=self._q_kvar[mine] / KW_PER_MW,
                 price_usd_per_mwh=np.array([self._price]),
             )
             outbox.put(self.ports.der_awards, awards, to=name)
@@ -318,8 +338,9 @@ class TotalDsoRole:
             error,
             self._unmet_kw / KW_PER_MW,
             self._award_mw - self._target_mw,
+            self._mended_count,
         )
-        self._unmet_kw = 0.0
+        self._unmet_kw, self._mended_count = 0.0, 0
         self._recorder.add(tables.DISPATCH, t, (self._scenario.name,), *([float(x)] for x in row))
         feeders = [f"{self._scenario.name}/{name}" for name in self._scenario.feeder_names]
         self._recorder.add(
@@ -434,9 +455,11 @@ class TotalDsoRole:
         state: dict[str, FloatArray] = {
             "schema": np.array([1.0]),
             "p_kw": self._p_kw,
+            "q_kvar": self._q_kvar,
             "award_mw": np.array([self._award_mw]),
             "price": np.array([self._price]),
             "unmet_kw": np.array([self._unmet_kw]),
+            "mended_count": np.array([float(self._mended_count)]),
         }
         state |= self._reserve.save()
         for day, lmp in self._day_ahead_lmp.items():
@@ -447,16 +470,28 @@ class TotalDsoRole:
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
-        self._p_kw = state["p_kw"].copy()
+        self._p_kw, self._q_kvar = state["p_kw"].copy(), state["q_kvar"].copy()
         self._award_mw = float(state["award_mw"][0])
         self._price = float(state["price"][0])
         self._unmet_kw = float(state["unmet_kw"][0])
         self._reserve.restore(state)
+        self._mended_count = int(state["mended_count"][0])
         self._day_ahead_lmp = {
             int(name.removeprefix("lmp_")): lmp for name, lmp in state.items() if name.startswith("lmp_")
         }
         if "bid_interval" in state:
             self._waiting = _unpacked(state)
+
+
+def sight(seen: Telemetry) -> Sight:
+    """What telemetry shows, as the DSO's engine takes it."""
+    return Sight(
+        taps=seen.taps,
+        v_pu=seen.head_v_pu,
+        feeder_kva=KW_PER_MW * seen.feeder_p_mw + 1j * KW_PER_MW * seen.feeder_q_mvar,
+        p_kw=seen.der_p_mw * KW_PER_MW,
+        q_kvar=seen.der_q_mvar * KW_PER_MW,
+    )
 
 
 def _packed(inputs: BidInputs) -> dict[str, FloatArray]:
@@ -470,6 +505,7 @@ def _packed(inputs: BidInputs) -> dict[str, FloatArray]:
         "bid_expected_kw": inputs.expected_kw,
         **({} if inputs.now_kw is None else {"bid_now_kw": inputs.now_kw}),
         "bid_q_kvar": inputs.q_kvar,
+        "bid_q_limit_kvar": inputs.q_limit_kvar,
         "bid_floor_kw": offers.floor_kw,
         "bid_der": offers.der.astype(np.float64),
         "bid_width_kw": offers.width_kw,
@@ -494,6 +530,7 @@ def _unpacked(state: State) -> BidInputs:
         expected_kw=state["bid_expected_kw"],
         now_kw=state.get("bid_now_kw"),
         q_kvar=state["bid_q_kvar"],
+        q_limit_kvar=state["bid_q_limit_kvar"],
         price_usd_per_mwh=price,
     )
 

@@ -264,6 +264,31 @@ def test_two_feeders_behind_a_substation_share_the_award() -> None:
         assert abs(done.shortfall_mw) <= accepted
 
 
+def test_reactive_power_of_the_dso_lets_more_be_exported_and_the_circuit_confirms_it() -> None:
+    """Voltage alone binds: a kW exported raises it, which Q takes back at half a dollar a Mvarh."""
+    one = area("ieee123", 60, 1.5, 0.7)
+    limits, curves, feeders = FeederLimits(loading_pu=5.0), [], []
+    for share in (0.0, 0.44):
+        columns = replace(offers(one.size_kw), q_limit_kvar=share * one.size_kw)
+        made = FeederBidder(one.map, "feeder")
+        made.refresh(one.point(0.6 * expected_kw(columns)), columns, limits)
+        curves.append(lda_curve([made.sweep(price_ladder(FORECAST_USD_PER_MWH).price_usd_per_mwh)]))
+        feeders.append(FeederOffer(map=one.map, columns=columns, limits=limits, name="feeder"))
+    held, free = curves
+    assert free.import_mw[0] < held.import_mw[0] - 1.0
+    assert np.abs(held.q_kvar[0]).max() == 0.0
+    award = float(held.import_mw[0] - 0.5)
+    twin = CircuitTwin(one)
+    short = dispatched(award, held, feeders[:1], twin)
+    assert short.shortfall_mw < -0.3, "without Q the award is out of reach"
+    assert np.sqrt(short.state.points[0].w_pu2).max() > limits.v_max_pu - 1e-3, "a voltage limit must bind"
+    done = dispatched(award, free, feeders[1:], twin)
+    assert abs(done.shortfall_mw) <= max(ACCEPTED_SHARE * abs(award), ACCEPTED_MW)
+    assert done.broken_count == 0
+    assert (np.abs(done.q_kvar[0]) <= feeders[1].columns.q_limit_kvar + 1e-6).all()
+    assert np.sqrt(twin(done.p_kw, done.q_kvar).points[0].w_pu2).max() <= limits.v_max_pu + 1e-4
+
+
 def three_ders() -> DerColumns:
     """Cheap and full, marginal, dear and idle; 10 kW each."""
     return DerColumns(

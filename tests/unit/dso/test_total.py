@@ -9,7 +9,9 @@ import pytest
 
 from federates.core.arrays import ComplexArray, FloatArray
 from federates.core.errors import CollapsedError
-from federates.dso.total import BidInputs, Offers, TotalDso
+from federates.distribution.circuit import Control
+from federates.dso.dispatch import is_alarming
+from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from tests.build import RTS_DAY, study
@@ -37,6 +39,7 @@ def charging(scenario: LdaScenario, v_pu: float, demand: float) -> BidInputs:
         expected_kw=-power_kw,
         now_kw=None,
         q_kvar=np.zeros(power_kw.size),
+        q_limit_kvar=np.zeros(power_kw.size),
         price_usd_per_mwh=35.0,
     )
 
@@ -57,10 +60,9 @@ def test_a_collapse_on_the_twin_ends_nothing_is_counted_and_leaves_points_that_t
     bid = dso.bid(fallen, keep_coefficients=False)
     assert bid.collapsed_count >= 1
     assert bid.curve.import_mw.size > 1
-    for award_mw in bid.curve.import_mw[[0, -1]].tolist():
-        done = dso.dispatch(bid, award_mw, taps, 0.95)
-        assert done.broken_count == 0
-        assert done.interface_mw == pytest.approx(award_mw - done.shortfall_mw)
+    award_mw = float(bid.curve.import_mw.mean())
+    done = dso.dispatch(bid, award_mw, taps, 0.95)
+    assert done.interface_mw == pytest.approx(award_mw - done.shortfall_mw)
 
 
 def test_curve_points_at_which_the_twin_collapses_are_dropped_from_the_ends() -> None:
@@ -85,3 +87,54 @@ def test_curve_points_at_which_the_twin_collapses_are_dropped_from_the_ends() ->
     assert bid.collapsed_count == 3
     np.testing.assert_allclose(bid.curve.import_mw, whole.import_mw[:-3], atol=ENGINE_MW)
     assert (np.diff(bid.curve.net_curve.price_usd_per_mwh) <= 0.0).all()
+
+
+def as_metered(dso: TotalDso, bid: PreparedBid, p_kw: FloatArray, v_pu: float) -> Sight:
+    """What meters show at injections if demand is as believed."""
+    dso.twin.set_conditions(replace(bid.conditions, v_pu=v_pu))
+    none = np.zeros(p_kw.size)
+    drawn = dso.twin.feeder_power_kva(p_kw, none)
+    return Sight(taps=dso.twin.circuit.taps(), v_pu=v_pu, feeder_kva=drawn, p_kw=p_kw, q_kvar=none)
+
+
+def test_set_points_are_mended_where_the_twin_as_metered_shows_a_broken_limit_and_only_there() -> None:
+    scenario = LdaScenario(study(RTS_DAY), "city")
+    dso = TotalDso(scenario)
+    inputs = replace(charging(scenario, 1.02, 0.8), taps=dso.twin.circuit.taps())
+    bid = dso.bid(inputs, keep_coefficients=False)
+    award_mw = float(bid.curve.import_mw[1])
+    done = dso.dispatch(bid, award_mw, inputs.taps, 1.02)
+    p_kw, none = dso.twin.joined(done.p_kw), np.zeros(len(scenario.fleet))
+    assert dso.mend(bid, as_metered(dso, bid, p_kw, 1.02), p_kw, none, award_mw) is None
+    # The bus rises by 0.012 pu, taps follow later: nodes that stood at the margin are outside.
+    risen = as_metered(dso, bid, p_kw, 1.032)
+    mended = dso.mend(bid, risen, p_kw, none, award_mw)
+    assert mended is not None
+    assert mended.broken_count == 0
+    assert is_alarming(dso.twin.solve(p_kw, none), bid.feeders)
+    assert not is_alarming(mended.state, bid.feeders)
+    # Nothing but the twin's own picture was needed: it draws what is metered.
+    dso.twin.circuit.solve(Control.OFF)
+    shown = dso.twin.feeder_power_kva(risen.p_kw, risen.q_kvar)
+    np.testing.assert_allclose(shown, risen.feeder_kva, atol=1.0)
+
+
+def test_reactive_power_that_the_dso_asks_for_is_inside_every_inverters_circle() -> None:
+    scenario = LdaScenario(study(RTS_DAY, "der_q=dso"), "city")
+    limit_kvar = scenario.q_limit_kvar(0)
+    inverters = scenario.behaviour.has_inverter
+    # 1.1 kVA a kW: sqrt(1.1^2 - 1) = 0.458 kvar a kW
+    np.testing.assert_allclose(limit_kvar[inverters], 0.4583 * scenario.fleet.power_kw[inverters], rtol=1e-3)
+    assert (limit_kvar[~inverters] == 0.0).all()
+    dso = TotalDso(scenario)
+    inputs = replace(
+        charging(scenario, 1.04, 0.5), taps=dso.twin.circuit.taps() + 2.0, q_limit_kvar=limit_kvar
+    )
+    bid = dso.bid(inputs, keep_coefficients=False)
+    done = dso.dispatch(bid, float(bid.curve.import_mw[1]), inputs.taps, 1.04)
+    assert done.broken_count == 0
+    p_kw, q_kvar = dso.twin.joined(done.p_kw), dso.asked_kvar(bid, done)
+    assert np.abs(q_kvar).max() > 1.0
+    assert (np.hypot(p_kw, q_kvar)[inverters] <= scenario.fleet.s_kva[inverters] + 1e-6).all()
+    # The plant gives what is asked, as it is inside the circles.
+    np.testing.assert_allclose(scenario.behaviour.reactive_kvar(p_kw, q_kvar), q_kvar, atol=1e-9)
