@@ -321,7 +321,7 @@ class TotalDso:
     def import_range_mw(self, prepared: PreparedBid, offers: Offers) -> tuple[float, float]:
         """Least and greatest import within every limit of other offers in a bid's interval. [MW]"""
         base = self._scenario.base_kw(offers.floor_kw)
-        columns = offers.columns(base, prepared.columns.q_kvar)
+        columns = offers.columns(base, prepared.columns.q_kvar, prepared.columns.q_limit_kvar)
         ends = mapped_ends(self._bidders, prepared.state, self._feeder_offers(columns, prepared.state))
         low, high = (ends.import_mw + self.twin.constant_mw(prepared.state)).tolist()
         rating = self._scenario.substation_mva
