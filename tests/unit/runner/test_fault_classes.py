@@ -161,6 +161,11 @@ FAULTS = {
         "market.dso_reserves: a store beside the curves and reserve from the curves would sell",
         "set it to false",
     ),
+    "reserve offered to a market that buys none": (
+        [("market:\n", "market:\n  reserves: {kind: none}\n  dso_reserves: §true\n")],
+        "market.dso_reserves: dso_reserves offers reserve to a market that buys none",
+        "choose other reserves",
+    ),
     "no day-ahead for the second day": (
         [("start: 2020-03-27T17:00:00", "start: §2020-03-27T13:00:00"), ("duration: 1 h", "duration: 12 h")],
         "horizon.start: the day-ahead market of the second day would close before the study begins",

@@ -1,0 +1,113 @@
+"""Reserve from the bid to the end of its interval: what is wanted of an award, and what survives midnight."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from federates.core.arrays import FloatArray
+from federates.core.messages import InterfaceAward, ReserveSignal
+from federates.core.reserve_offer import DURATION_H, ReserveOffer
+from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
+from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso
+from federates.dso.twin import Conditions
+from federates.scenario.lda import LdaScenario
+from tests.build import study
+
+SETS = 5
+AHEAD_S = 427
+SIGMA = 0.005
+CALLED = ReserveSignal(step_s=60, regulation=0.5, call=1.0)
+SAME_KW = 1e-6
+"""Two engines on the same inputs."""
+
+
+@cache
+def area() -> LdaScenario:
+    return LdaScenario(study(), "lda1")
+
+
+def inputs(dso: TotalDso) -> BidInputs:
+    """Every DER offers all that it could do at 30 $/MWh, batteries rest."""
+    scenario = area()
+    expected = scenario.expected(900, 600)
+    least, most = expected.least_kw, expected.available_kw
+    at_rest = np.where(scenario.fleet.of_kind("battery"), 0.0, most)
+    return BidInputs(
+        interval_s=900,
+        conditions=Conditions(v_pu=1.0, demand_kw=expected.demand_kw, demand_kvar=expected.demand_kvar),
+        taps=dso.twin.circuit.taps(),
+        offers=Offers(
+            floor_kw=least,
+            der=np.arange(least.size),
+            width_kw=most - least,
+            price_usd_per_mwh=np.full(least.size, 30.0),
+        ),
+        expected_kw=at_rest,
+        now_kw=None,
+        q_kvar=np.zeros(least.size),
+        price_usd_per_mwh=29.0,
+    )
+
+
+def bidden(sold: SoldReserve) -> tuple[TotalDso, BidInputs, PreparedBid, ReserveOffer]:
+    dso = TotalDso(area())
+    asked = inputs(dso)
+    prepared = dso.bid(asked, keep_coefficients=False)
+    offer = sold.offer(
+        dso,
+        (asked, prepared, prepared.curve.net_curve),
+        stored_kwh=0.5 * area().fleet.energy_kwh,
+        ahead_s=AHEAD_S,
+        sigma=SIGMA,
+    )
+    return dso, asked, prepared, offer
+
+
+def award(import_mw: float, reserve_mw: list[float]) -> InterfaceAward:
+    return InterfaceAward(
+        interval_s=900,
+        length_s=300,
+        award_mw=np.array([SETS * import_mw]),
+        lmp_usd_per_mwh=np.array([30.0]),
+        reserve_mw=SETS * np.array(reserve_mw),
+    )
+
+
+def test_a_call_is_less_import_by_what_was_sold_and_its_set_points_hold_an_hour() -> None:
+    sold = SoldReserve()
+    dso, asked, prepared, offer = bidden(sold)
+    assert offer.offers
+    import_mw = float(prepared.curve.import_mw[-1])
+    spin = import_mw - offer.p_lo_mw - 0.1
+    sold.begin(dso, asked, prepared, award(import_mw, [0.2, 0.0, spin]), SETS)
+    wanted = sold.wanted_mw(import_mw, CALLED)
+    assert wanted == pytest.approx(import_mw - 0.1 - spin)
+    assert sold.wanted_mw(import_mw, NO_SIGNAL) == import_mw
+    done = dso.dispatch(prepared, import_mw, asked.taps, 1.0)
+    before = dso.twin.joined(done.p_kw)
+    moved = sold.called_kw(dso, before, import_mw, wanted)
+    assert sold.called_kw(dso, before, import_mw, import_mw) is before
+    assert (moved - before).sum() == pytest.approx(1e3 * (import_mw - wanted), rel=0.05)
+    batteries = area().fleet.of_kind("battery")
+    stored = 0.5 * area().fleet.energy_kwh[batteries]
+    discharged = np.maximum(moved[batteries], 0.0) * (AHEAD_S / 3_600 + DURATION_H)
+    assert (discharged <= stored * area().fleet.discharge_efficiency[batteries] + SAME_KW).all()
+    assert discharged.max() > 0.0
+
+
+def test_what_waits_for_its_award_at_midnight_is_made_again_to_the_same_states() -> None:
+    def called(sold: SoldReserve) -> FloatArray:
+        sold.begin(dso, asked, prepared, award(import_mw, [0.0, 0.0, 0.3]), SETS)
+        return sold.called_kw(dso, at, import_mw, sold.wanted_mw(import_mw, CALLED))
+
+    one, other = SoldReserve(), SoldReserve()
+    dso, asked, prepared, _ = bidden(one)
+    import_mw = float(prepared.curve.import_mw[-1])
+    at = asked.expected_kw
+    other.restore(one.save())
+    went_on, again = called(one), called(other)
+    np.testing.assert_allclose(again, went_on, atol=SAME_KW)
+    assert np.abs(went_on - at).max() > 1.0
