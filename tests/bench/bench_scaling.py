@@ -1,16 +1,16 @@
-"""What coordination costs the ISO as DERs multiply: ``python -m tests.bench.bench_scaling [DERS ...]``.
+"""What coordination costs the ISO as DERs multiply: ``python -m tests.bench.bench_scaling``.
 
 RTS-GMLC with four LDAs of 123-node feeders, 25 DERs of twice the load each, wires at 60 % of their ratings;
-twelve intervals are looked at, losses follow the flows. The LDAs stay as large, so that the market's problem
-only gets finer. Printed for M1, M4 and M5: CPU time of the ISO's first and of its later clearings (offers
-drawn anew within 3 %, limits within 0.1 %), of all DSOs' own work for one of them (M4: the rows; M5: the
-curves; M1's DSOs do neither), the size of its program, and what a clearing takes in from below. Ratios are
-what to read.
+one interval or, with ``--intervals``, several are looked at; losses follow the flows. The LDAs stay as
+large, so that the market's problem only gets finer. Printed for M1, M4 and M5: CPU time of the ISO's first
+and of its later clearings (offers drawn anew within 3 %, limits within 0.1 %), of all DSOs' own work for one
+of them (M4: the rows; M5: the curves; M1's DSOs do neither), the size of its program, and what a clearing
+takes in from below. Ratios are what to read.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ from federates.iso.sced import Clearing, Sced
 from tests.unit.dso.area import FORECAST_USD_PER_MWH, expected_kw, offers, standing_area
 
 COUNTS = (100, 1_000, 10_000)
-DERS, LDAS, INTERVALS, CLEARINGS = 25, 4, 12, 5
+DERS, LDAS, CLEARINGS = 25, 4, 4
 LDA_LOAD_MW = 120.0
 LIMITS = FeederLimits(loading_pu=0.6)
 SUN_AND_WIND = 0.2
@@ -59,7 +59,7 @@ class Cost:
 class Layers:
     """The grid and its LDAs at one number of DERs."""
 
-    def __init__(self, case: TransmissionCase, ders: int) -> None:
+    def __init__(self, case: TransmissionCase, ders: int, intervals: int) -> None:
         self.case, self.network = case, market_network(case)
         self.feeders = ders // (LDAS * DERS)
         self.bus = np.argsort(-case.buses.load_mw, kind="stable")[:LDAS]
@@ -70,6 +70,7 @@ class Layers:
         self.factor = LDA_LOAD_MW / (idle_mw * self.feeders)
         self.load = LOADING * case.buses.load_mw
         self.load[self.bus] -= LDA_LOAD_MW
+        self.intervals = intervals
 
     def drawn(self, k: int) -> list[DerColumns]:
         """Offers of clearing ``k``, each DER's prices moved together."""
@@ -153,7 +154,7 @@ def grand_central(layers: Layers, *, full: bool) -> Cost:
         layers.network,
         layers.case.units,
         block_bus=der_book(layers.offers(0), bus, 0).bus,
-        intervals=INTERVALS,
+        intervals=layers.intervals,
         losses=True,
     )
     window, price = window_of(layers.case), Penalties().feeder_usd_per_mwh
@@ -185,7 +186,7 @@ def layered(layers: Layers) -> Cost:
         layers.case.units,
         curve_bus=layers.bus,
         curve_slots=np.full(LDAS, CURVE_SLOTS),
-        intervals=INTERVALS,
+        intervals=layers.intervals,
         losses=True,
     )
     window, times, dso_ms, taken_in, last = window_of(layers.case), [], 0.0, 0, {}
@@ -216,11 +217,15 @@ def _cost(times: list[float], dso_ms: float, sced: Sced, taken_in: int, found: C
     )
 
 
-def main(counts: tuple[int, ...]) -> None:
+def main() -> None:
     """Print every model at every number of DERs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("ders", nargs="*", type=int, default=COUNTS, help="numbers of DERs")
+    parser.add_argument("--intervals", type=int, default=1, help="intervals that the market looks at")
+    asked = parser.parse_args()
     case = read_rts_gmlc()
-    for ders in counts:
-        layers = Layers(case, ders)
+    for ders in asked.ders:
+        layers = Layers(case, ders, asked.intervals)
         done = {
             "M1": grand_central(layers, full=False),
             "M4": grand_central(layers, full=True),
@@ -242,4 +247,4 @@ def main(counts: tuple[int, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main(tuple(int(word) for word in sys.argv[1:]) or COUNTS)
+    main()
