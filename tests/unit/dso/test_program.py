@@ -7,9 +7,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
+from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import ConfigError, InfeasibleError, ModelError
-from federates.dso.case import FeederCase, FeederLimits, feeder_case
+from federates.dso.case import Case, FeederCase, FeederLimits, feeder_case
 from federates.dso.columns import DerColumns
 from federates.dso.program import REACTIVE_USD_PER_MVARH, ReducedProgram
 from tests.unit.dso.area import Area, area, expected_kw, offers
@@ -245,3 +247,60 @@ def test_falling_prices_and_negative_widths_are_refused() -> None:
         columns(price_usd_per_mwh=np.array([20.0, 10.0, 10.0]))
     with pytest.raises(ConfigError, match="negative"):
         columns(width_kw=np.array([1.0, -1.0, 1.0]))
+
+
+class OneLine:
+    """One DER behind one line: w rises by 0.01 pu^2 a MW and by 0.02 pu^2 a Mvar; nothing is lost."""
+
+    coefficients = object()
+    incidence = csr_array(np.ones((1, 1)))
+    relief_by_p = np.ones(1)
+    relief_by_q = np.zeros(1)
+
+    def head_power_kw(self, p_kw: FloatArray, _: FloatArray) -> float:
+        return -float(p_kw.sum())
+
+    def dw_pu2(self, dp_kw: FloatArray, dq_kvar: FloatArray | None = None) -> FloatArray:
+        return np.asarray(1e-5 * dp_kw + (0.0 if dq_kvar is None else 2e-5 * dq_kvar))
+
+    def voltage_rows(self, branch_phases: IntArray) -> tuple[FloatArray, FloatArray]:
+        return np.full((branch_phases.size, 1), 1e-5), np.full((branch_phases.size, 1), 2e-5)
+
+
+@pytest.mark.parametrize(
+    ("limit_kvar", "p_kw", "q_kvar"), [(0, 1000, 0), (500, 2000, -500), (2000, 3000, -1000)]
+)
+def test_reactive_power_relieves_a_voltage_limit_that_active_power_would_pay_for(
+    limit_kvar: float, p_kw: float, q_kvar: float
+) -> None:
+    """Room is 0.01 pu^2: 0.01 P + 0.02 Q <= 0.01 (MW, Mvar). P is worth 30 $/MWh, offered at 0 up to 3 MW.
+
+    Without Q, P = 1. Each Mvar absorbed makes room for 2 MW, 60 $/h at 0.5 $/Mvarh: all of 0.5 Mvar is used
+    (P = 2), and of 2 Mvar only what 3 MW need, Q = (0.01 - 0.03) / 0.02 = -1.
+    """
+    free = limit_kvar > 0
+    case = Case(
+        point=OneLine(),
+        columns=DerColumns(
+            der=np.zeros(1, dtype=np.int64),
+            width_kw=np.array([3000.0]),
+            price_usd_per_mwh=np.zeros(1),
+            floor_kw=np.zeros(1),
+            base_kw=np.zeros(1),
+            q_kvar=np.zeros(1),
+            q_limit_kvar=np.array([float(limit_kvar)]),
+        ),
+        voltage_at_floor_pu2=np.ones(1),
+        flow_at_floor_mva=np.zeros(1, dtype=np.complex128),
+        bound=np.array([[1.01], [-0.9], [100.0], [100.0]]),
+        normal=np.array([1.0 + 0j, 1j if free else -1.0 + 0j]),
+        import_at_floor_mw=0.0,
+        least_import_mw=-10.0,
+        greatest_import_mw=10.0,
+        relaxed_nodes_count=0,
+        relaxed_branches_count=0,
+    )
+    vertex = ReducedProgram(case, "line").at_price(30.0)
+    assert vertex.p_kw[0] == pytest.approx(p_kw, abs=1e-2)
+    assert vertex.q_kvar[0] == pytest.approx(q_kvar, abs=1e-2)
+    assert (0, 0) in vertex.binding_rows, "the voltage limit must bind"

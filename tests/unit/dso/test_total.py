@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from federates.core.arrays import ComplexArray, FloatArray
-from federates.core.errors import CollapsedError
+from federates.core.errors import CollapsedError, ConfigError
 from federates.distribution.circuit import Control
 from federates.dso.dispatch import is_alarming
 from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
@@ -138,3 +138,8 @@ def test_reactive_power_that_the_dso_asks_for_is_inside_every_inverters_circle()
     assert (np.hypot(p_kw, q_kvar)[inverters] <= scenario.fleet.s_kva[inverters] + 1e-6).all()
     # The plant gives what is asked, as it is inside the circles.
     np.testing.assert_allclose(scenario.behaviour.reactive_kvar(p_kw, q_kvar), q_kvar, atol=1e-9)
+
+
+def test_only_a_total_dso_may_ask_for_reactive_power() -> None:
+    with pytest.raises(ConfigError, match="only a total DSO asks"):
+        study(RTS_DAY, "der_q=dso", "coordination=uncoordinated")
