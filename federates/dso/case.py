@@ -47,7 +47,7 @@ class FeederLimits:
     before_pu: FloatArray | None = None
     """Voltage at each far node before the interval, shape (m,); None: it may begin anywhere. [pu]"""
     step_pu: float = np.inf
-    """How far the interval may move each of them. [pu]"""
+    """How far the interval may move each of them, other than to the base state. [pu]"""
 
 
 class LinearMap(Protocol):
@@ -315,8 +315,9 @@ def _bounds(
     high = np.where(is_high, w_base_pu2 + beyond_pu2, np.maximum(v_max, w_base_pu2 + RELAXATION_PU2))
     low = np.where(is_low, w_base_pu2 - beyond_pu2, np.minimum(v_min, w_base_pu2 - RELAXATION_PU2))
     if limits.before_pu is not None:
-        high = np.minimum(high, (limits.before_pu + limits.step_pu) ** 2)
-        low = np.maximum(low, (limits.before_pu - limits.step_pu) ** 2)
+        above, below = ((limits.before_pu + sign * limits.step_pu) ** 2 for sign in (1, -1))
+        high = np.minimum(high, np.maximum(above, w_base_pu2 + RELAXATION_PU2))
+        low = np.maximum(low, np.minimum(below, w_base_pu2 - RELAXATION_PU2))
     normal, power = _power_bounds(rating_mva, base_mva, q_free=q_free)
     return Bounds(
         bound=np.concatenate([np.stack([high, -low]), power]),

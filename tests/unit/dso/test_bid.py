@@ -166,7 +166,8 @@ def test_an_interval_moves_no_voltage_by_more_than_one_step() -> None:
     """The ends of the range without the rule are more than a step away; with it, they are one step away."""
     one, step = standing_area("ieee123", 40, 3.5, 0.7), 0.01
     columns = offers(one.size_kw)
-    point = one.point(0.6 * expected_kw(columns))
+    now_kw = 0.6 * expected_kw(columns)
+    columns, point = replace(columns, base_kw=now_kw), one.point(now_kw)
     before = np.sqrt(point.w_pu2)
     wide = FeederLimits(v_min_pu=0.8, v_max_pu=1.2, loading_pu=9.0)
     moved, lengths = {}, {}
@@ -181,6 +182,21 @@ def test_an_interval_moves_no_voltage_by_more_than_one_step() -> None:
     assert min(moved["free"]) > 2 * step
     assert moved["step"] == pytest.approx([step, step], abs=1e-5)
     assert 0.0 < lengths["step"] < lengths["free"]
+
+
+def test_an_area_that_stands_where_it_may_not_can_go_back_to_its_base_state() -> None:
+    """Voltages 0.1 pu above the base state's, one step of 0.02: nothing within the step is within limits."""
+    one = standing_area("ieee123", 40, 1.0, 1.0)
+    columns = offers(one.size_kw)
+    point = one.point(0.6 * expected_kw(columns))
+    limits = FeederLimits(before_pu=np.sqrt(point.w_pu2) + 0.1, step_pu=0.02)
+    made = FeederBidder(one.map, "feeder")
+    case = made.refresh(point, columns, limits)
+    base = one.map.to_map_order(np.clip(columns.base_kw, columns.floor_kw, columns.top_kw))
+    w_base_pu2 = point.w_pu2 + point.dw_pu2(base - point.p_kw)
+    assert (w_base_pu2 < (np.sqrt(point.w_pu2) + 0.08) ** 2).all()
+    assert case.excess(base, case.columns.q_kvar).max() <= 0.0
+    assert np.isfinite(made.sweep(LADDER.price_usd_per_mwh).import_mw).all()
 
 
 def same_bytes(a: FeederCurve, b: FeederCurve) -> bool:

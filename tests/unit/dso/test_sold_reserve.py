@@ -20,6 +20,8 @@ SETS = 5
 AHEAD_S = 427
 SIGMA = 0.005
 CALLED = ReserveSignal(step_s=60, regulation=0.5, call=1.0)
+LOST_SHARE = 0.1
+"""Marginal losses of the IEEE 13-node feeder, at most."""
 SAME_KW = 1e-6
 """Two engines on the same inputs."""
 
@@ -48,6 +50,7 @@ def inputs(dso: TotalDso) -> BidInputs:
         expected_kw=at_rest,
         now_kw=None,
         q_kvar=np.zeros(least.size),
+        q_limit_kvar=np.zeros(least.size),
         price_usd_per_mwh=29.0,
     )
 
@@ -90,7 +93,9 @@ def test_a_call_is_less_import_by_what_was_sold_and_its_set_points_hold_an_hour(
     before = dso.twin.joined(done.p_kw)
     moved = sold.called_kw(dso, before, import_mw, wanted)
     assert sold.called_kw(dso, before, import_mw, import_mw) is before
-    assert (moved - before).sum() == pytest.approx(1e3 * (import_mw - wanted), rel=0.05)
+    # what is lost on the way falls with what is drawn, so that less is injected than import falls by
+    injected, called = (moved - before).sum(), 1e3 * (import_mw - wanted)
+    assert (1.0 - LOST_SHARE) * called < injected < called
     batteries = area().fleet.of_kind("battery")
     stored = 0.5 * area().fleet.energy_kwh[batteries]
     discharged = np.maximum(moved[batteries], 0.0) * (AHEAD_S / 3_600 + DURATION_H)
