@@ -155,6 +155,8 @@ class PreparedBid:
     feeders: tuple[FeederOffer, ...]
     columns: DerColumns
     conditions: Conditions
+    before_pu: tuple[FloatArray | None, ...]
+    """Voltages before the interval, feeder by feeder, from which the bid takes one step at most. [pu]"""
     linearised_at: SetPoints
     """Where the feeders were linearised."""
     state: TwinState
@@ -260,6 +262,7 @@ class TotalDso:
             feeders=feeders,
             columns=columns,
             conditions=conditions,
+            before_pu=before_pu,
             linearised_at=at,
             state=state,
             whole=(
@@ -397,7 +400,8 @@ class TotalDso:
         head_loss = substation_loss(self.twin.constant_mw(done.state), drawn_kva / KW_PER_MW)
         found, priced = [], []
         for place, (bidder, offer) in enumerate(zip(self._bidders, prepared.feeders, strict=True)):
-            case = bidder.refresh(prepared.state.points[place], offer.columns, offer.limits)
+            limits = _stepping(offer.limits, prepared.before_pu[place])
+            case = bidder.refresh(prepared.state.points[place], offer.columns, limits)
             point = done.state.points[place]
             vertex = bidder.optimum_at(worth)
             branches = branch_prices(case, vertex, point, worth, head_loss)

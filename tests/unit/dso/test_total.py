@@ -11,7 +11,7 @@ from federates.core.arrays import ComplexArray, FloatArray
 from federates.core.errors import CollapsedError, ConfigError
 from federates.distribution.circuit import Control
 from federates.dso.dispatch import is_alarming
-from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
+from federates.dso.total import V_MAX_PU, VOLTAGE_STEP_PU, BidInputs, Offers, PreparedBid, Sight, TotalDso
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from tests.build import RTS_DAY, study
@@ -143,3 +143,18 @@ def test_reactive_power_that_the_dso_asks_for_is_inside_every_inverters_circle()
 def test_only_a_total_dso_may_ask_for_reactive_power() -> None:
     with pytest.raises(ConfigError, match="only a total DSO asks"):
         study(RTS_DAY, "der_q=dso", "coordination=uncoordinated")
+
+
+@pytest.mark.parametrize("name", ["suburb", "rural", "city"])
+def test_an_area_far_outside_its_limits_still_bids(name: str) -> None:
+    """All sun at little load and a high bus leave voltages from which no step leads back within limits."""
+    scenario = LdaScenario(study(RTS_DAY), name)
+    dso = TotalDso(scenario)
+    now_kw = np.where(scenario.fleet.of_kind("pv"), scenario.fleet.power_kw, 0.0)
+    inputs = replace(
+        charging(scenario, 1.06, 0.4), taps=dso.twin.circuit.taps(), expected_kw=now_kw, now_kw=now_kw
+    )
+    bid = dso.bid(inputs, keep_coefficients=False)
+    high_pu = max(float(before.max()) for before in bid.before_pu if before is not None)
+    assert high_pu > V_MAX_PU + VOLTAGE_STEP_PU
+    assert bid.curve.import_mw[-1] > bid.curve.import_mw[0]
