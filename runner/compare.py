@@ -270,7 +270,7 @@ def _started(
 def _look(child: _Child, folder: Path, begun: datetime) -> None:
     """Take note of how far a run has come."""
     if child.run_dir is None:
-        child.run_dir = _folder_of(child, folder, begun)
+        child.run_dir = folder_of(child.process.pid, folder, begun)
     if child.run_dir is None:
         return
     try:
@@ -280,11 +280,17 @@ def _look(child: _Child, folder: Path, begun: datetime) -> None:
     child.share = min(max(status.study_s / status.duration_s, 0.0), 1.0)
 
 
-def _folder_of(child: _Child, folder: Path, begun: datetime) -> Path | None:
-    """Folder in which a child writes: of its process, begun since."""
+def folder_of(process_id: int, folder: Path, begun: datetime) -> Path | None:
+    """Folder in which a process writes its run, begun since; None: not yet.
+
+    Folders that cannot be read are not of this comparison: older versions wrote them, or they are damaged.
+    """
     for path in folder.glob("*/run.json"):
-        run = read_run(path.parent)
-        if run.process_id == child.process.pid and datetime.fromisoformat(run.started) >= begun:
+        try:
+            run = read_run(path.parent)
+        except (MissingInputError, OSError):
+            continue
+        if run.process_id == process_id and datetime.fromisoformat(run.started) >= begun:
             return path.parent
     return None
 

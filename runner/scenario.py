@@ -12,11 +12,14 @@ from runner.manifest import versions
 from runner.study import LoadedStudy
 from runner.yaml_source import Plain
 
-OF_MODELS = ("name", "description", "coordination", "market.bid", "federation", "record")
-"""Settings in which runs of one scenario may differ: names, the model, its bid, processes, records."""
+OF_MODELS = (
+    *("name", "description", "coordination", "market.bid", "envelope_rule"),
+    *("federation", "record"),
+)
+"""Settings in which runs of one scenario may differ: names, model, its bid or rule, processes, records."""
 UNREAD_BY_PLAN = (
     *("name", "description", "coordination", "record", "estimation", "coupling", "events"),
-    *("der_q", "inverter_category", "horizon"),
+    *("der_q", "inverter_category", "envelope_rule", "horizon"),
     *("market.bid", "market.day_ahead_rounds", "market.hour_ahead", "market.look_ahead"),
     *("federation.hosts", "federation.chain", "federation.startup_limit", "federation.step_limit"),
 )

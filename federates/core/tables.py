@@ -152,6 +152,11 @@ DER_TYPE = _table(
     "curtailed_kw | kW | available but not injected (PV), or demand not served (flexible load)",
     "volt_watt_kw | kW | asked for and feasible, but held back by the volt-watt curve",
 )  # fmt: skip
+DER_START = _table(
+    "der_start", "LDA/feeder/kind",
+    "DERs of one kind on one simulated feeder as the study begins, before its first step (unmultiplied)",
+    "soc_kwh | kWh | energy stored",
+)  # fmt: skip
 DER_SERVICE = _table(
     "der_service", "LDA/feeder/kind",
     "what a market interval cost and left undone, by kind, on one simulated feeder (unmultiplied)",
@@ -457,8 +462,8 @@ TIMING = _table(
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
-        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_SERVICE, DER, DER_UNIT, NODE,
-        BID, AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, DISTRIBUTION_ACCOUNT, ESTIMATE, LMP, DA_LMP,
+        BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_START, DER_SERVICE, DER, DER_UNIT,
+        NODE, BID, AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, DISTRIBUTION_ACCOUNT, ESTIMATE, LMP, DA_LMP,
         CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, SIGNAL,
         DEPLOYMENT, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE,
         DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK, ENVELOPE,

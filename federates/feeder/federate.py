@@ -92,6 +92,7 @@ class FeederFederate:
             self._set_point_kvar[mine] = message.q_mvar * KW_PER_MW
         for limits in grant.inbox.new(self.ports.limits).values():
             self._least_kw, self._most_kw = self._bounds(limits)
+        self._records.begin(step, self._plant)
         actual = self._scenario.actual(step)
         self._taps_before = self._plant.circuit.taps()
         self._asked_kw = self._scenario.set_points_kw(step, self._plant.state, self._set_point_kw)

@@ -43,6 +43,11 @@ class FeederRecords:
         self._node_ids: tuple[str, ...] = ()
         self._service = np.zeros((len(SERVICE), len(self._type_ids)))
 
+    def begin(self, t: SimTime, plant: Plant) -> None:
+        """What the study's first step begins from."""
+        if t == 0:
+            self._recorder.add(tables.DER_START, t, self._type_ids, self._by_type(plant.state.energy_kwh))
+
     def step(
         self, t: SimTime, plant: Plant, v_pu: float, set_point_kw: FloatArray, taps_before: FloatArray
     ) -> None:

@@ -109,8 +109,9 @@ class Comparison:
 COMPARED = (
     Metric(
         key="storage_left_usd", needs=(), value=lambda _: 0.0, better="more",
-        meaning="energy in storage at the end less at the beginning, at the reference's mean day-ahead LMP "
-        "of the bus",
+        meaning="energy in DER batteries and units' stores at the end less at the beginning, at the "
+        "reference's mean day-ahead LMP of the bus; managed vehicles, rooms, tanks and processes are not "
+        "counted",
     ),
     Metric(
         key="cost_compared_usd", needs=(), value=lambda _: 0.0, better="less",
@@ -303,8 +304,9 @@ def _gap(cost: Measured, full: Measured | None, value: Measured) -> dict[str, Me
 
 
 def _left(run: RunTables, prices: Mapping[str, float]) -> Measured:
-    if "der_type" not in run.names:
-        return Measured(value=None, why_not="no table der_type")
+    missing = [table for table in ("der_start", "der_type") if table not in run.names]
+    if missing:
+        return Measured(value=None, why_not=f"no table {', '.join(missing)}")
     mean = sum(prices.values()) / len(prices)
     in_ldas = sum(mwh * prices[lda] for lda, mwh in stored_mwh(run).items())
     return Measured(value=in_ldas + bulk_stored_mwh(run) * mean)

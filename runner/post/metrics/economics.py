@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from federates.core.arrays import FloatArray
+from federates.core.arrays import BoolArray, FloatArray
 from runner.post.metrics.metric import (
     HOUR_S,
     KW_PER_MW,
@@ -66,13 +66,21 @@ def realised_usd(tables: RunTables) -> float:
 
 
 def stored_mwh(tables: RunTables) -> dict[str, float]:
-    """Energy in each LDA's batteries at the end less at the beginning, multiplicity included. [MWh]"""
-    ldas, place = tables.owners("der_type")
+    """Energy in each LDA's batteries at the end less before the first step, multiplicity included. [MWh]
+
+    Batteries only: what is in managed vehicles, rooms, tanks and processes is not counted.
+    """
     t_s = tables.t_s("der_type")
-    stored = multiplied(tables, "der_type", "soc_kwh") * of_kind(tables, "der_type", "battery") / KW_PER_MW
-    change = np.where(t_s == t_s.max(), stored, 0.0) - np.where(t_s == t_s.min(), stored, 0.0)
-    sums = np.bincount(place, change, len(ldas))
-    return dict(zip(ldas, sums.tolist(), strict=True))
+    end = _batteries_mwh(tables, "der_type", t_s == t_s.max())
+    begin = _batteries_mwh(tables, "der_start", tables.t_s("der_start") == 0)
+    return {lda: mwh - begin[lda] for lda, mwh in end.items()}
+
+
+def _batteries_mwh(tables: RunTables, table: str, chosen: BoolArray) -> dict[str, float]:
+    """Energy in each LDA's batteries in some rows of a table, shape (rows,), multiplicity included. [MWh]"""
+    ldas, place = tables.owners(table)
+    stored = multiplied(tables, table, "soc_kwh") * of_kind(tables, table, "battery") / KW_PER_MW
+    return dict(zip(ldas, np.bincount(place[chosen], stored[chosen], len(ldas)).tolist(), strict=True))
 
 
 def bulk_stored_mwh(tables: RunTables) -> float:
@@ -116,8 +124,9 @@ FAMILY = Family(
             "in storage is not credited", title="all resources, as it came",
         ),
         Metric(
-            key="stored_mwh", needs=("der_type",), value=lambda t: sum(stored_mwh(t).values()),
-            meaning="energy in DER batteries at the end less at the beginning, multiplicity included",
+            key="stored_mwh", needs=("der_start", "der_type"), value=lambda t: sum(stored_mwh(t).values()),
+            meaning="energy in DER batteries at the end less before the first step, multiplicity included; "
+            "managed vehicles, rooms, tanks and processes are not counted",
         ),
         Metric(
             key="bulk_stored_mwh", needs=("clearing",), value=bulk_stored_mwh,

@@ -138,13 +138,22 @@ def override_mw(tables: RunTables) -> dict[Key, float]:
 
 
 def undelivered_mwh(tables: RunTables) -> float:
-    """Awards that no set-points found could meet inside the limits, either way, multiplicity included. [MWh]
+    """What DSOs that dispatch did not deliver of awards, either way, multiplicity included; else 0. [MWh]
 
-    Of DSOs that dispatch; 0 where none does.
+    In each interval the greater of two figures: the dispatch's shortfall on the DSO's twin as it begins, and
+    what mending and the fast loop leave unmet as it ends. They are not added: the loop works on all that the
+    meter misses, the shortfall included. Forecast errors that the loop had no room for are thus counted,
+    whose like M2's overrides do not have. The end of the last interval is not recorded.
     """
     if "dispatch" not in tables.names:
         return 0.0
-    return float(np.abs(multiplied(tables, "dispatch", "shortfall_mw")).sum()) * tables.market_h
+    names, codes = tables.ids("dispatch")
+    t_s, market_s = tables.t_s("dispatch"), tables.run.clock.market_s
+    keys = [(names[code], t) for code, t in zip(codes.tolist(), t_s.tolist(), strict=True)]
+    left = np.abs(multiplied(tables, "dispatch", "unmet_mw")).tolist()
+    unmet = {(lda, t - market_s): mw for (lda, t), mw in zip(keys, left, strict=True)}
+    shortfall = np.abs(multiplied(tables, "dispatch", "shortfall_mw"))
+    return float(np.maximum(shortfall, [unmet.get(key, 0.0) for key in keys]).sum()) * tables.market_h
 
 
 def awarded_mwh(tables: RunTables) -> float:
@@ -222,7 +231,7 @@ FAMILY = Family(
         Metric(
             key="unwound_mwh", needs=NEEDS, better="less", title="awards that had to be unwound",
             value=lambda t: _part_mwh(t, "override") + undelivered_mwh(t),
-            meaning="overrides, and awards that no set-points could meet inside the limits",
+            meaning="overrides, and what dispatching DSOs did not deliver of awards",
         ),
         Metric(
             key="override_mwh", needs=NEEDS, better="less", value=lambda t: _part_mwh(t, "override"),
@@ -235,7 +244,9 @@ FAMILY = Family(
         ),
         Metric(
             key="undelivered_mwh", needs=NEEDS, better="less", value=undelivered_mwh,
-            meaning="awards that no set-points could meet inside the limits, either way",
+            meaning="of each interval the greater, either way, of what the DSO's dispatch falls short of the "
+            "award on its twin and what mending and the fast loop leave unmet at its end, forecast errors "
+            "included; of the last interval the first alone",
         ),
         Metric(
             key="undelivered_pct", needs=NEEDS, better="less",

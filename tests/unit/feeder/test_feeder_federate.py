@@ -251,6 +251,21 @@ def test_the_lead_in_is_not_recorded_and_every_step_of_the_study_is(tmp_path: Pa
     assert bench.recorder.ids(tables.HEAD) == ("lda2", "lda2")
 
 
+def test_what_is_stored_before_the_first_step_is_told_once(tmp_path: Path) -> None:
+    bench = Bench(study(), tmp_path)
+    asked, store = batteries(study())
+    bench.ask(asked, -60)
+    before = sent(bench.step(-60), Telemetry).soc_mwh[store].sum() * 1_000
+    after = sent(bench.step(0), Telemetry).soc_mwh[store].sum() * 1_000
+    bench.step(60)
+    begin = bench.recorder.rows(tables.DER_START)
+    is_battery = [name.endswith("/battery") for name in bench.recorder.ids(tables.DER_START)]
+    assert set(begin.t_s.tolist()) == {0}
+    assert begin.values[0][is_battery].sum() == pytest.approx(before)
+    # the lead-in took some of what there was, and the first step some more
+    assert after + 1.0 < before < bench.federate._scenario.fleet.initial_kwh[store].sum() - 1.0
+
+
 def test_a_head_above_its_limit_is_told_by_how_much_and_which_way(tmp_path: Path) -> None:
     limits = ("ldas.1.feeders.0.import_limit=1 MVA", "ldas.1.feeders.0.export_limit=100 MVA")
     bench = Bench(study(TINY, *limits), tmp_path)

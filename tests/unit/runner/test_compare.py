@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from federates.core.errors import ConfigError
 from federates.core.exit_codes import ExitCode
 from runner.cli import _code
-from runner.compare import Race, entrants, every_model
+from runner.compare import Race, entrants, every_model, folder_of
+from runner.manifest import read_run
 from runner.progress import standing
 from tests.build import TINY
 from tests.unit.runner_post.compared_runs import chosen_run
+from tests.unit.runner_post.run_folders import run_folder
 
 
 def test_models_are_named_by_code_or_key_and_a_bid_after_a_slash() -> None:
@@ -42,6 +45,20 @@ def test_a_model_that_failed_is_named_and_the_others_can_be_compared() -> None:
     over = {"M0": Path("r/a"), "M4": Path("r/b")}
     race = Race(waiting=[], run_dirs=over, failures={"M5": "dso_lda1 ended"})
     assert race.told() == "M5: dso_lda1 ended; the others are whole: tandem compare r/a r/b"
+
+
+def test_a_run_is_found_beside_folders_that_cannot_be_read(tmp_path: Path) -> None:
+    # names that sort before and after its own
+    for name, text in (("a", '{"format_version": 1}'), ("c", '{"study": "sma'), ("d", "")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    (tmp_path / "e" / "run.json").mkdir(parents=True)
+    run_dir = run_folder(tmp_path / "b")
+    run = read_run(run_dir)
+    started = datetime.fromisoformat(run.started)
+    assert folder_of(run.process_id, tmp_path, started) == run_dir
+    assert folder_of(run.process_id + 1, tmp_path, started) is None
+    assert folder_of(run.process_id, tmp_path, datetime(2026, 1, 2, tzinfo=UTC)) is None
 
 
 def test_how_runs_stand_is_one_line_with_the_time_left() -> None:

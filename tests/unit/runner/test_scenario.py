@@ -22,6 +22,7 @@ CHANGES = {
     "events": "[{kind: unit_trip, at: 0, duration: 5 min, unit: Alta}]",
     "der_q": "local_volt_var",
     "inverter_category": "A",
+    "envelope_rule": "equal",
     "horizon.duration": "30 min",
     "horizon.gate_lead": "60",
     "market.bid": "{kind: fixed_quantity}",

@@ -59,9 +59,8 @@ def chosen_run(
     record(run_dir, t.LMP, [(0, "1")], {"energy_usd_per_mwh": [25.0]})
     record(run_dir, t.SYSTEM, [(0, "system")], {})
     record(run_dir, t.DER_SERVICE, [(0, "a/f1/battery")], {})
-    record(
-        run_dir, t.DER_TYPE, [(0, "a/f1/battery"), (60, "a/f1/battery")], {"soc_kwh": [0.0, left_kwh]}
-    )  # fmt: skip
+    record(run_dir, t.DER_TYPE, [(60, "a/f1/battery")], {"soc_kwh": [left_kwh]})
+    record(run_dir, t.DER_START, [(0, "a/f1/battery")], {})
     record(run_dir, t.DISPATCH, [(0, "a")], {"shortfall_mw": [shortfall_mw]})
     bound = [(300 * k, "a/f1") for k in range(max(minutes_bound // 5, 1))]
     record(run_dir, t.BINDING, bound, {"head_count": [float(minutes_bound > 0)] * len(bound)})

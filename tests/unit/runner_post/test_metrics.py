@@ -107,14 +107,17 @@ def test_realised_cost_is_units_ders_participation_and_load_not_served(run_dir: 
     assert value(run_dir, "cost_realised_usd") == pytest.approx(300.0 + 23.0 + 5.0 + 350.0)
 
 
-def test_what_is_left_in_batteries_is_the_last_level_less_the_first(run_dir: Path) -> None:
+def test_what_is_left_in_batteries_is_the_last_level_less_that_before_the_first_step(run_dir: Path) -> None:
     ids = ("a/f1/battery", "a/f1/pv", "b/f1/battery")
+    record(run_dir, t.DER_START, [(0, name) for name in ids], {"soc_kwh": [99.0, 6.0, 50.0]})
     record(
         run_dir, t.DER_TYPE, [(now, name) for now in (0, 60, 120) for name in ids],
         {"soc_kwh": [100.0, 7.0, 50.0, 120.0, 8.0, 50.0, 90.0, 9.0, 80.0],
          "p_kw": [-60.0, 6.0, 0.0, 30.0, 6.0, 0.0, 30.0, 6.0, 0.0]},
     )  # fmt: skip
-    assert stored_mwh(RunTables(run_dir)) == pytest.approx({"a": -0.1, "b": 0.03})
+    # ten times 90 less 99 kWh, the kWh of the first step included, and 80 less 50; the sun's are none
+    assert stored_mwh(RunTables(run_dir)) == pytest.approx({"a": -0.09, "b": 0.03})
+    assert value(run_dir, "stored_mwh") == pytest.approx(-0.06)
     assert value(run_dir, "battery_throughput_mwh") == pytest.approx(10 * 120.0 / 60.0 / 1_000.0)
 
 
@@ -280,3 +283,30 @@ def test_an_award_that_no_set_points_can_meet_is_undelivered(run_dir: Path) -> N
     # ten times 0.06 MW for five minutes, of 17 MW awarded for as long
     assert value(run_dir, "undelivered_mwh") == pytest.approx(0.05)
     assert value(run_dir, "undelivered_pct") == pytest.approx(100.0 * 0.6 / 17.0)
+
+
+def test_what_the_fast_loop_leaves_unmet_is_undelivered_in_the_interval_before_its_row(run_dir: Path) -> None:
+    """Unmet at the ends, a row later: 0.05, -0.01 and, of an interval that has no row, 0.07 MW.
+
+    The first interval counts 0.05 (no shortfall), the second 0.06 (of 0.06 and 0.01, which is what the loop
+    left of it), the third its shortfall of 0.02 alone; 0.07 belongs to an interval before the study.
+    """
+    rows = [(now, "a") for now in (0, 300, 600)]
+    positions(run_dir)
+    record(
+        run_dir, t.DISPATCH, rows,
+        {"shortfall_mw": [0.0, -0.06, 0.02], "unmet_mw": [0.07, 0.05, -0.01]},
+    )  # fmt: skip
+    assert value(run_dir, "undelivered_mwh") == pytest.approx(10 * (0.05 + 0.06 + 0.02) / 12.0)
+    assert value(run_dir, "unwound_mwh") == pytest.approx(10 * (0.05 + 0.06 + 0.02) / 12.0)
+
+
+def test_what_is_unmet_counts_for_its_own_lda(run_dir: Path) -> None:
+    rows = [(now, lda) for now in MARKET for lda in ("a", "b")]
+    positions(run_dir)
+    record(
+        run_dir, t.DISPATCH, rows,
+        {"shortfall_mw": [0.0, 0.24, 0.0, 0.0], "unmet_mw": [0.0, 0.0, 0.06, 0.12]},
+    )  # fmt: skip
+    # LDA a ten times 0.06 MW, LDA b once the greater of 0.24 and 0.12 MW
+    assert value(run_dir, "undelivered_mwh") == pytest.approx((0.6 + 0.24) / 12.0)
