@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from federates.coordination.catalog import MODELS
 from federates.core.context import Context, seatings
 from federates.core.der_settings import DER_KINDS
+from federates.core.forward import FILE, ForwardPlan
 from federates.core.settings import Study
 from federates.core.wiring import expand
 from federates.recording.memory import MemoryRecorder
@@ -16,6 +19,7 @@ from runner.study import load_study
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "configs" / "studies" / "tiny.yaml"
 RTS_DAY = ROOT / "configs" / "studies" / "rts_day.yaml"
+DAY_HOURS = 24
 
 
 def study(path: Path = TINY, *sets: str) -> Study:
@@ -33,6 +37,21 @@ def context(wanted: Study, name: str, run_dir: Path) -> Context:
         recorder=MemoryRecorder(),
         run_dir=run_dir,
     )
+
+
+def plan(folder: Path) -> None:
+    """Write a forward plan of `tiny`: one day with an even price."""
+    units, buses = 5, 5
+    ForwardPlan(
+        committed=np.ones((1, DAY_HOURS, units), dtype=np.bool_),
+        state_on=np.ones((1, units), dtype=np.bool_),
+        state_h=np.ones((1, units)),
+        state_mw=np.zeros((1, units)),
+        state_mwh=np.zeros((1, units)),
+        lmp_usd_per_mwh=np.full((1, DAY_HOURS, buses), 30.0),
+        gap=np.zeros(1),
+        is_time_limited=np.zeros(1, dtype=np.bool_),
+    ).write(folder / FILE)
 
 
 def sets(**values: object) -> tuple[str, ...]:

@@ -655,6 +655,9 @@ class Study(Settings):
         if self.der_q == "dso" and self.coordination != "layered_total_dso":
             what = "der_q dso: only a total DSO asks DERs for reactive power"
             yield MisfitError(f"{what}; use coordination layered_total_dso, or another der_q", "der_q")
+        if self.der_q == "dso" and self.market.dso_reserves:
+            what = "called states are found without the reactive power that der_q dso asks for"
+            yield MisfitError(f"{what}; set it to false, or use another der_q", "market", "dso_reserves")
 
     def _opt_out_misfits(self, event: DerOptOut, place: int) -> Iterator[MisfitError]:
         lda = next((lda for lda in self.ldas if lda.name == event.lda), None)

@@ -228,19 +228,20 @@ def _single_state(at: SetPoints, import_mw: float) -> LdaCurve:
     )
 
 
-def called(award: SetPoints, award_mw: float, target_mw: float, states: CalledStates) -> SetPoints:
-    """Set-points of an award, moved towards a called state until the import is what the call asks for.
+def called(start: SetPoints, start_mw: float, target_mw: float, states: CalledStates) -> SetPoints:
+    """Set-points, moved towards a called state until the import is what the call asks for.
 
-    Both ends keep the limits on the twin, and so does what lies between, but for its curvature.
+    They start from an award's dispatch, or from what was mended since. Both ends keep the limits on the twin,
+    and so does what lies between, but for its curvature.
     """
     end, end_mw = (
         (states.least, states.import_mw[0])
-        if target_mw < award_mw
+        if target_mw < start_mw
         else (states.greatest, states.import_mw[1])
     )
-    way_mw = end_mw - award_mw
-    share = 0.0 if way_mw * (target_mw - award_mw) <= 0.0 else (target_mw - award_mw) / way_mw
-    return award.towards(end, min(share, 1.0))
+    way_mw = end_mw - start_mw
+    share = 0.0 if way_mw * (target_mw - start_mw) <= 0.0 else (target_mw - start_mw) / way_mw
+    return start.towards(end, min(share, 1.0))
 
 
 def margin_mw(sigma: float, forecast_kw: float, confidence: float = CONFIDENCE) -> float:

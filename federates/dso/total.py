@@ -315,11 +315,11 @@ class TotalDso:
         )
 
     def called_kw(
-        self, dispatched_kw: FloatArray, award_mw: float, target_mw: float, states: CalledStates
+        self, start_kw: FloatArray, start_mw: float, target_mw: float, states: CalledStates
     ) -> FloatArray:
-        """Set-points of an award, moved to what a call asks for, shape (ders,). [kW]"""
-        at = self._set_points(dispatched_kw, np.zeros_like(dispatched_kw))
-        return self.twin.joined(called(at, award_mw, target_mw, states).p_kw)
+        """Set-points of one import, moved to what a call asks for, shape (ders,). [kW]"""
+        start = self._set_points(start_kw, np.zeros_like(start_kw))
+        return self.twin.joined(called(start, start_mw, target_mw, states).p_kw)
 
     def import_range_mw(self, prepared: PreparedBid, offers: Offers) -> tuple[float, float]:
         """Least and greatest import within every limit of other offers in a bid's interval. [MW]"""

@@ -73,13 +73,11 @@ class SoldReserve:
         """Net import that the ISO wants of one simulated set: the award, less reserve that is asked for."""
         return award_mw - asked_mw(self._awarded_mw, signal.regulation, signal.call)
 
-    def called_kw(
-        self, dso: TotalDso, dispatched_kw: FloatArray, award_mw: float, wanted_mw: float
-    ) -> FloatArray:
-        """Set-points of an award's dispatch, moved to what is wanted, shape (ders,). [kW]"""
-        if self._running is None or wanted_mw == award_mw:
-            return dispatched_kw
-        return dso.called_kw(dispatched_kw, award_mw, wanted_mw, self._running)
+    def called_kw(self, dso: TotalDso, start_kw: FloatArray, start_mw: float, wanted_mw: float) -> FloatArray:
+        """Set-points of one import, moved to what is wanted, shape (ders,). [kW]"""
+        if self._running is None or wanted_mw == start_mw:
+            return start_kw
+        return dso.called_kw(start_kw, start_mw, wanted_mw, self._running)
 
     def save(self) -> State:
         """What the states of a bid that waits are made from."""

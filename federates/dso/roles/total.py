@@ -66,6 +66,8 @@ class TotalDsoRole:
         self._p_kw: FloatArray = np.zeros(n)
         self._q_kvar: FloatArray = np.zeros(n)
         self._dispatched_kw: FloatArray = np.zeros(n)
+        self._start_kw: FloatArray = np.zeros(n)
+        self._start_mw = 0.0
         self._called_kw: FloatArray = np.zeros(n)
         self._change_kw = 0.0
         self._unmet_kw = 0.0
@@ -262,7 +264,8 @@ class TotalDsoRole:
         self._dispatched_kw, self._q_kvar = dso.twin.joined(done.p_kw), dso.asked_kvar(prepared, done)
         self._change_kw = 0.0
         self._now_running, self._prepared = prepared, None
-        self._move(dso, signal)
+        self._start_kw, self._start_mw = self._dispatched_kw, self._award_mw
+        self._move(dso, self._reserve.wanted_mw(self._award_mw, signal))
         self._p_kw = self._called_kw
         self._record(interval, dso, prepared, done)
         prices, books = dso.prices(prepared, done, self._award_mw, self._price)
@@ -285,17 +288,20 @@ class TotalDsoRole:
         held = self._engine(running.interval_s).hold(running, self._called_kw, wanted_kw, price)
         self._p_kw, self._change_kw, self._unmet_kw = held.p_kw, held.change_kw, held.unmet_kw
 
-    def _move(self, dso: TotalDso, signal: ReserveSignal) -> None:
-        """Take up what a signal asks for."""
-        self._target_mw = self._reserve.wanted_mw(self._award_mw, signal)
-        self._called_kw = self._reserve.called_kw(dso, self._dispatched_kw, self._award_mw, self._target_mw)
+    def _move(self, dso: TotalDso, target_mw: float) -> None:
+        """Take up another import: the award's own by its dispatch, others from what was mended last."""
+        if target_mw == self._award_mw:
+            self._start_kw, self._start_mw = self._dispatched_kw, self._award_mw
+        self._target_mw = target_mw
+        self._called_kw = self._reserve.called_kw(dso, self._start_kw, self._start_mw, target_mw)
 
     def _follow(self, running: PreparedBid, signal: ReserveSignal) -> None:
         """Move the set-points where the signal asks for another import than before."""
-        before_mw = self._target_mw
-        self._move(self._engine(running.interval_s), signal)
-        if self._target_mw != before_mw:
-            self._correct(running, self._change_kw)
+        target_mw = self._reserve.wanted_mw(self._award_mw, signal)
+        if target_mw == self._target_mw:
+            return
+        self._move(self._engine(running.interval_s), target_mw)
+        self._correct(running, self._change_kw)
 
     def _mend(self, grant: Grant, running: PreparedBid) -> None:
         """Move the set-points where the twin, as metered now, shows that they break a limit."""
@@ -307,7 +313,8 @@ class TotalDsoRole:
             self._record_collapses(grant.now, "a correction", done.collapsed_count)
             self._p_kw, self._q_kvar = dso.twin.joined(done.p_kw), dso.asked_kvar(running, done)
             self._change_kw, self._unmet_kw = 0.0, KW_PER_MW * -done.shortfall_mw
-            self._called_kw = self._p_kw
+            self._called_kw = self._start_kw = self._p_kw
+            self._start_mw = done.interface_mw
             if self._target_mw == self._award_mw:
                 self._dispatched_kw = self._p_kw
             self._mended_count += 1

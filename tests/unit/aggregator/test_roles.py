@@ -15,38 +15,21 @@ from federates.aggregator.roles.price_reactive import PriceReactive
 from federates.aggregator.roles.self_consumption import SelfConsumption
 from federates.core.arrays import FloatArray
 from federates.core.errors import MissingInputError
-from federates.core.forward import FILE, ForwardPlan
 from federates.core.messages import DerAwards, DerOffers, DerState, InterfaceAward, PriceAdvice, SetPoints
 from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, Inbox, Outbox, Received
 from federates.core.settings import Study
 from federates.scenario.lda import LdaScenario
-from tests.build import TINY, context, study
+from tests.build import DAY_HOURS, TINY, context, plan, study
 
 M = TypeVar("M")
 PORTS = AggregatorPorts()
 NAME = "agg_lda2_supplier"
-DAY_HOURS = 24
 MIDNIGHT_S = -17 * 3_600
 
 
 def under(model: str) -> Study:
     return study(TINY, f"coordination={model}")
-
-
-def plan(folder: Path) -> None:
-    """A forward plan of one day with an even price."""
-    units, buses = 5, 5
-    ForwardPlan(
-        committed=np.ones((1, DAY_HOURS, units), dtype=np.bool_),
-        state_on=np.ones((1, units), dtype=np.bool_),
-        state_h=np.ones((1, units)),
-        state_mw=np.zeros((1, units)),
-        state_mwh=np.zeros((1, units)),
-        lmp_usd_per_mwh=np.full((1, DAY_HOURS, buses), 30.0),
-        gap=np.zeros(1),
-        is_time_limited=np.zeros(1, dtype=np.bool_),
-    ).write(folder / FILE)
 
 
 def grant(now: int, since: int | None = None, **messages: object) -> Grant:

@@ -166,6 +166,14 @@ FAULTS = {
         "market.dso_reserves: dso_reserves offers reserve to a market that buys none",
         "choose other reserves",
     ),
+    "reserve and reactive power of the same DERs": (
+        [
+            ("schema_version: 1\n", "schema_version: 1\nder_q: dso\n"),
+            ("market:\n", "market:\n  dso_reserves: §true\n"),
+        ],
+        "market.dso_reserves: called states are found without the reactive power that der_q dso asks for",
+        "set it to false, or use another der_q",
+    ),
     "no day-ahead for the second day": (
         [("start: 2020-03-27T17:00:00", "start: §2020-03-27T13:00:00"), ("duration: 1 h", "duration: 12 h")],
         "horizon.start: the day-ahead market of the second day would close before the study begins",
