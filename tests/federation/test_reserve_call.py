@@ -52,18 +52,22 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run(
         tmp_path_factory.mktemp("called"),
         duration="30 min",
-        regulation="20 %",
+        regulation="27.5 %",
         event="{kind: reserve_call, at: 12 min, duration: 15 min}",
     )
 
 
 @pytest.fixture(scope="module")
 def regulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Units alone cannot give all regulation, and one of them trips."""
+    """Units alone cannot give all regulation, and one of them trips.
+
+    Where an area sells more (a requirement of 28 % and above), its twin as metered shows a limit broken at the
+    called state, and a part is taken back.
+    """
     return run(
         tmp_path_factory.mktemp("regulated"),
         duration="10 min",
-        regulation="29 %",
+        regulation="27.5 %",
         event="{kind: unit_trip, at: 1 min, duration: 9 min, unit: Brighton}",
     )
 
