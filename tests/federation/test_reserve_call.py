@@ -52,7 +52,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run(
         tmp_path_factory.mktemp("called"),
         duration="30 min",
-        regulation="27.5 %",
+        regulation="20 %",
         event="{kind: reserve_call, at: 12 min, duration: 15 min}",
     )
 
@@ -61,8 +61,8 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def regulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Units alone cannot give all regulation, and one of them trips.
 
-    Where an area sells more (a requirement of 28 % and above), its twin as metered shows a limit broken at the
-    called state, and a part is taken back.
+    Where an area sells more (a requirement of 28 % and above), its twin as metered shows a limit broken at
+    the called state, and a part is taken back.
     """
     return run(
         tmp_path_factory.mktemp("regulated"),
