@@ -1,4 +1,4 @@
-"""CPU time of valuing 800 batteries in one call: ``python tests/bench/bench_storage.py``.
+"""CPU time of valuing 800 batteries in one call: ``python -m tests.bench.bench_storage``.
 
 Hourly through a day, and as before a five-minute interval: the first hour in twelve parts. Beside the sure
 price path, which is one outcome per stretch, stands what is used: three outcomes.
@@ -13,6 +13,7 @@ import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.der.storage_value import PRICE_SPREAD, StorageFleet, marginal_values
+from tests.reference.storage_day import storage_fleet
 
 BATTERIES = 800
 REPEATS = 9
@@ -25,20 +26,8 @@ LENGTHS_H = {
 def fleet() -> StorageFleet:
     """Batteries of 2 to 6 hours, all different."""
     rng = np.random.default_rng(1)
-    power, none = rng.uniform(5.0, 100.0, BATTERIES), np.zeros(BATTERIES)
-    energy = power * rng.uniform(2.0, 6.0, BATTERIES)
-    return StorageFleet(
-        charge_kw=power,
-        discharge_kw=power,
-        energy_kwh=energy,
-        charge_efficiency=rng.uniform(0.9, 0.97, BATTERIES),
-        discharge_efficiency=rng.uniform(0.9, 0.97, BATTERIES),
-        wear_usd_per_mwh=rng.uniform(2.0, 8.0, BATTERIES),
-        leak_per_h=none,
-        due_usd_per_mwh=none,
-        terminal_share=none + 1.0,
-        terminal_below_kwh=energy,
-    )
+    power = rng.uniform(5.0, 100.0, BATTERIES)
+    return storage_fleet(rng, power, power * rng.uniform(2.0, 6.0, BATTERIES))
 
 
 def valued_ms(batteries: StorageFleet, length_h: FloatArray, spread: float) -> float:

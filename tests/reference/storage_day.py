@@ -92,6 +92,23 @@ def _hourly(*points: tuple[float, float]) -> FloatArray:
     return np.asarray(np.interp(np.arange(HOURS) + 0.5, hour, value))
 
 
+def storage_fleet(rng: np.random.Generator, power_kw: FloatArray, energy_kwh: FloatArray) -> StorageFleet:
+    """Batteries of given power and energy, all different in efficiency and wear, shapes (batteries,)."""
+    none = np.zeros(power_kw.size)
+    return StorageFleet(
+        charge_kw=power_kw,
+        discharge_kw=power_kw,
+        energy_kwh=energy_kwh,
+        charge_efficiency=rng.uniform(0.9, 0.97, power_kw.size),
+        discharge_efficiency=rng.uniform(0.9, 0.97, power_kw.size),
+        wear_usd_per_mwh=rng.uniform(2.0, 8.0, power_kw.size),
+        leak_per_h=none,
+        due_usd_per_mwh=none,
+        terminal_share=none + 1.0,
+        terminal_below_kwh=energy_kwh,
+    )
+
+
 def areas(batteries_mw: float) -> tuple[Area, Area]:
     """One with much sun, one with an evening peak behind the line; ``batteries_mw`` about in each."""
     rng = np.random.default_rng(5)
@@ -103,20 +120,7 @@ def areas(batteries_mw: float) -> tuple[Area, Area]:
     def batteries() -> tuple[StorageFleet, FloatArray]:
         power = batteries_mw * KW_PER_MW / BATTERIES * rng.uniform(0.5, 1.5, BATTERIES)
         energy = power * rng.uniform(1.5, 4.0, BATTERIES)
-        none = np.zeros(BATTERIES)
-        fleet = StorageFleet(
-            charge_kw=power,
-            discharge_kw=power,
-            energy_kwh=energy,
-            charge_efficiency=rng.uniform(0.9, 0.97, BATTERIES),
-            discharge_efficiency=rng.uniform(0.9, 0.97, BATTERIES),
-            wear_usd_per_mwh=rng.uniform(2.0, 8.0, BATTERIES),
-            leak_per_h=none,
-            due_usd_per_mwh=none,
-            terminal_share=none + 1.0,
-            terminal_below_kwh=energy,
-        )
-        return fleet, energy * rng.uniform(0.2, 0.6, BATTERIES)
+        return storage_fleet(rng, power, energy), energy * rng.uniform(0.2, 0.6, BATTERIES)
 
     (west, west_begin), (east, east_begin) = batteries(), batteries()
     return (

@@ -146,8 +146,7 @@ def _no_bypass(comparison: Comparison) -> Verdict:
 
 def _blind_breaks(comparison: Comparison) -> Verdict:
     key, statement = "blind_breaks_limits", "M1, which sees no feeder, breaks feeder limits in the plant"
-    blind = comparison.of("M1")
-    value = blind.value("violated_feeder_time_pct") if blind else None
+    value = _figure(comparison, "M1", "violated_feeder_time_pct")
     if value is None:
         return _untested(key, statement, "needs M1")
     return _more_than(key, statement, value, MARGIN_PCT, "%", "feeder time with a limit broken")
@@ -165,8 +164,7 @@ def _layered_breaks_less(comparison: Comparison) -> Verdict:
 
 def _layered_holds(comparison: Comparison) -> Verdict:
     key, statement = "layered_holds_limits", "M5 holds feeder limits within the stated margin"
-    layered = comparison.of("M5")
-    value = layered.value("violated_feeder_time_pct") if layered else None
+    value = _figure(comparison, "M5", "violated_feeder_time_pct")
     if value is None:
         return _untested(key, statement, "needs M5")
     return _at_most(key, statement, value, MARGIN_PCT, "%", "feeder time with a limit broken")
@@ -174,8 +172,7 @@ def _layered_holds(comparison: Comparison) -> Verdict:
 
 def _override_unwinds(comparison: Comparison) -> Verdict:
     key, statement = "override_unwinds", "M2 has to unwind awards by overrides"
-    corrected = comparison.of("M2")
-    value = corrected.value("override_mwh") if corrected else None
+    value = _figure(comparison, "M2", "override_mwh")
     if value is None:
         return _untested(key, statement, "needs M2")
     return _more_than(key, statement, value, 0.0, "MWh", "overridden")
@@ -186,8 +183,7 @@ def _layered_delivers(comparison: Comparison) -> Verdict:
     statement = (
         f"What M5 cannot deliver is at most {UNDELIVERED_PCT:g} % of its awards, and less than M2 unwinds"
     )
-    layered = comparison.of("M5")
-    value = layered.value("undelivered_pct") if layered else None
+    value = _figure(comparison, "M5", "undelivered_pct")
     if value is None:
         return _untested(key, statement, "needs M5")
     other = _pair(comparison, "M5", "M2", "undelivered_pct")
@@ -317,12 +313,14 @@ def _values(contenders: Sequence[Contender], key: str) -> list[float] | None:
     return known if len(known) == len(found) else None
 
 
+def _figure(comparison: Comparison, model: str, key: str) -> float | None:
+    run = comparison.of(model)
+    return None if run is None else run.value(key)
+
+
 def _pair(comparison: Comparison, one: str, other: str, key: str) -> tuple[float, float] | None:
-    runs = [comparison.of(one), comparison.of(other)]
-    values = [run.value(key) for run in runs if run is not None]
-    if len(values) < len(runs) or values[0] is None or values[1] is None:
-        return None
-    return values[0], values[1]
+    first, second = (_figure(comparison, model, key) for model in (one, other))
+    return None if first is None or second is None else (first, second)
 
 
 def _hold(comparison: Comparison, *models: str) -> bool:
