@@ -234,7 +234,7 @@ class TotalDso:
         )
         wanted = self._set_points(expected, inputs.q_kvar)
         at, state, collapsed = carried(base, wanted, TwinArea(self.twin, kept))
-        before_pu = self._voltages_pu(inputs)
+        before_pu = self._voltages_pu(inputs, at, state)
         wanted = self._optimum(self._feeder_offers(columns, state), state, before_pu, inputs)
         at, state, more = carried(at, wanted, TwinArea(self.twin, kept))
         collapsed += more
@@ -424,11 +424,20 @@ class TotalDso:
             )
         return tuple(found), accounts(priced, done.interface_mw, lmp_usd_per_mwh)
 
-    def _voltages_pu(self, inputs: BidInputs) -> tuple[FloatArray | None, ...]:
-        """Voltages at the maps' far nodes before the interval, feeder by feeder. [pu]"""
+    def _voltages_pu(
+        self, inputs: BidInputs, at: SetPoints, state: TwinState
+    ) -> tuple[FloatArray | None, ...]:
+        """Voltages at the maps' far nodes before the interval, feeder by feeder. [pu]
+
+        ``state`` is the twin's at ``at``, and serves where these are the injections before the interval.
+        """
         if inputs.now_kw is None:
             return (None,) * len(self.twin.maps)
-        return tuple(np.sqrt(point.w_pu2) for point in self.twin.solve(inputs.now_kw, inputs.q_kvar).points)
+        own = zip((at.p_kw, at.q_kvar), (inputs.now_kw, inputs.q_kvar), strict=True)
+        if not all(np.array_equal(self.twin.joined(mine), now) for mine, now in own):
+            known = [point.coefficients for point in state.points]
+            state = self.twin.solve(inputs.now_kw, inputs.q_kvar, known)
+        return tuple(np.sqrt(point.w_pu2) for point in state.points)
 
     def _optimum(
         self,
