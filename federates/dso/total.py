@@ -147,6 +147,22 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Linearised:
+    """An area around the dispatch that is expected of it in one interval."""
+
+    columns: DerColumns
+    """Offers of all DERs, in fleet order."""
+    at: SetPoints
+    """The dispatch expected."""
+    state: TwinState
+    """The twin's there."""
+    before_pu: tuple[FloatArray | None, ...]
+    """Voltages before the interval, feeder by feeder, from which one step is taken at most. [pu]"""
+    collapsed_count: int
+    """States at which the twin collapsed on the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedBid:
     """A bid with all that its award's dispatch needs."""
 
@@ -221,30 +237,13 @@ class TotalDso:
         DivergedError
             If the twin does not carry the area with its DERs at their base either.
         """
-        interval_s, conditions = inputs.interval_s, inputs.conditions
-        base_kw = self._scenario.base_kw(inputs.offers.floor_kw)
-        columns = inputs.offers.columns(base_kw, inputs.q_kvar, inputs.q_limit_kvar)
-        expected = np.clip(inputs.expected_kw, columns.floor_kw, columns.top_kw)
-        self.twin.set_taps(inputs.taps)
-        self.twin.set_conditions(conditions)
-        taps = self.twin.circuit.taps()
-        kept = self._kept.at(interval_s, taps) if keep_coefficients else None
-        base = base_set_points(
-            [_taken(columns, self.twin.feeder_of_der == k) for k in range(len(self.twin.maps))]
-        )
-        wanted = self._set_points(expected, inputs.q_kvar)
-        at, state, collapsed = carried(base, wanted, TwinArea(self.twin, kept))
-        before_pu = self._voltages_pu(inputs, at, state)
-        wanted = self._optimum(self._feeder_offers(columns, state), state, before_pu, inputs)
-        at, state, more = carried(at, wanted, TwinArea(self.twin, kept))
-        collapsed += more
-        if kept is None and keep_coefficients:
-            self._kept.keep(interval_s, taps, state.points)
+        found = self.linearised(inputs, keep_coefficients=keep_coefficients)
+        columns, state, before_pu = found.columns, found.state, found.before_pu
         ladder = price_ladder(inputs.price_usd_per_mwh)
         feeders = self._feeder_offers(columns, state)
         curves = []
         for bidder, point, offer, before in zip(self._bidders, state.points, feeders, before_pu, strict=True):
-            bidder.refresh(point, offer.columns, _stepping(offer.limits, before))
+            bidder.refresh(point, offer.columns, stepping(offer.limits, before))
             curves.append(bidder.sweep(ladder.price_usd_per_mwh))
         curve = lda_curve(
             curves,
@@ -257,19 +256,50 @@ class TotalDso:
         curve, dropped = self._carried_part(curve)
         ends = self.twin.constant_mw(state) + np.sum([c.import_mw[[-1, 0]] for c in curves], axis=0)
         return PreparedBid(
-            interval_s=interval_s,
+            interval_s=inputs.interval_s,
             curve=curve,
             feeders=feeders,
             columns=columns,
-            conditions=conditions,
+            conditions=inputs.conditions,
             before_pu=before_pu,
-            linearised_at=at,
+            linearised_at=found.at,
             state=state,
             whole=(
                 bool(curve.import_mw[0] <= ends[0] + MERGE_MW),
                 bool(curve.import_mw[-1] >= ends[1] - MERGE_MW),
             ),
-            collapsed_count=collapsed + dropped,
+            collapsed_count=found.collapsed_count + dropped,
+        )
+
+    def linearised(self, inputs: BidInputs, *, keep_coefficients: bool) -> Linearised:
+        """The area around the dispatch that its expected price would bring, its limits kept.
+
+        Parameters are `bid`'s.
+
+        Raises
+        ------
+        DivergedError
+            If the twin does not carry the area with its DERs at their base either.
+        """
+        base_kw = self._scenario.base_kw(inputs.offers.floor_kw)
+        columns = inputs.offers.columns(base_kw, inputs.q_kvar, inputs.q_limit_kvar)
+        expected = np.clip(inputs.expected_kw, columns.floor_kw, columns.top_kw)
+        self.twin.set_taps(inputs.taps)
+        self.twin.set_conditions(inputs.conditions)
+        taps = self.twin.circuit.taps()
+        kept = self._kept.at(inputs.interval_s, taps) if keep_coefficients else None
+        base = base_set_points(
+            [_taken(columns, self.twin.feeder_of_der == k) for k in range(len(self.twin.maps))]
+        )
+        wanted = self._set_points(expected, inputs.q_kvar)
+        at, state, collapsed = carried(base, wanted, TwinArea(self.twin, kept))
+        before_pu = self._voltages_pu(inputs, at, state)
+        wanted = self._optimum(self._feeder_offers(columns, state), state, before_pu, inputs)
+        at, state, more = carried(at, wanted, TwinArea(self.twin, kept))
+        if kept is None and keep_coefficients:
+            self._kept.keep(inputs.interval_s, taps, state.points)
+        return Linearised(
+            columns=columns, at=at, state=state, before_pu=before_pu, collapsed_count=collapsed + more
         )
 
     def called(
@@ -400,7 +430,7 @@ class TotalDso:
         head_loss = substation_loss(self.twin.constant_mw(done.state), drawn_kva / KW_PER_MW)
         found, priced = [], []
         for place, (bidder, offer) in enumerate(zip(self._bidders, prepared.feeders, strict=True)):
-            limits = _stepping(offer.limits, prepared.before_pu[place])
+            limits = stepping(offer.limits, prepared.before_pu[place])
             case = bidder.refresh(prepared.state.points[place], offer.columns, limits)
             point = done.state.points[place]
             vertex = bidder.optimum_at(worth)
@@ -449,7 +479,7 @@ class TotalDso:
         """What every feeder would do at the expected price, by the maps around a state."""
         p_kw = []
         for bidder, point, offer, before in zip(self._bidders, state.points, feeders, before_pu, strict=True):
-            bidder.refresh(point, offer.columns, _stepping(offer.limits, before))
+            bidder.refresh(point, offer.columns, stepping(offer.limits, before))
             p_kw.append(bidder.expected_kw(inputs.price_usd_per_mwh))
         return SetPoints(p_kw=tuple(p_kw), q_kvar=tuple(self.twin.split(inputs.q_kvar)))
 
@@ -526,7 +556,7 @@ def kept_limits(scenario: LdaScenario, place: int, point: OperatingPoint) -> Fee
     )
 
 
-def _stepping(limits: FeederLimits, before_pu: FloatArray | None) -> FeederLimits:
+def stepping(limits: FeederLimits, before_pu: FloatArray | None) -> FeederLimits:
     """Limits that let no voltage move by more than one step from what it was before."""
     return replace(limits, before_pu=before_pu, step_pu=VOLTAGE_STEP_PU)
 
