@@ -215,6 +215,18 @@ BINDING = _table(
     "thermal_count | - | line limits",
     "head_count | - | import or export limits",
 )  # fmt: skip
+EXPECTATION = _table(
+    "expectation", "LDA/feeder",
+    "what a total DSO expects of one simulated feeder (unmultiplied) at the dispatch of an award, by its "
+    "twin with taps as they were before",
+    "p_kw | kW | drawn at its head",
+    "q_kvar | kvar | drawn at its head",
+    "v_min_pu | pu | least voltage at a load",
+    "v_max_pu | pu | greatest voltage at a load",
+    "loading_max_pct | % | greatest loading of a phase of a line, regulator or transformer",
+    "room_less_kw | kW | by how much its DERs could yet make it draw less, by their offers",
+    "room_more_kw | kW | by how much its DERs could yet make it draw more, by their offers",
+)  # fmt: skip
 _DLMP_PARTS = (
     "loss_usd_per_mwh | $/MWh | marginal losses on the way from the interface",
     "voltage_usd_per_mwh | $/MWh | what one more MW there does to binding voltage limits",
@@ -463,8 +475,8 @@ TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_START, DER_SERVICE, DER, DER_UNIT,
-        NODE, BID, AWARD, DISPATCH, BINDING, DLMP, DER_DLMP, DISTRIBUTION_ACCOUNT, ESTIMATE, LMP, DA_LMP,
-        CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, SIGNAL,
+        NODE, BID, AWARD, DISPATCH, BINDING, EXPECTATION, DLMP, DER_DLMP, DISTRIBUTION_ACCOUNT, ESTIMATE, LMP,
+        DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, SIGNAL,
         DEPLOYMENT, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE,
         DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK, ENVELOPE,
         CONFLICT, SHORTFALL,

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
-from federates.core.arrays import ComplexArray, FloatArray, IntArray
+from federates.core.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from federates.distribution.builder import build_circuit, feeder_zones
 from federates.distribution.circuit import Circuit, Control
 from federates.distribution.gauges import Gauges
@@ -144,6 +144,11 @@ class Twin:
         behind = [k for k, nodes in enumerate(self.circuit.load_nodes) if known.issuperset(nodes)]
         sites = [DerSite(nodes=self.circuit.load_nodes[k], kind="load", rated_kw=0.0) for k in behind]
         return LoadPlaces(load=np.array(behind, dtype=np.int64), way=csr_array(incidence(tree, sites).T))
+
+    @cached_property
+    def loaded(self) -> tuple[BoolArray, ...]:
+        """Which far nodes of each feeder's map have a load, shapes (m,)."""
+        return tuple(self._load_zone[m.tree.far] == place for place, m in enumerate(self.maps))
 
     @cached_property
     def _load_zone(self) -> IntArray:

@@ -29,6 +29,7 @@ from federates.dso.accounts import DistributionAccounts
 from federates.dso.bid_method import bid_method, price_at
 from federates.dso.dispatch import Dispatch
 from federates.dso.dlmp import FeederPrices
+from federates.dso.expectation import expectation
 from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
@@ -355,6 +356,13 @@ class TotalDsoRole:
             t,
             feeders,
             *(counts.astype(np.float64) for counts in (bound.voltage, bound.thermal, bound.head)),
+        )
+        expected = expectation(done, prepared.feeders, dso.twin.loaded)
+        self._recorder.add(
+            tables.EXPECTATION,
+            t,
+            feeders,
+            *(getattr(expected, column.name) for column in tables.EXPECTATION.columns),
         )
 
     def _record_prices(self, t: SimTime, prices: Sequence[FeederPrices]) -> None:
