@@ -6,11 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from federates.coordination.catalog import MODELS
 from federates.coordination.model import Tier
 from federates.core.arrays import FloatArray
 from federates.core.settings import Study
+from federates.core.tables import LDA_ACCOUNT
 from federates.iso.penalties import Penalties
 from runner.manifest import read_done
 from runner.post.hashes import table_hashes
@@ -275,6 +277,7 @@ def assert_settled(run_dir: Path, study: Study) -> None:
     if "distribution_account" in tables.names:
         assert np.abs(tables.column("distribution_account", "unexplained_usd")).sum() <= UNEXPLAINED_USD
         assert (tables.column("distribution_account", "load_usd") > 0.0).any()
+    assert_settled_below(tables)
     assert tables.column("account", "load_payment_usd").sum() > 0.0
     lines = column_by(run_dir, "settlement", "amount_usd")
     cents = 100.0 * np.array(list(lines.values()))
@@ -292,6 +295,31 @@ def assert_settled(run_dir: Path, study: Study) -> None:
     lost_mwh = tables.step_h * tables.column("system", "losses_mw").sum()
     assert abs(settled["unit"] - drawn_mwh - lost_mwh) <= METERED_MWH
     assert abs(tables.column("account", "meter_gap_mwh").sum()) <= METERED_MWH
+
+
+def assert_settled_below(tables: RunTables) -> None:
+    """DSOs' books close on meters of their own, and statements are what the books say, once for every MWh."""
+    books = {c.name: float(tables.column("lda_account", c.name).sum()) for c in LDA_ACCOUNT.columns}
+    assert np.abs(tables.column("lda_account", "unexplained_usd")).sum() <= UNEXPLAINED_USD
+    names, codes = tables.ids("statement")
+    times = tables.multiplicities("statement")
+    settled_with = load(tables.run_dir, "statement", ["settled_with"])["settled_with"].to_pylist()
+    is_own = np.array([who == "dso" for who in settled_with])
+    is_energy = np.array([name.endswith("/energy") for name in names])[codes]
+    is_der = np.array([name.split("/")[1] == "der" for name in names])[codes]
+    usd = times * tables.column("statement", "amount_usd")
+    assert books["der_usd"] == pytest.approx(-usd[is_der & is_own].sum(), abs=BOOKS_USD)
+    assert books["load_usd"] == pytest.approx(-usd[~is_der & is_energy].sum(), abs=BOOKS_USD) != 0.0
+    left = -usd[is_own].sum() + books["purchase_usd"]
+    assert left == pytest.approx(books["rounding_usd"] + books["unexplained_usd"], abs=BOOKS_USD)
+    mwh = times * tables.column("statement", "quantity_mwh")
+    lost_mwh = (
+        tables.step_h * (tables.column("head", "losses_kw") * tables.multiplicities("head")).sum() / 1e3
+    )
+    import_mwh = tables.step_h * tables.column("head", "p_mw").sum()
+    assert mwh[is_energy].sum() + import_mwh == pytest.approx(lost_mwh, abs=METERED_MWH) != 0.0
+    cents = 100.0 * tables.column("statement", "amount_usd")
+    assert np.abs(cents - np.rint(cents)).max() <= BOOKS_USD
 
 
 def assert_laws(run_dir: Path) -> None:

@@ -117,6 +117,22 @@ class DerMeters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerMeters:
+    """Feeder to DSO: what an LDA's meters have read when a market interval is over (one simulated set)."""
+
+    interval_s: int
+    """Beginning of the interval. [s]"""
+    import_mwh: float
+    """Drawn at the interface; positive = import. [MWh]"""
+    lost_mwh: float
+    """Lost in lines and transformers; the plant knows it, so that accounts can be checked. [MWh]"""
+    der_mwh: FloatArray
+    """Injected by each DER, in fleet order. [MWh]"""
+    load_mwh: FloatArray
+    """Drawn by each load at the voltage it had, in circuit order, shape (loads,). [MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceBid:
     """DSO to ISO: one net curve per interval at the T-D interface.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from federates.core.messages import (
     BoundaryPower,
     BoundaryVoltage,
+    CustomerMeters,
     DerAwards,
     DerEnvelopes,
     DerLimits,
@@ -89,6 +90,7 @@ class FeederPorts(Ports):
     telemetry: Out[Telemetry] = Out("telemetry", Telemetry)
     der_state: Out[DerState] = Out("der_state", DerState)
     der_meters: Out[DerMeters] = Out("der_meters", DerMeters)
+    customer_meters: Out[CustomerMeters] = Out("customer_meters", CustomerMeters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class DsoPorts(Ports):
     """Ports of the DSO."""
 
     telemetry: In[Telemetry] = In("telemetry", Telemetry)
+    customer_meters: In[CustomerMeters] = In("customer_meters", CustomerMeters)
     offers: In[DerOffers] = In("offers", DerOffers, required=False)
     day_ahead_offers: In[DerOffers] = In("day_ahead_offers", DerOffers, required=False)
     awards: In[InterfaceAward] = In("awards", InterfaceAward)

@@ -296,6 +296,38 @@ DISTRIBUTION_ACCOUNT = _table(
     "thermal_rent_usd | $ | prices of ratings and heads times flows, and of what holds the import times it",
     "unexplained_usd | $ | what payments and rents do not agree upon",
 )  # fmt: skip
+METER_POINT = _table(
+    "meter_point", "LDA/der/NAME or LDA/load/NAME", "every meter of a customer or DER (unmultiplied)",
+    "rated_kw | kW | greatest power of a DER, peak of a load",
+    "has_load | - | 1 where a load stands at the bus: a DER there is a customer's, others the utility's side",
+    text="place", text_is="bus and phases; equal for who stands at the same place",
+)  # fmt: skip
+STATEMENT = _table(
+    "statement", "LDA/der/NAME/item or LDA/load/NAME/item",
+    "a statement line of a DER or customer for an hour, at its beginning, on its meter (unmultiplied); item "
+    "energy, or network: what a load gets or bears of the DSO's balance; where the study records DERs",
+    "quantity_mwh | MWh | injected; negative = drawn",
+    "price_usd_per_mwh | $/MWh | mean price of the time; an amount is settled interval by interval",
+    "amount_usd | $ | paid to the DER or customer, in whole cents; negative = charged",
+    text="settled_with", text_is="dso, or aggregator where it has awards of its own",
+)  # fmt: skip
+LDA_ACCOUNT = _table(
+    "lda_account", "LDA",
+    "a DSO's books of an hour, at its beginning, on its customers' meters, multiplicity included; positive "
+    "comes in or stays with it",
+    "purchase_usd | $ | for the import at the real-time LMP, energy of DERs with own awards included",
+    "der_usd | $ | to DERs that it settles with, from those that draw",
+    "load_usd | $ | from loads for energy",
+    "loss_surplus_usd | $ | of its dispatch: marginal losses charged less losses bought",
+    "voltage_rent_usd | $ | of its dispatch: prices of voltage limits times what withdrawals do to them",
+    "thermal_rent_usd | $ | of its dispatch: prices of ratings and heads times flows, and of what else holds "
+    "the import",
+    "load_deviation_usd | $ | loads beyond the dispatch, at their price less the LMP",
+    "der_deviation_usd | $ | DERs beyond the dispatch, at their price less the LMP",
+    "loss_deviation_usd | $ | losses beyond those of the dispatch, at the LMP; all of them where it has none",
+    "rounding_usd | $ | left by rounding statement lines to cents, and what no load was there to bear",
+    "unexplained_usd | $ | what statements, duals and meters do not agree upon",
+)  # fmt: skip
 ESTIMATE = _table(
     "estimate", "LDA/feeder",
     "a DSO's estimate of a feeder's loads at a gate or check, what its twin shows there, DERs as metered; "
@@ -475,7 +507,8 @@ TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         BUS, BRANCH, UNIT, SYSTEM, INTERFACE, HEAD, FEEDER, DER_TYPE, DER_START, DER_SERVICE, DER, DER_UNIT,
-        NODE, BID, AWARD, DISPATCH, BINDING, EXPECTATION, DLMP, DER_DLMP, DISTRIBUTION_ACCOUNT, ESTIMATE, LMP,
+        NODE, BID, AWARD, DISPATCH, BINDING, EXPECTATION, DLMP, DER_DLMP, DISTRIBUTION_ACCOUNT, METER_POINT,
+        STATEMENT, LDA_ACCOUNT, ESTIMATE, LMP,
         DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, SIGNAL,
         DEPLOYMENT, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE,
         DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK, ENVELOPE,

@@ -56,6 +56,7 @@ PHYSICAL_LINKS = (
     Link("iso", "dispatch", "transmission", "dispatch"),
     Link("transmission", "grid_state", "iso", "grid_state"),
     Link("transmission", "meters", "iso", "meters"),
+    Link("feeder", "customer_meters", "dso", "customer_meters"),
 )
 """Links that every coordination model has: the grid itself, its meters and the devices' own owner."""
 

@@ -261,6 +261,14 @@ class Circuit:
         loss = self._circuit.Losses
         return complex(loss[0], loss[1]) / 1e3
 
+    def drawn_kva(self) -> ComplexArray:
+        """Return what the loads draw at their present voltages, shape (loads,). [kVA]"""
+        self._require_solution()
+        drawn = np.zeros(self._load_order.size, dtype=np.complex128)
+        if drawn.size:
+            drawn[self._load_order] = np.array(self._batches.Load.TotalPowers()).view(np.complex128)
+        return drawn
+
     def taps(self) -> FloatArray:
         """Return the tap positions, shape (regulators,), whole steps."""
         if not self._regulator_order.size:

@@ -58,6 +58,12 @@ class DistributionAccounts:
     loss_surplus_usd_per_h: float
     voltage_rent_usd_per_h: float
     thermal_rent_usd_per_h: float
+    injected_mw: float
+    """By DERs. [MW]"""
+    drawn_mw: float
+    """By loads, with what is lost behind the places that the map knows. [MW]"""
+    lost_mw: float
+    """Between the interface and those places. [MW]"""
 
     @property
     def unexplained_usd_per_h(self) -> float:
@@ -65,6 +71,10 @@ class DistributionAccounts:
         left = self.purchase_usd_per_h + self.der_usd_per_h + self.load_usd_per_h
         rents = self.loss_surplus_usd_per_h + self.voltage_rent_usd_per_h + self.thermal_rent_usd_per_h
         return left - rents
+
+
+NOTHING_DISPATCHED = DistributionAccounts(**dict.fromkeys(DistributionAccounts.__slots__, 0.0))
+"""Accounts of a DSO that dispatches nothing."""
 
 
 def accounts(
@@ -80,7 +90,7 @@ def accounts(
         At the interface. [$/MWh]
     """
     worth = feeders[0].branches.import_usd_per_mwh
-    ders = loads = lost = voltage = 0.0
+    ders = loads = lost = voltage = injected_mw = 0.0
     thermal = (worth - lmp_usd_per_mwh) * import_mw
     missing_mw = import_mw
     for feeder in feeders:
@@ -92,6 +102,7 @@ def accounts(
         loads += float(at_nodes.total_usd_per_mwh @ drawn) + injected
         lost += float(at_nodes.loss_usd_per_mwh @ drawn)
         missing_mw -= float(drawn.sum())
+        injected_mw += float(feeder.point.p_kw.sum()) / KW_PER_MW
         voltage += _voltage_rent(feeder, drawn)
         thermal += _thermal_rent(feeder, drawn)
     return DistributionAccounts(
@@ -101,6 +112,9 @@ def accounts(
         loss_surplus_usd_per_h=lost - worth * missing_mw,
         voltage_rent_usd_per_h=voltage,
         thermal_rent_usd_per_h=thermal,
+        injected_mw=injected_mw,
+        drawn_mw=import_mw - missing_mw + injected_mw,
+        lost_mw=missing_mw,
     )
 
 

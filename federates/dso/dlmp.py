@@ -84,6 +84,8 @@ class FeederPrices:
     """At its DERs, in fleet order."""
     loads: Dlmps
     """At its loads."""
+    load: IntArray
+    """Places of its loads in the circuit's order, shape (loads,)."""
     load_kw: FloatArray
     """What they are believed to draw at rated voltage, shape (loads,). [kW]"""
 

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from federates.coordination.catalog import MODELS
 from federates.core.context import Context
-from federates.core.protocol import Offset, Outbox, Phase, State
+from federates.core.protocol import Grant, Offset, Outbox, Phase, State
+from federates.core.time import Cadence, SimTime
 from federates.dso.roles.envelopes import Envelopes
 from federates.dso.roles.feeder_model import FeederModelRole
 from federates.dso.roles.inflexible_demand import InflexibleDemand
@@ -15,10 +16,20 @@ from federates.dso.roles.net_demand import NetDemand
 from federates.dso.roles.override import Override
 from federates.dso.roles.reactive_demand import ReactiveDemand
 from federates.dso.roles.total import TotalDsoRole
+from federates.dso.settling import LdaSettlement
+from federates.dso.statements import AreaPrices
+from federates.scenario.lda import LdaScenario
+
+SETTLE_OFFSET_S = 48
 
 
 class Role(Protocol):
     """What a DSO does under a coordination model."""
+
+    scenario: LdaScenario
+
+    def prices(self, grant: Grant, interval: SimTime) -> AreaPrices:
+        """At which the market interval that has just ended is settled."""
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -44,15 +55,16 @@ ROLES: dict[str, Callable[[Context], Role]] = {
 
 
 class Dso:
-    """A DSO in its role."""
+    """A DSO in its role, which settles its customers and DERs under any."""
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, settlement: LdaSettlement) -> None:
         self._role = role
+        self._settlement = settlement
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
-        """The role's."""
-        return self._role.phases
+        """The role's, and the settlement of every market interval."""
+        return {SETTLE_OFFSET_S: Phase(Cadence.SETTLE, self._settlement.settle), **self._role.phases}
 
     def start(self) -> Outbox:
         """Nothing is known yet."""
@@ -72,4 +84,5 @@ class Dso:
 
 def build(context: Context) -> Dso:
     """DSO federate of an LDA, in the role of the study's coordination model."""
-    return Dso(ROLES[MODELS[context.study.coordination].dso_role](context))
+    role = ROLES[MODELS[context.study.coordination].dso_role](context)
+    return Dso(role, LdaSettlement(context, role.scenario, role))

@@ -449,6 +449,7 @@ class TotalDso:
                 FeederPrices(
                     ders=prices_at(offer.map.incidence_t, branches, lmp_usd_per_mwh).ordered(offer.map.order),
                     loads=prices_at(loads.way, branches, lmp_usd_per_mwh),
+                    load=loads.load,
                     load_kw=prepared.conditions.demand_kw[loads.load],
                 )
             )

@@ -16,7 +16,7 @@ from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import LAST_PASS_OFFSET_S, Cadence, SimTime
 from federates.distribution.builder import build_circuit, feeder_zones
 from federates.distribution.circuit import Control
-from federates.feeder.metering import DerMeter
+from federates.feeder.metering import CustomerMeter, DerMeter
 from federates.feeder.plant import Plant
 from federates.feeder.records import FeederRecords
 from federates.scenario.lda import LdaScenario
@@ -44,6 +44,7 @@ class FeederFederate:
         self._meters = Meters(self._scenario)
         self._records = FeederRecords(context.recorder, self._scenario, context.study)
         n = len(self._scenario.fleet)
+        self._customers = CustomerMeter(n, self._scenario.peak_kw.size, self._clock.step_s)
         self._set_point_kw = self._scenario.initial_set_point_kw()
         self._set_point_kvar: FloatArray = np.zeros(n)
         self._least_kw: FloatArray = np.full(n, -np.inf)
@@ -130,9 +131,16 @@ class FeederFederate:
         outbox = Outbox()
         if step >= 0:
             self._meter.add(np.where(scenario.directed(step), plant.p_kw, 0.0))
+            self._customers.add(
+                import_kw=float(circuit.head_power_kva().sum().real),
+                lost_kw=circuit.losses_kva().real,
+                der_kw=plant.p_kw,
+                load_kw=circuit.drawn_kva().real,
+            )
         interval = self._clock.settled_interval(step)
         if interval is not None:
             outbox.put(self.ports.der_meters, self._meter.read(interval))
+            outbox.put(self.ports.customer_meters, self._customers.read(interval))
         outbox.put(
             self.ports.telemetry,
             Telemetry(

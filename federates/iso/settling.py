@@ -16,12 +16,13 @@ import numpy as np
 from federates.cases.case import TransmissionCase, Units
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.errors import MissingInputError
+from federates.core.ledger import ROUNDING, Line
 from federates.core.messages import IntervalMeters
 from federates.core.protocol import State
 from federates.core.tables import ACCOUNT, SETTLEMENT, Recorder
 from federates.core.time import Clock, SimTime
 from federates.iso import ledger
-from federates.iso.ledger import Booked, Line, book, book_make_whole
+from federates.iso.ledger import Booked, book, book_make_whole
 from federates.iso.make_whole import DAY_AHEAD, MARKETS, REAL_TIME, Operation, RunState, UnitBooks, starts_usd
 from federates.iso.offers import FUELLED
 from federates.iso.participants import Dispatched, Participants, Place
@@ -307,7 +308,7 @@ class Settlement:
             held[ledger.IMBALANCE],
             -held[ledger.CAP],
             -held[ledger.MAKE_WHOLE],
-            held[ledger.ROUNDING],
+            held[ROUNDING],
             held[ledger.UNEXPLAINED],
             0.0,
         )

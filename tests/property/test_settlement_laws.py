@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federates.core.arrays import FloatArray, IntArray
-from federates.iso.ledger import CLEARING, UNEXPLAINED, Booked, Ledger, book, book_make_whole
+from federates.core.ledger import Ledger
+from federates.iso.ledger import CLEARING, UNEXPLAINED, Booked, book, book_make_whole
 from federates.iso.participants import Participants, dispatched
 from federates.iso.settlement import (
     Market,

@@ -19,7 +19,16 @@ from federates.distribution.linear import Coefficients
 from federates.dso.dispatch import TwinState
 from federates.dso.kept import KeptCoefficients
 from federates.dso.observer import Observer
-from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, seen_state, telemetry
+from federates.dso.roles.seen import (
+    HOUR_S,
+    KW_PER_MW,
+    conditions,
+    interface_bid,
+    seen_state,
+    settled_lmp,
+    telemetry,
+)
+from federates.dso.statements import AreaPrices, even_prices
 from federates.dso.twin import Twin
 from federates.scenario.lda import ExpectedLda, LdaScenario
 
@@ -148,6 +157,11 @@ class FixedQuantity(ABC):
         outbox = Outbox()
         outbox.put(self.ports.bids, interface_bid([curve], interval, self.clock.market_s, self.multiplicity))
         return outbox
+
+    def prices(self, grant: Grant, interval: SimTime) -> AreaPrices:
+        """The LMP of the LDA's bus, for everybody."""
+        lmp = settled_lmp(self.ports, grant, (self.scenario.study, self.name), interval)
+        return even_prices(lmp, len(self.scenario.fleet), self.scenario.peak_kw.size)
 
     def save(self) -> State:
         """Nothing is carried."""

@@ -10,10 +10,12 @@ from federates.core.messages import InterfaceBid, Telemetry
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Received
 from federates.core.reserve_offer import ReserveOffer, with_reserve
+from federates.core.settings import Study
 from federates.core.time import SimTime
 from federates.der.model import FleetState
 from federates.dso.twin import Conditions
 from federates.scenario.lda import ExpectedLda
+from federates.scenario.staleness import held_by_link_loss
 
 KW_PER_MW = 1_000.0
 HOUR_S = 3_600
@@ -31,6 +33,23 @@ def telemetry(ports: DsoPorts, grant: Grant, name: str) -> Received[Telemetry]:
     if got is None:
         raise MissingInputError(f"{name} at {grant.now} s: no telemetry from its feeders yet")
     return got
+
+
+def settled_lmp(ports: DsoPorts, grant: Grant, who: tuple[Study, str], interval: SimTime) -> float:
+    """Real-time LMP at which an interval is settled: its award's, or the last one's where a link is lost.
+
+    Raises
+    ------
+    MissingInputError
+        If there is none, or another without a reason.
+    """
+    study, name = who
+    got = grant.inbox.only(ports.awards)
+    if got is None or (
+        got.message.interval_s != interval and not held_by_link_loss(study, "iso", name, got.sent_s, interval)
+    ):
+        raise MissingInputError(f"{name} at {grant.now} s: no award of {interval} s, by whose LMP to settle")
+    return float(got.message.lmp_usd_per_mwh[0])
 
 
 def seen_state(seen: Telemetry) -> FleetState:

@@ -33,6 +33,7 @@ from federates.dso.expectation import expectation
 from federates.dso.observer import Observer
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
+from federates.dso.statements import AreaPrices, area_prices
 from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
@@ -48,13 +49,13 @@ class TotalDsoRole:
         self._study = context.study
         self._clock = context.clock
         self._recorder = context.recorder
-        self._scenario = LdaScenario(context.study, context.lda.name)
-        self._observer = Observer(self._scenario, context.recorder)
+        self.scenario = LdaScenario(context.study, context.lda.name)
+        self._observer = Observer(self.scenario, context.recorder)
         self._multiplicity = context.lda.multiplicity
         self._forward = context.forward()
         self._aggregators = context.receivers("der_awards")
-        self._portfolios = [self._scenario.portfolio(context.owner_of(n)) for n in self._aggregators]
-        n = len(self._scenario.fleet)
+        self._portfolios = [self.scenario.portfolio(context.owner_of(n)) for n in self._aggregators]
+        n = len(self.scenario.fleet)
         self._day: int | None = None
         self._dso: TotalDso | None = None
         self._waiting: BidInputs | None = None
@@ -64,6 +65,7 @@ class TotalDsoRole:
         self._target_mw = 0.0
         self._reserve = SoldReserve()
         self._price = 0.0
+        self._settled_at: AreaPrices | None = None
         self._p_kw: FloatArray = np.zeros(n)
         self._q_kvar: FloatArray = np.zeros(n)
         self._dispatched_kw: FloatArray = np.zeros(n)
@@ -94,14 +96,14 @@ class TotalDsoRole:
         """Curves of 24 hours, each around the dispatch that its expected price would bring."""
         day = self._clock.day_ahead_day(grant.now)
         assert day is not None
-        dso = TotalDso(self._scenario, blocks_limit=self._method.blocks_limit)
+        dso = TotalDso(self.scenario, blocks_limit=self._method.blocks_limit)
         midnight = self._clock.midnight(day)
         offers = self._offers(grant, day_ahead=True, interval=midnight)
         prices = self._advised(grant, day)
         curves, reserve, ranges = [], [], []
-        batteries = self._scenario.fleet.of_kind("battery") & self._scenario.directed(grant.now)
-        power = np.where(batteries, self._scenario.fleet.power_kw, 0.0)
-        for hour, expected in enumerate(self._scenario.expected_day(day, self._clock.day_ahead_issue(day))):
+        batteries = self.scenario.fleet.of_kind("battery") & self.scenario.directed(grant.now)
+        power = np.where(batteries, self.scenario.fleet.power_kw, 0.0)
+        for hour, expected in enumerate(self.scenario.expected_day(day, self._clock.day_ahead_issue(day))):
             mine = self._joined(offers, hour)
             if self._method.stores_apart:
                 mine = mine.ranging(batteries, 0.0 * power, 0.0 * power)
@@ -119,7 +121,7 @@ class TotalDsoRole:
                 expected_kw=at_price,
                 now_kw=None,
                 q_kvar=np.zeros(at_price.size),
-                q_limit_kvar=self._scenario.q_limit_kvar(grant.now),
+                q_limit_kvar=self.scenario.q_limit_kvar(grant.now),
                 price_usd_per_mwh=price,
             )
             prepared = dso.bid(inputs, keep_coefficients=False)
@@ -128,7 +130,7 @@ class TotalDsoRole:
             if self._method.stores_apart:
                 ranges.append(dso.import_range_mw(prepared, mine.ranging(batteries, -power, power)))
             if self._sells_reserve:
-                sigma = self._scenario.forecast_sigma(inputs.interval_s - self._clock.day_ahead_issue(day))
+                sigma = self.scenario.forecast_sigma(inputs.interval_s - self._clock.day_ahead_issue(day))
                 states = dso.called(inputs, prepared, None, DURATION_H)
                 reserve.append(dso.reserve(inputs, prepared, curves[-1], states, sigma))
         self._rounds_bid = (self._rounds_bid + 1) % self._study.market.day_ahead_rounds
@@ -164,7 +166,7 @@ class TotalDsoRole:
     def _advised(self, grant: Grant, day: int) -> FloatArray:
         """Prices expected at the bus, hour by hour: the first forecast, then what is advised. [$/MWh]"""
         if self._rounds_bid == 0:
-            first: FloatArray = self._forward.lmp_usd_per_mwh[day][:, self._scenario.bus_place]
+            first: FloatArray = self._forward.lmp_usd_per_mwh[day][:, self.scenario.bus_place]
             return first
         return advised_usd_per_mwh(grant, self.ports.advised, self._clock.midnight(day), self.name)
 
@@ -192,7 +194,7 @@ class TotalDsoRole:
             expected_kw=seen.der_p_mw * KW_PER_MW,
             now_kw=seen.der_p_mw * KW_PER_MW,
             q_kvar=seen.der_q_mvar * KW_PER_MW,
-            q_limit_kvar=self._scenario.q_limit_kvar(grant.now),
+            q_limit_kvar=self.scenario.q_limit_kvar(grant.now),
             price_usd_per_mwh=self._expected_price(grant, interval),
         )
         prepared = engine.bid(self._waiting, keep_coefficients=True)
@@ -207,7 +209,7 @@ class TotalDsoRole:
                 (self._waiting, prepared, curve),
                 stored_kwh=seen.soc_mwh * KW_PER_MW,
                 ahead_s=ahead_s,
-                sigma=self._scenario.forecast_sigma(ahead_s),
+                sigma=self.scenario.forecast_sigma(ahead_s),
             )
             reserve.append(offer)
         outbox = Outbox()
@@ -270,8 +272,17 @@ class TotalDsoRole:
         self._p_kw = self._called_kw
         self._record(interval, dso, prepared, done)
         prices, books = dso.prices(prepared, done, self._award_mw, self._price)
+        of_ders = dso.twin.joined([own.ders.total_usd_per_mwh for own in prices])
+        self._settled_at = area_prices(prices, of_ders, self._price, books)
         self._record_prices(interval, prices)
         self._record_accounts(interval, books)
+
+    def prices(self, grant: Grant, interval: SimTime) -> AreaPrices:
+        """DLMPs of the dispatch that the interval began with."""
+        running = self._now_running
+        if self._settled_at is None or running is None or running.interval_s != interval:
+            raise MissingInputError(f"{self.name} at {grant.now} s: no dispatch at {interval} s to settle by")
+        return self._settled_at
 
     def _hold(self, grant: Grant) -> None:
         """Move the set-points by what the meter has missed since the dispatch; only on new telemetry."""
@@ -349,8 +360,8 @@ class TotalDsoRole:
             self._mended_count,
         )
         self._unmet_kw, self._mended_count = 0.0, 0
-        self._recorder.add(tables.DISPATCH, t, (self._scenario.name,), *([float(x)] for x in row))
-        feeders = [f"{self._scenario.name}/{name}" for name in self._scenario.feeder_names]
+        self._recorder.add(tables.DISPATCH, t, (self.scenario.name,), *([float(x)] for x in row))
+        feeders = [f"{self.scenario.name}/{name}" for name in self.scenario.feeder_names]
         self._recorder.add(
             tables.BINDING,
             t,
@@ -367,11 +378,11 @@ class TotalDsoRole:
 
     def _record_prices(self, t: SimTime, prices: Sequence[FeederPrices]) -> None:
         """DLMPs by feeder and by DER."""
-        for name, own in zip(self._scenario.feeder_names, prices, strict=True):
+        for name, own in zip(self.scenario.feeder_names, prices, strict=True):
             mean, ends = own.mean_usd_per_mwh(), own.range_usd_per_mwh()
             row = ([float(x)] for x in (mean.sum(), *mean, *ends))
-            self._recorder.add(tables.DLMP, t, (f"{self._scenario.name}/{name}",), *row)
-        ids = [f"{self._scenario.name}/{der}" for der in self._scenario.fleet.ids]
+            self._recorder.add(tables.DLMP, t, (f"{self.scenario.name}/{name}",), *row)
+        ids = [f"{self.scenario.name}/{der}" for der in self.scenario.fleet.ids]
         if ids:
             parts = zip(*(own.ders.with_parts for own in prices), strict=True)
             self._recorder.add(tables.DER_DLMP, t, ids, *(self._engine(t).twin.joined(p) for p in parts))
@@ -389,7 +400,7 @@ class TotalDsoRole:
             books.unexplained_usd_per_h,
         )
         row = ([times * amount] for amount in amounts)
-        self._recorder.add(tables.DISTRIBUTION_ACCOUNT, t, (self._scenario.name,), *row)
+        self._recorder.add(tables.DISTRIBUTION_ACCOUNT, t, (self.scenario.name,), *row)
 
     def _record_collapses(self, t: SimTime, what: str, count: int) -> None:
         if count:
@@ -404,7 +415,7 @@ class TotalDsoRole:
         day = max(self._clock.day_of(now), 0)
         if self._dso is None or day != self._day:
             self._day = day
-            self._dso = TotalDso(self._scenario, blocks_limit=self._method.blocks_limit)
+            self._dso = TotalDso(self.scenario, blocks_limit=self._method.blocks_limit)
             self._prepared = None
             self._reserve.forget()
         return self._dso
@@ -428,7 +439,7 @@ class TotalDsoRole:
 
     def _joined(self, offers: Sequence[DerOffers], interval: int) -> Offers:
         """Offers of all aggregators in fleet order."""
-        n = len(self._scenario.fleet)
+        n = len(self.scenario.fleet)
         floor = np.zeros(n)
         der, width, price = [], [], []
         for offer, mine in zip(offers, self._portfolios, strict=True):

@@ -431,5 +431,6 @@ def test_impedance_and_current_loads_follow_their_voltage_after_a_change() -> No
         expected = (p[place] + 1j * q[place]) * (abs(across) / (1e3 * load.kv)) ** exponent
         drawn = circuit.element_powers_kva(f"load.f0_{load.name}").sum()
         assert drawn == pytest.approx(expected, abs=1e-3)
+        assert circuit.drawn_kva()[place] == pytest.approx(drawn, abs=1e-9)
         seen.add((load.model, abs(abs(across) / (1e3 * load.kv) - 1) > 0.03))
     assert {("i", True), ("z", True)} <= seen

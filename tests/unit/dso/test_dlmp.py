@@ -275,6 +275,6 @@ def test_loads_pay_the_mean_of_their_prices_by_what_they_draw() -> None:
         energy_usd_per_mwh=40.0, loss_usd_per_mwh=np.array([-9.0]), voltage_usd_per_mwh=np.zeros(1),
         thermal_usd_per_mwh=np.zeros(1),
     )  # fmt: skip
-    prices = FeederPrices(ders=ders, loads=loads, load_kw=np.array([1.0, 3.0]))
+    prices = FeederPrices(ders=ders, loads=loads, load=np.array([0, 1]), load_kw=np.array([1.0, 3.0]))
     assert prices.mean_usd_per_mwh() == pytest.approx([40.0, 1.75, 2.25, 0.0])
     assert prices.range_usd_per_mwh() == (31.0, 45.0)
