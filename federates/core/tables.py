@@ -297,7 +297,8 @@ DISTRIBUTION_ACCOUNT = _table(
     "unexplained_usd | $ | what payments and rents do not agree upon",
 )  # fmt: skip
 METER_POINT = _table(
-    "meter_point", "LDA/der/NAME or LDA/load/NAME", "every meter of a customer or DER (unmultiplied)",
+    "meter_point", "LDA/der/NAME/kind or LDA/load/NAME/load",
+    "every meter of a DER or load, at the study's beginning (unmultiplied); where the study records DERs",
     "rated_kw | kW | greatest power of a DER, peak of a load",
     "has_load | - | 1 where a load stands at the bus: a DER there is a customer's, others the utility's side",
     text="place", text_is="bus and phases; equal for who stands at the same place",
@@ -309,6 +310,7 @@ STATEMENT = _table(
     "quantity_mwh | MWh | injected; negative = drawn",
     "price_usd_per_mwh | $/MWh | mean price of the time; an amount is settled interval by interval",
     "amount_usd | $ | paid to the DER or customer, in whole cents; negative = charged",
+    "exact_usd | $ | the same before rounding",
     text="settled_with", text_is="dso, or aggregator where it has awards of its own",
 )  # fmt: skip
 LDA_ACCOUNT = _table(

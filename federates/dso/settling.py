@@ -79,8 +79,8 @@ class LdaSettlement:
         if self._with_lines:
             if begin <= 0:
                 self._record_points()
-            for line in (books.energy, books.network):
-                self._record(begin, line)
+            self._record(begin, books.energy, books.energy_exact_usd)
+            self._record(begin, books.network, books.network_exact_usd)
         row: FloatArray = self._multiplicity * np.array(
             [
                 -books.purchase_usd,
@@ -94,13 +94,14 @@ class LdaSettlement:
         self._recorder.add(LDA_ACCOUNT, begin, (self._scenario.name,), *row[:, None])
 
     def _record_points(self) -> None:
-        ids = [f"{self._scenario.name}/{point}" for point in self._points.ids]
+        kinds = zip(self._points.ids, self._points.kind, strict=True)
+        ids = [f"{self._scenario.name}/{point}/{kind}" for point, kind in kinds]
         columns = self._points.rated_kw, self._points.has_load.astype(np.float64)
         self._recorder.add(METER_POINT, 0, ids, *columns, text=self._points.place)
 
-    def _record(self, begin: SimTime, line: Line) -> None:
+    def _record(self, begin: SimTime, line: Line, exact_usd: FloatArray) -> None:
         told = np.flatnonzero((np.abs(line.quantity_mwh) > LEAST_MWH) | (line.amount_usd != 0.0))
         ids = [f"{self._scenario.name}/{self._points.ids[k]}/{line.item}" for k in told]
-        columns = (line.quantity_mwh, line.price_usd_per_mwh, line.amount_usd)
+        columns = (line.quantity_mwh, line.price_usd_per_mwh, line.amount_usd, exact_usd)
         settled_with = [self._settled_with[k] for k in told]
         self._recorder.add(STATEMENT, begin, ids, *(column[told] for column in columns), text=settled_with)

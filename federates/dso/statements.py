@@ -146,6 +146,10 @@ class LdaBooks:
     """What everybody's meter read, and is paid for it by the DSO or an aggregator."""
     network: Line
     """What the loads get or bear of the DSO's balance, by what they drew."""
+    energy_exact_usd: FloatArray
+    """Amounts of ``energy`` before rounding, shape (points,). [$]"""
+    network_exact_usd: FloatArray
+    """Amounts of ``network`` before rounding, shape (points,). [$]"""
     purchase_usd: float
     """Paid for the import. [$]"""
     ders_usd: float
@@ -188,6 +192,8 @@ def book(settled: Settled, ders_count: int) -> LdaBooks:
             price_usd_per_mwh=np.full(drawn.size, -rate),
             amount_usd=network_usd,
         ),
+        energy_exact_usd=settled.own_usd + settled.apart_usd,
+        network_exact_usd=held * share,
         purchase_usd=settled.purchase_usd,
         ders_usd=float(own_usd[:ders_count].sum()),
         loads_usd=float(-own_usd[ders_count:].sum()),

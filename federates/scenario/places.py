@@ -16,6 +16,8 @@ class MeterPoints:
 
     ids: tuple[str, ...]
     """``der/NAME`` or ``load/NAME``, without the LDA."""
+    kind: tuple[str, ...]
+    """Kind of the DER; ``load``."""
     place: tuple[str, ...]
     """Bus and phases; whoever has the same ones stands at the same place."""
     rated_kw: FloatArray
@@ -32,6 +34,7 @@ def meter_points(scenario: LdaScenario) -> MeterPoints:
     loaded = {bus for bus, _ in loads}
     return MeterPoints(
         ids=(*(f"der/{name}" for name in fleet.ids), *(f"load/{name}" for name in model.load_ids)),
+        kind=(*fleet.kind, *(["load"] * len(loads))),
         place=tuple(".".join((bus, *map(str, phases))) for bus, phases in places),
         rated_kw=np.concatenate([fleet.power_kw, scenario.peak_kw]),
         has_load=np.array([bus in loaded for bus, _ in places], dtype=np.bool_),

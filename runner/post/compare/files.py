@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from runner.post.compare.comparison import PERCENT, REFERENCE, Comparison, Contender, differing_settings
+from runner.post.compare.money import EARNING_HEADS, earning_rows
 from runner.post.compare.verdicts import Verdict, ranking, verdicts
 from runner.post.headline import number, unit_of
 from runner.post.metrics.metric import Family, Metric
-from runner.post.metrics.payments import der_earnings
 from runner.post.metrics.unwinding import NEEDS, Entry, ledger
 
 
@@ -117,7 +117,7 @@ def as_markdown(comparison: Comparison) -> str:
         "",
         *_table(LEDGER_HEADS, ledger_rows(comparison)),
         "",
-        "## DERs' energy in real time",
+        "## What DERs earned",
         "",
         *_table(EARNING_HEADS, earning_rows(comparison)),
         "",
@@ -149,20 +149,6 @@ def ledger_rows(comparison: Comparison) -> list[tuple[str, ...]]:
             if entry.mwh > 0.0:
                 figures = (number(entry.mwh), number(entry.net_mwh), number(entry.cost_usd))
                 rows.append((contender.code, entry.lda, entry.part, *figures, entry.payer))
-    return rows
-
-
-EARNING_HEADS = ("run", "LDA", "kind", "aggregator", "owner", "MWh", "at their own price [$]")
-
-
-def earning_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """What DERs' energy earned in every run, by LDA, kind, aggregator and owner."""
-    rows: list[tuple[str, ...]] = []
-    for contender in comparison.contenders:
-        if {"award", "der"} <= contender.tables.names:
-            for e in der_earnings(contender.tables):
-                whose = (e.lda, e.kind, e.aggregator or "-", e.owner or "-")
-                rows.append((contender.code, *whose, number(e.mwh), number(e.usd)))
     return rows
 
 

@@ -10,9 +10,7 @@ from runner.post import plots
 from runner.post.compare.comparison import MARGIN_PCT, Comparison, Contender, differing_settings
 from runner.post.compare.figures import FIGURES, Compared, contenders_without, ledger_views
 from runner.post.compare.files import (
-    EARNING_HEADS,
     LEDGER_HEADS,
-    earning_rows,
     flexibility_words,
     ledger_rows,
     metric_heads,
@@ -20,6 +18,7 @@ from runner.post.compare.files import (
     ranking_rows,
     verdict_rows,
 )
+from runner.post.compare.money import EARNING_HEADS, earning_rows
 from runner.post.headline import number, unit_of
 from runner.post.metrics.metric import Family, Metric
 from runner.post.metrics.unwinding import NEEDS
@@ -34,6 +33,12 @@ SECTIONS = {
     "metrics": "Every metric",
     "provenance": "Provenance",
 }
+EARNING_WORDS = (
+    "Energy: on each DER's own meter in real time, at its DLMP under a total DSO, else at the bus's LMP; "
+    "negative where DERs draw more than they give. Forward: what an aggregator with awards of its own has "
+    "beyond that from day-ahead positions and shares of the ISO's accounts. Reserves: paid to the DSO that "
+    "sold them, which does not hand them on. Multiplicity included."
+)
 _CLASSES = {"supported": "yes", "not supported": "no"}
 
 
@@ -193,8 +198,11 @@ def _metrics(comparison: Comparison) -> Html:
     )
     earnings = element(
         "details",
-        element("summary", "DERs' energy in real time, by LDA, kind, aggregator and owner"),
-        table(EARNING_HEADS, earning_rows(comparison), numbers=(5, 6)),
+        element(
+            "summary", "What DERs earned, by LDA, kind, side of the meter, aggregator, owner and product"
+        ),
+        element("p", EARNING_WORDS, class_="sees"),
+        table(EARNING_HEADS, earning_rows(comparison), numbers=(7, 8)),
         class_="panel",
     )
     return _section("metrics", *parts, ledger, earnings)

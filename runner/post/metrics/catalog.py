@@ -1,6 +1,6 @@
 """THE list of metrics, by family."""
 
-from runner.post.metrics import architecture, economics, payments, physical, unwinding
+from runner.post.metrics import architecture, economics, payments, physical, statements, unwinding
 from runner.post.metrics.metric import Family, Metric
 
 FAMILIES: tuple[Family, ...] = (
@@ -8,6 +8,7 @@ FAMILIES: tuple[Family, ...] = (
     physical.FAMILY,
     unwinding.FAMILY,
     payments.FAMILY,
+    statements.FAMILY,
     architecture.FAMILY,
 )
 """Families in the order in which they are shown."""

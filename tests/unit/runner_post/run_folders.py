@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,7 +46,12 @@ def run_folder(
 
 
 def record(
-    run_dir: Path, table: Table, rows: list[tuple[int, str]], columns: Columns, federate: str = "f"
+    run_dir: Path,
+    table: Table,
+    rows: list[tuple[int, str]],
+    columns: Columns,
+    federate: str = "f",
+    text: Sequence[str] = (),
 ) -> None:
     """Add a table, one value a row for the columns named and zero for the others."""
     recorder = ParquetRecorder(run_dir, f"{federate}_{table.name}", 0)
@@ -53,5 +59,5 @@ def record(
     assert not unknown, unknown
     for k, (t, id_) in enumerate(rows):
         values = [[columns[c.name][k] if c.name in columns else 0.0] for c in table.columns]
-        recorder.add(table, t, (id_,), *values)
+        recorder.add(table, t, (id_,), *values, text=[text[k]] if text else None)
     recorder.close()

@@ -12,7 +12,7 @@ from runner.post.metrics.architecture import seen_by_iso
 from runner.post.metrics.catalog import FAMILIES, METRICS
 from runner.post.metrics.economics import stored_mwh
 from runner.post.metrics.metric import measured
-from runner.post.metrics.payments import der_earnings, der_revenue_usd, der_worth_usd
+from runner.post.metrics.payments import der_revenue_usd, der_worth_usd
 from runner.post.metrics.unwinding import Entry, ledger
 from runner.post.run_tables import RunTables
 from tests.unit.runner_post.run_folders import record, run_folder
@@ -148,44 +148,6 @@ def test_ders_energy_is_worth_the_price_of_its_bus(run_dir: Path) -> None:
     )  # fmt: skip
     # ten times 10 kWh at 30 and 1 kWh at 40; ten times -5 kWh at 30
     assert der_worth_usd(RunTables(run_dir)) == pytest.approx({"pv": 3.0 + 0.04, "battery": -1.5})
-
-
-def test_ders_earn_the_price_of_their_bus_where_no_dso_sets_one(run_dir: Path) -> None:
-    record(run_dir, t.AWARD, [(now, "a") for now in MARKET], {"lmp_usd_per_mwh": [30.0, 60.0]})
-    ders = ("a/f1_pv_1", "a/f1_battery_1", "a/f1_gate")
-    # rows of the last step of each interval
-    record(
-        run_dir, t.DER, [(now + 240, der) for now in MARKET for der in ders],
-        {"p_kw": [12.0, -24.0, 1.2, 24.0, 24.0, 0.0]},
-    )  # fmt: skip
-    record_owned(run_dir, {"a/f1_pv_1/supplier": "", "a/f1_battery_1/fleet": "ann", "a/f1_gate/fleet": "bob"})
-    found = {e.kind: e for e in der_earnings(RunTables(run_dir))}
-    # ten times 1 kWh at 30 and 2 kWh at 60; ten times -2 kWh at 30 and 2 kWh at 60; ten times 0.1 kWh at 30
-    assert (found["pv"].mwh, found["pv"].usd) == pytest.approx((0.03, 0.3 + 1.2))
-    assert (found["battery"].mwh, found["battery"].usd) == pytest.approx((0.0, -0.6 + 1.2))
-    assert found["other"].usd == pytest.approx(0.03)
-    assert [(e.aggregator, e.owner) for e in found.values()] == [
-        ("fleet", "ann"), ("fleet", "bob"), ("supplier", ""),
-    ]  # fmt: skip
-    assert value(run_dir, "der_earnings_usd") == pytest.approx(1.5 + 0.6 + 0.03)
-
-
-def test_under_a_total_dso_a_der_earns_its_own_price(run_dir: Path) -> None:
-    record(run_dir, t.AWARD, [(0, "a")], {"lmp_usd_per_mwh": [30.0]})
-    record(run_dir, t.DER, [(240, "a/f1_pv_1"), (240, "a/f1_pv_2")], {"p_kw": [12.0, 12.0]})
-    record(
-        run_dir, t.DER_DLMP, [(0, "a/f1_pv_1"), (0, "a/f1_pv_2")], {"dlmp_usd_per_mwh": [25.0, -5.0]}
-    )  # fmt: skip
-    (earned,) = der_earnings(RunTables(run_dir))
-    assert earned.usd == pytest.approx(10 * 0.001 * (25.0 - 5.0))
-
-
-def record_owned(run_dir: Path, owners: dict[str, str]) -> None:
-    """DERs with their aggregators, and whose they are."""
-    recorder = ParquetRecorder(run_dir, "feeder_a_unit", 0)
-    zeros = [0.0] * len(owners)
-    recorder.add(t.DER_UNIT, 0, list(owners), zeros, zeros, zeros, zeros, text=list(owners.values()))
-    recorder.close()
 
 
 def test_what_passes_between_the_iso_and_the_inside_of_an_lda_bypasses_its_dso(run_dir: Path) -> None:
