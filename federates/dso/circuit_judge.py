@@ -15,6 +15,8 @@ from federates.dso.envelope import MARGIN
 RELAXATION = 2 * MARGIN
 """How far a limit that the reference state breaks may go beyond it: without it, a DER whose phase couples to
 that node by a millionth would be held still."""
+SPARE_PU, SPARE_SHARE = 0.005, 0.05
+"""Room that an envelope's reference is to leave: a twentieth of Range A's width, and of a rating."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,9 @@ class AreaLimits:
 
 class CircuitJudge:
     """Limits of a circuit at its present source voltage, demand and taps.
+
+    Its fields ``relaxed_by`` and ``spare`` are how far each limit is relaxed, and the room that an envelope's
+    reference is to leave of it, shapes (limits,).
 
     Parameters
     ----------
@@ -76,10 +81,13 @@ class CircuitJudge:
         bound = [limits.v_max_pu, -limits.v_min_pu, limits.loading_pu]
         kva = np.concatenate([limits.import_kva[imports], limits.export_kva[exports]])
         self._unit: FloatArray = np.concatenate([np.ones(sum(sizes[:3])), kva])
-        self._bound: FloatArray = np.concatenate([np.repeat(bound, sizes[:3]), np.ones(kva.size)])
+        strict: FloatArray = np.concatenate([np.repeat(bound, sizes[:3]), np.ones(kva.size)])
         at_reference = self._sign * self._values(reference_kw)[self._gauge] / self._unit
-        self.relaxed: BoolArray = at_reference > self._bound
-        self._bound = np.maximum(self._bound, at_reference + RELAXATION * self.relaxed)
+        self.relaxed: BoolArray = at_reference > strict
+        self._bound: FloatArray = np.maximum(strict, at_reference + RELAXATION * self.relaxed)
+        self.relaxed_by: FloatArray = self._bound - strict
+        spare = [SPARE_PU, SPARE_PU, SPARE_SHARE, SPARE_SHARE, SPARE_SHARE]
+        self.spare: FloatArray = np.repeat(spare, sizes)
         self.names: tuple[str, ...] = tuple(self._gauges.names[k] for k in self._gauge)
         is_loading = np.repeat([False, False, True, False, False], sizes)
         self.magnitude: FloatArray = np.where(is_loading, self._bound, np.inf)

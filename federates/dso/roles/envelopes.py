@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from federates.core.protocol import Grant, Offset, Out, Outbox, Phase
 from federates.core.time import Cadence, SimTime
 from federates.dso.circuit_judge import AreaLimits, CircuitJudge
 from federates.dso.envelope import ALLOCATIONS, Ability, operating_envelope
+from federates.dso.reference import kept_reference
 from federates.dso.roles.inflexible_demand import InflexibleDemand
-from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, telemetry
+from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, seen_state, telemetry
 from federates.dso.total import LOADING_SHARE, V_MAX_PU, V_MIN_PU, VOLTAGE_MARGIN_PU
 from federates.dso.twin import Twin
 from federates.scenario.lda import ExpectedLda
@@ -26,7 +28,11 @@ Bounds = tuple[FloatArray, FloatArray]
 
 
 class Envelopes(InflexibleDemand):
-    """Publishes envelopes measured on the twin, from every DER at rest, by the study's rule."""
+    """Publishes envelopes measured on the twin, by the study's rule.
+
+    They begin where every DER rests or, where the feeders do not carry that, at the injections nearest to it
+    that they carry.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -66,7 +72,7 @@ class Envelopes(InflexibleDemand):
             ability = _ability(self.scenario.base_kw(hour.least_kw), hour, directed, injected)
             twin.set_conditions(conditions(hour, 1.0))
             twin.settle(ability.reference_kw, none)
-            bounds.append(self._envelope(grant.now, twin, ability, none))
+            bounds.append(self._envelope(grant.now, twin, ability, none, ability))
         outbox = Outbox()
         self._publish(outbox, self.ports.day_ahead_envelopes, bounds, self.clock.midnight(day), HOUR_S)
         return outbox
@@ -76,34 +82,49 @@ class Envelopes(InflexibleDemand):
         interval, believed = self.believed(grant)
         outbox = self.bid_of(grant, interval, believed)
         twin, hour = self.twin(grant.now), believed.expected
-        v_pu = telemetry(self.ports, grant, self.name).message.head_v_pu
+        seen = telemetry(self.ports, grant, self.name).message
         directed = self.scenario.directed(grant.now)
         ability = _ability(self.scenario.base_kw(hour.least_kw), hour, directed, believed.p_kw)
-        twin.set_conditions(conditions(hour, v_pu))
-        bounds = self._envelope(grant.now, twin, ability, believed.q_kvar)
+        twin.set_conditions(conditions(hour, seen.head_v_pu))
+        stored = self.scenario.behaviour.feasible(seen_state(seen), hour.ders)
+        movable = _held(ability, stored.p_min_kw, stored.p_max_kw)
+        bounds = self._envelope(grant.now, twin, ability, believed.q_kvar, movable)
         self._publish(outbox, self.ports.envelopes, [bounds], interval, self.clock.market_s)
         if self.scenario.study.record.ders:
             possible = (ability.least_kw, ability.most_kw)
             self._recorder.add(tables.ENVELOPE, interval, self._der_ids, *bounds, *possible)
         return outbox
 
-    def _envelope(self, now: SimTime, twin: Twin, ability: Ability, q_kvar: FloatArray) -> Bounds:
-        """Envelope at the twin's taps; rest alone, and an event, where none around it can be measured."""
+    def _envelope(
+        self, now: SimTime, twin: Twin, ability: Ability, q_kvar: FloatArray, movable: Ability
+    ) -> Bounds:
+        """Envelope at the twin's taps; where none can be measured, what it would begin at, and an event.
+
+        ``movable``: the part of the DERs' ability that may be asked of them, within what they store.
+        """
         try:
-            twin.solve(ability.reference_kw, q_kvar)
-            judge = CircuitJudge(
-                twin.circuit,
-                self._limits,
-                reference_kw=ability.reference_kw,
-                q_kvar=q_kvar,
-                monitored=self.scenario.load_node_mask(twin.circuit),
-            )
+            judge = self._judge(twin, ability.reference_kw, q_kvar)
+            reference_kw = kept_reference(judge, movable)
+            if not np.array_equal(reference_kw, ability.reference_kw):
+                ability = replace(ability, reference_kw=reference_kw)
+                judge = self._judge(twin, reference_kw, q_kvar)
             found = operating_envelope(judge, ability, self._allocation)
         except (DivergedError, ModelError) as error:
-            text = f"no envelope but rest: {error}"
+            text = f"no envelope but one injection: {error}"
             self._recorder.add(tables.EVENT, now, (self.name,), [0.0], text=[text])
             return ability.reference_kw, ability.reference_kw
         return found.least_kw, found.most_kw
+
+    def _judge(self, twin: Twin, reference_kw: FloatArray, q_kvar: FloatArray) -> CircuitJudge:
+        """The area's limits, relaxed to a state of the twin."""
+        twin.solve(reference_kw, q_kvar)
+        return CircuitJudge(
+            twin.circuit,
+            self._limits,
+            reference_kw=reference_kw,
+            q_kvar=q_kvar,
+            monitored=self.scenario.load_node_mask(twin.circuit),
+        )
 
     def _publish(
         self,
@@ -134,4 +155,14 @@ def _ability(
         reference_kw=np.where(directed, np.clip(rest_kw, least, most), fixed),
         least_kw=np.where(directed, least, fixed),
         most_kw=np.where(directed, most, fixed),
+    )
+
+
+def _held(ability: Ability, least_kw: FloatArray, most_kw: FloatArray) -> Ability:
+    """An ability within bounds of shape (ders,); its reference is always possible. [kW]"""
+    reference = ability.reference_kw
+    return replace(
+        ability,
+        least_kw=np.minimum(np.maximum(ability.least_kw, least_kw), reference),
+        most_kw=np.maximum(np.minimum(ability.most_kw, most_kw), reference),
     )

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from federates.core.arrays import IntArray
+from federates.core.arrays import FloatArray, IntArray
 from federates.core.context import Context
-from federates.core.protocol import Grant, Offset, Outbox, Phase
+from federates.core.messages import DerOffers
+from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.settings import aggregators_of
 from federates.core.time import Cadence, SimTime
 from federates.der.model import FleetState
 from federates.dso.feeder_model import LimitRows, SeenFeeder, area_rows, feeder_model, reach_columns
 from federates.dso.roles.fixed_quantity import Believed
 from federates.dso.roles.inflexible_demand import InflexibleDemand
-from federates.dso.roles.seen import HOUR_S, seen_state, telemetry
-from federates.dso.total import kept_limits
-from federates.dso.twin import Twin
+from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, record_collapses, seen_state, telemetry
+from federates.dso.roles.total import joined_offers, merit_kw
+from federates.dso.total import BidInputs, Linearised, Offers, TotalDso, kept_limits, stepping
+from federates.scenario.lda import ExpectedLda
+from federates.scenario.price_taking import PriceTaking
 
 
 class FeederModelRole(InflexibleDemand):
-    """Publishes the linear map around the state that its quantity is expected at."""
+    """Publishes the linear map around the dispatch that the ISO is expected to make.
+
+    Offers go to the ISO. The DSO foresees them by the DERs' own models, from what its meters show stored and
+    the price expected at its bus, as it does under M0b, and lets no more come of them than its feeders carry.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._recorder = context.recorder
+        self._first_lmp = context.forward().lmp_usd_per_mwh[:, :, self.scenario.bus_place]
+        self._every = np.arange(len(self.scenario.fleet))
+        self._ders = PriceTaking(self.scenario, self._every, counts_others=True)
         mine = [self.scenario.portfolio(owner) for owner in aggregators_of(context.lda)]
         offered = np.concatenate(mine)
         self._columns_count = offered.size
-        self._column: IntArray = np.full(len(self.scenario.fleet), -1)
+        self._column: IntArray = np.full(self._every.size, -1)
         self._column[offered] = np.arange(offered.size)
+        self._engine_day: int | None = None
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -40,33 +53,112 @@ class FeederModelRole(InflexibleDemand):
         }
 
     def day_ahead_bid(self, grant: Grant) -> Outbox:
-        """Quantities and models of 24 hours, around DERs that serve their own sites."""
-        twin = self.twin(grant.now)
-        day, hours = self.believed_day(grant)
+        """Quantities and models of 24 hours, each around what its first price forecast would bring."""
+        day = self.clock.day_ahead_day(grant.now)
+        assert day is not None
+        midnight, prices = self.clock.midnight(day), self._first_lmp[day]
+        expected = self.scenario.expected_day(day, self.clock.day_ahead_issue(day))
+        alone = self.day_ahead_kw(grant, day, expected)
+        foreseen = self._foreseen_day(grant, day)
+        engine, state = TotalDso(self.scenario), self.expected_state(grant, day)
+        hours, rows = [], []
+        for hour, (own, price) in enumerate(zip(expected, prices.tolist(), strict=True)):
+            offers = self._offers(foreseen, hour, grant.now, alone[hour])
+            at_price, none = merit_kw(offers, price), np.zeros(self._every.size)
+            if hour == 0:
+                engine.twin.set_conditions(conditions(own, 1.0))
+                engine.twin.settle(at_price, none)
+            inputs = BidInputs(
+                interval_s=midnight + HOUR_S * hour,
+                conditions=conditions(own, 1.0),
+                taps=engine.twin.circuit.taps(),
+                offers=offers,
+                expected_kw=at_price,
+                now_kw=None,
+                q_kvar=none,
+                q_limit_kvar=none,
+                price_usd_per_mwh=price,
+            )
+            found = engine.linearised(inputs, keep_coefficients=False)
+            self._record_collapses(grant.now, f"hour {hour} of the day-ahead model", found)
+            hours.append(_believed(engine, own, inputs, found))
+            rows.append(self._rows(engine, hours[-1], found, state, grant.now))
         outbox = self.day_ahead_bid_of(grant, day, hours)
-        state = self.expected_state(grant, day)
-        rows = [self._rows(twin, hour, state, grant.now) for hour in hours]
-        model = feeder_model(
-            rows, interval_s=self.clock.midnight(day), length_s=HOUR_S, multiplicity=self.multiplicity
-        )
+        model = feeder_model(rows, interval_s=midnight, length_s=HOUR_S, multiplicity=self.multiplicity)
         outbox.put(self.ports.day_ahead_feeder_models, model)
         return outbox
 
     def bid(self, grant: Grant) -> Outbox:
         """Quantity and model of the interval whose gate is next."""
-        interval, believed = self.believed(grant)
+        step = grant.now // self.clock.step_s * self.clock.step_s
+        interval = self.clock.gated_interval(step)
+        assert interval is not None
+        received, engine = telemetry(self.ports, grant, self.name), self._engine_of(step)
+        seen = received.message
+        expected = self.observer.expected(interval, grant.now, received, engine.twin)
+        p_kw = seen.der_p_mw * KW_PER_MW
+        foreseen, price = self._foreseen_interval(grant, interval)
+        inputs = BidInputs(
+            interval_s=interval,
+            conditions=conditions(expected, seen.head_v_pu),
+            taps=seen.taps,
+            offers=self._offers(foreseen, 0, grant.now, self.real_time_kw(grant, interval, expected)),
+            expected_kw=p_kw,
+            now_kw=p_kw,
+            q_kvar=seen.der_q_mvar * KW_PER_MW,
+            q_limit_kvar=np.zeros(p_kw.size),
+            price_usd_per_mwh=price,
+        )
+        found = engine.linearised(inputs, keep_coefficients=True)
+        self._record_collapses(interval, "the model", found)
+        believed = _believed(engine, expected, inputs, found)
         outbox = self.bid_of(grant, interval, believed)
-        state = seen_state(telemetry(self.ports, grant, self.name).message)
-        rows = self._rows(self.twin(grant.now), believed, state, grant.now)
+        rows = self._rows(engine, believed, found, seen_state(seen), grant.now)
         model = feeder_model(
             [rows], interval_s=interval, length_s=self.clock.market_s, multiplicity=self.multiplicity
         )
         outbox.put(self.ports.feeder_models, model)
         return outbox
 
-    def _rows(self, twin: Twin, believed: Believed, state: FleetState, now: SimTime) -> LimitRows:
+    def _foreseen_day(self, grant: Grant, day: int) -> DerOffers:
+        """What all DERs would offer for a day at the first price forecast."""
+        self._note_prices(grant)
+        got = grant.inbox.only(self.ports.telemetry)
+        seen = None if got is None else seen_state(got.message)
+        state = self._ders.state_at_midnight(day, grant.now, seen)
+        outlooks, _ = self._ders.day(day, self._first_lmp[day], state, self._ders.directed(grant.now))
+        return self._ders.portfolio.offers(
+            outlooks, interval_s=self.clock.midnight(day), length_s=HOUR_S, factor=1.0
+        )
+
+    def _foreseen_interval(self, grant: Grant, interval: SimTime) -> tuple[DerOffers, float]:
+        """What all DERs would offer for an interval, and the price expected of it. [$/MWh]"""
+        self._note_prices(grant)
+        step = grant.now // self.clock.step_s * self.clock.step_s
+        seen = telemetry(self.ports, grant, self.name).message
+        state = self._ders.later(seen_state(seen), step + self.clock.step_s, interval, grant.now)
+        outlook, path = self._ders.interval(interval, grant.now, state, np.zeros(self._every.size))
+        offers = self._ders.portfolio.offers(
+            [outlook], interval_s=interval, length_s=self.clock.market_s, factor=1.0
+        )
+        return offers, float(path.price_usd_per_mwh[0])
+
+    def _note_prices(self, grant: Grant) -> None:
+        got = grant.inbox.only(self.ports.day_ahead_awards)
+        if got is not None:
+            self._ders.note(got.message.interval_s, got.message.lmp_usd_per_mwh)
+
+    def _offers(self, foreseen: DerOffers, interval: int, now: SimTime, others_kw: FloatArray) -> Offers:
+        """Offers foreseen for one interval; who follows nobody is expected at ``others_kw``."""
+        offers = joined_offers([foreseen], [self._every], self._every.size, interval)
+        directed = self.scenario.directed(now)
+        return replace(offers, floor_kw=np.where(directed, offers.floor_kw, others_kw))
+
+    def _rows(
+        self, engine: TotalDso, believed: Believed, found: Linearised, state: FleetState, now: SimTime
+    ) -> LimitRows:
         """Limits in one interval; the DSO knows what its DERs can do, not what they ask for it."""
-        interval, scenario = believed.expected.ders, self.scenario
+        interval, scenario, twin = believed.expected.ders, self.scenario, engine.twin
         directed = scenario.directed(now) & (self._column >= 0)
         possible = scenario.behaviour.feasible(state, interval)
         least = np.where(directed, np.minimum(interval.least_kw, possible.p_min_kw), believed.p_kw)
@@ -78,14 +170,39 @@ class FeederModelRole(InflexibleDemand):
                 point=point,
                 reach=reach_columns(*(part[place] for part in parts)),
                 directed=directed[twin.feeder_of_der == place],
-                limits=kept_limits(scenario, place, point),
+                limits=stepping(kept_limits(scenario, place, point), before_pu),
                 column=self._column[twin.feeder_of_der == place],
             )
-            for place, point in enumerate(believed.solved.points)
+            for place, (point, before_pu) in enumerate(zip(found.state.points, found.before_pu, strict=True))
         ]
         return area_rows(
             feeders,
             self._columns_count,
-            constant_mw=twin.constant_mw(believed.solved),
+            constant_mw=twin.constant_mw(found.state),
             substation_mw=scenario.substation_mva,
         )
+
+    def _record_collapses(self, t: SimTime, what: str, found: Linearised) -> None:
+        record_collapses(self._recorder, self.name, t, what, found.collapsed_count)
+
+    def _engine_of(self, now: SimTime) -> TotalDso:
+        """The day's engine: new every midnight, so that a run continued there has the same numbers."""
+        day = max(self.clock.day_of(now), 0)
+        if day != self._engine_day:
+            self._engine_day, self._engine = day, TotalDso(self.scenario)
+        return self._engine
+
+    def save(self) -> State:
+        """Day-ahead prices."""
+        return {**super().save(), **self._ders.save()}
+
+    def restore(self, state: State) -> None:
+        """Take up a saved state."""
+        super().restore(state)
+        self._ders.restore(state)
+
+
+def _believed(engine: TotalDso, expected: ExpectedLda, inputs: BidInputs, found: Linearised) -> Believed:
+    """What is believed of an interval whose feeders are linearised so."""
+    p_kw = engine.twin.joined(found.at.p_kw)
+    return Believed(expected=expected, p_kw=p_kw, q_kvar=inputs.q_kvar, solved=found.state)

@@ -1,9 +1,10 @@
-"""What every role of a DSO reads: telemetry, and the conditions that it expects from it."""
+"""What several roles of a DSO share: telemetry, what is expected from it, bids, and what they record."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from federates.core import tables
 from federates.core.curve import NetCurve, bid_of
 from federates.core.errors import MissingInputError
 from federates.core.messages import InterfaceBid, Telemetry
@@ -11,6 +12,7 @@ from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Received
 from federates.core.reserve_offer import ReserveOffer, with_reserve
 from federates.core.settings import Study
+from federates.core.tables import Recorder
 from federates.core.time import SimTime
 from federates.der.model import FleetState
 from federates.dso.twin import Conditions
@@ -73,3 +75,10 @@ def interface_bid(
     factor = float(multiplicity)
     bid = bid_of([curve.scaled(factor).rounded() for curve in curves], interval_s, length_s)
     return with_reserve(bid, [offer.scaled(factor) for offer in reserve]) if reserve else bid
+
+
+def record_collapses(recorder: Recorder, name: str, t: SimTime, what: str, count: int) -> None:
+    """An event for states of something at which the twin of a DSO collapsed, if there were any."""
+    if count:
+        text = f"infeasible: states of {what} at which the twin collapses, dropped"
+        recorder.add(tables.EVENT, t, (name,), [float(count)], text=[text])

@@ -8,7 +8,7 @@ import numpy as np
 
 from federates.core import tables
 from federates.core.advice import advised_usd_per_mwh
-from federates.core.arrays import FloatArray
+from federates.core.arrays import FloatArray, IntArray
 from federates.core.context import Context
 from federates.core.curve import NetCurve
 from federates.core.errors import MissingInputError
@@ -31,7 +31,14 @@ from federates.dso.dispatch import Dispatch
 from federates.dso.dlmp import FeederPrices
 from federates.dso.expectation import expectation
 from federates.dso.observer import Observer
-from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, interface_bid, telemetry
+from federates.dso.roles.seen import (
+    HOUR_S,
+    KW_PER_MW,
+    conditions,
+    interface_bid,
+    record_collapses,
+    telemetry,
+)
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
 from federates.dso.statements import AreaPrices, area_prices
 from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
@@ -403,9 +410,7 @@ class TotalDsoRole:
         self._recorder.add(tables.DISTRIBUTION_ACCOUNT, t, (self.scenario.name,), *row)
 
     def _record_collapses(self, t: SimTime, what: str, count: int) -> None:
-        if count:
-            text = f"infeasible: states of {what} at which the twin collapses, dropped"
-            self._recorder.add(tables.EVENT, t, (self.name,), [float(count)], text=[text])
+        record_collapses(self._recorder, self.name, t, what, count)
 
     def _engine(self, now: SimTime) -> TotalDso:
         """A new day starts on a new engine, so that a run continued there has the same numbers.
@@ -438,24 +443,7 @@ class TotalDsoRole:
         return offers
 
     def _joined(self, offers: Sequence[DerOffers], interval: int) -> Offers:
-        """Offers of all aggregators in fleet order."""
-        n = len(self.scenario.fleet)
-        floor = np.zeros(n)
-        der, width, price = [], [], []
-        for offer, mine in zip(offers, self._portfolios, strict=True):
-            floor[mine] = offer.floor_mw.reshape(offer.intervals, -1)[interval] * KW_PER_MW
-            pick = offer.interval == interval
-            der.append(mine[offer.der[pick]])
-            width.append(offer.width_mw[pick] * KW_PER_MW)
-            price.append(offer.price_usd_per_mwh[pick])
-        owners = np.concatenate(der)
-        order = np.argsort(owners, kind="stable")
-        return Offers(
-            floor_kw=floor,
-            der=owners[order],
-            width_kw=np.concatenate(width)[order],
-            price_usd_per_mwh=np.concatenate(price)[order],
-        )
+        return joined_offers(offers, self._portfolios, len(self.scenario.fleet), interval)
 
     def _note_day_ahead(self, grant: Grant) -> None:
         got = grant.inbox.only(self.ports.day_ahead_awards)
@@ -558,6 +546,34 @@ def _unpacked(state: State) -> BidInputs:
         q_kvar=state["bid_q_kvar"],
         q_limit_kvar=state["bid_q_limit_kvar"],
         price_usd_per_mwh=price,
+    )
+
+
+def joined_offers(
+    offers: Sequence[DerOffers], portfolios: Sequence[IntArray], ders_count: int, interval: int
+) -> Offers:
+    """Offers of several aggregators for one interval, in fleet order.
+
+    Parameters
+    ----------
+    portfolios
+        Places of each aggregator's DERs in the fleet.
+    """
+    floor = np.zeros(ders_count)
+    der, width, price = [], [], []
+    for offer, mine in zip(offers, portfolios, strict=True):
+        floor[mine] = offer.floor_mw.reshape(offer.intervals, -1)[interval] * KW_PER_MW
+        pick = offer.interval == interval
+        der.append(mine[offer.der[pick]])
+        width.append(offer.width_mw[pick] * KW_PER_MW)
+        price.append(offer.price_usd_per_mwh[pick])
+    owners = np.concatenate(der)
+    order = np.argsort(owners, kind="stable")
+    return Offers(
+        floor_kw=floor,
+        der=owners[order],
+        width_kw=np.concatenate(width)[order],
+        price_usd_per_mwh=np.concatenate(price)[order],
     )
 
 
