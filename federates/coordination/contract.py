@@ -60,8 +60,18 @@ UP: Mapping[str, FieldList] = {
         "end_usd_per_mwh": Per.MESSAGE,
     },
     "ImportLimits": {**_STRETCH, "least_mw": Per.INTERVAL, "greatest_mw": Per.INTERVAL},
+    "ValueCut": {
+        **_STRETCH,
+        "round_count": Per.MESSAGE,
+        "asked_usd": Per.MESSAGE,
+        "least_usd": Per.MESSAGE,
+        "counts": Per.INTERVAL,
+        "import_mw": Per.BLOCK,
+        "price_usd_per_mwh": Per.BLOCK,
+    },
 }
-"""DSO to ISO: the bid, and the area's batteries as one store with the import that its feeders carry."""
+"""DSO to ISO: the bid; the area's batteries as one store with the import that its feeders carry; or what a
+day's import costs it."""
 
 DOWN: Mapping[str, FieldList] = {
     "InterfaceAward": {
@@ -71,9 +81,11 @@ DOWN: Mapping[str, FieldList] = {
         "reserve_mw": Per.PRODUCT,
     },
     "PriceAdvice": {**_STRETCH, "price_usd_per_mwh": Per.INTERVAL},
+    "ImportQuery": {**_STRETCH, "round_count": Per.MESSAGE, "import_mw": Per.INTERVAL},
     "ReserveSignal": {"step_s": Per.MESSAGE, "regulation": Per.MESSAGE, "call": Per.MESSAGE},
 }
-"""ISO to DSO: award, price, the price to expect in the next day-ahead round, what is asked of reserves."""
+"""ISO to DSO: award, price, the price to expect in the next day-ahead round, the import whose cost is asked
+for, what is asked of reserves."""
 
 PHYSICS_UP: Mapping[str, FieldList] = {"BoundaryPower": {"p_mw": Per.PHASE, "q_mvar": Per.PHASE}}
 """Feeder to transmission: what the grid itself tells."""

@@ -239,6 +239,90 @@ class ImportLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DerStores:
+    """Aggregator to DSO: each DER that stores, as the DSO's program of a day takes it; of one simulated set.
+
+    Its fields are those of `federates.der.store_day.StoreDay`, which says what they mean; those by hour are
+    interval-major.
+    """
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    intervals: int
+    """Number of intervals."""
+    der: IntArray
+    """Place in the aggregator's portfolio, shape (stores,)."""
+    charge_mw: FloatArray
+    """Shape (intervals * stores,). [MW]"""
+    discharge_mw: FloatArray
+    """Shape (intervals * stores,). [MW]"""
+    kept_share: FloatArray
+    """Shape (intervals * stores,)."""
+    gain_mwh: FloatArray
+    """Shape (intervals * stores,). [MWh]"""
+    due_mwh: FloatArray
+    """Shape (intervals * stores,). [MWh]"""
+    most_mwh: FloatArray
+    """Shape (stores,). [MWh]"""
+    begin_mwh: FloatArray
+    """Shape (stores,). [MWh]"""
+    charge_efficiency: FloatArray
+    """Shape (stores,)."""
+    discharge_efficiency: FloatArray
+    """Shape (stores,)."""
+    wear_usd_per_mwh: FloatArray
+    """Shape (stores,). [$/MWh]"""
+    due_usd_per_mwh: FloatArray
+    """Shape (stores,). [$/MWh]"""
+    end_usd_per_mwh: FloatArray
+    """Shape (stores,). [$/MWh]"""
+    end_below_mwh: FloatArray
+    """Shape (stores,). [MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueCut:
+    """DSO to ISO: what serving the area through a day costs at the net import asked for, and at least at any.
+
+    The bound is `least_usd` with the least import in every interval, less the worth of what is imported
+    beyond it by the intervals' curves, which are written as in `InterfaceBid`.
+    """
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    round_count: int
+    """Question that it answers, by its number; 0: none, the DSO's own optimum at the first forecast."""
+    asked_usd: float
+    """Cost at the net import asked for. [$]"""
+    least_usd: float
+    """Bound of the cost with the least net import in every interval. [$]"""
+    counts: IntArray
+    """Entries of each curve, shape (intervals,)."""
+    import_mw: FloatArray
+    """Breakpoints of net import, all curves one after the other. [MW]"""
+    price_usd_per_mwh: FloatArray
+    """Worth of the block that ends at the breakpoint, same shape. [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportQuery:
+    """ISO to DSO: what would this net import through a day cost?"""
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    round_count: int
+    """Number of the question, from 1."""
+    import_mw: FloatArray
+    """Net import, shape (intervals,). [MW]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveSignal:
     """ISO to DSO (M5): what is asked of the reserve awarded, from this physical step on."""
 

@@ -17,9 +17,11 @@ from federates.core.messages import (
     DerMeters,
     DerOffers,
     DerState,
+    DerStores,
     FeederModel,
     GridState,
     ImportLimits,
+    ImportQuery,
     InterfaceAward,
     InterfaceBid,
     IntervalMeters,
@@ -29,6 +31,7 @@ from federates.core.messages import (
     StorageOffer,
     Telemetry,
     UnitDispatch,
+    ValueCut,
 )
 from federates.core.protocol import In, Out
 
@@ -59,10 +62,12 @@ class IsoPorts(Ports):
     day_ahead_der_offers: In[DerOffers] = In("day_ahead_der_offers", DerOffers, required=False)
     feeder_models: In[FeederModel] = In("feeder_models", FeederModel, required=False)
     day_ahead_feeder_models: In[FeederModel] = In("day_ahead_feeder_models", FeederModel, required=False)
+    value_cuts: In[ValueCut] = In("value_cuts", ValueCut, required=False)
     dispatch: Out[UnitDispatch] = Out("dispatch", UnitDispatch)
     awards: Out[InterfaceAward] = Out("awards", InterfaceAward)
     day_ahead_awards: Out[InterfaceAward] = Out("day_ahead_awards", InterfaceAward)
     advice: Out[PriceAdvice] = Out("advice", PriceAdvice)
+    import_queries: Out[ImportQuery] = Out("import_queries", ImportQuery)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     day_ahead_der_awards: Out[DerAwards] = Out("day_ahead_der_awards", DerAwards)
     signal: Out[ReserveSignal] = Out("signal", ReserveSignal)
@@ -105,12 +110,15 @@ class DsoPorts(Ports):
     day_ahead_awards: In[InterfaceAward] = In("day_ahead_awards", InterfaceAward)
     advised: In[PriceAdvice] = In("advised", PriceAdvice, required=False)
     day_ahead_stores: In[StorageOffer] = In("day_ahead_stores", StorageOffer, required=False)
+    der_stores: In[DerStores] = In("der_stores", DerStores, required=False)
+    import_queries: In[ImportQuery] = In("import_queries", ImportQuery, required=False)
     set_points: In[SetPoints] = In("set_points", SetPoints, required=False)
     signal: In[ReserveSignal] = In("signal", ReserveSignal, required=False)
     bids: Out[InterfaceBid] = Out("bids", InterfaceBid)
     day_ahead_bids: Out[InterfaceBid] = Out("day_ahead_bids", InterfaceBid)
     day_ahead_store: Out[StorageOffer] = Out("day_ahead_store", StorageOffer)
     import_limits: Out[ImportLimits] = Out("import_limits", ImportLimits)
+    value_cuts: Out[ValueCut] = Out("value_cuts", ValueCut)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     feeder_models: Out[FeederModel] = Out("feeder_models", FeederModel)
     day_ahead_feeder_models: Out[FeederModel] = Out("day_ahead_feeder_models", FeederModel)
@@ -135,6 +143,7 @@ class AggregatorPorts(Ports):
     offers: Out[DerOffers] = Out("offers", DerOffers)
     day_ahead_offers: Out[DerOffers] = Out("day_ahead_offers", DerOffers)
     day_ahead_store: Out[StorageOffer] = Out("day_ahead_store", StorageOffer)
+    der_stores: Out[DerStores] = Out("der_stores", DerStores)
     set_points: Out[SetPoints] = Out("set_points", SetPoints)
 
 

@@ -287,7 +287,7 @@ class ReducedProgram:
                 voltage_slack_pu2=float(slack[0]),
                 overload_mw=float(slack[1]),
                 binding_rows=tuple((int(self._kind[r]), int(self._place[r])) for r in priced),
-                row_price=saving[priced] * self._scale(self._kind[priced]),
+                row_price=saving[priced] * row_scale(self._kind[priced]),
             )
         raise ModelError(f"{self.name}: limits still broken after {ROUNDS_LIMIT} rounds; check the map")
 
@@ -296,37 +296,22 @@ class ReducedProgram:
         broken = np.where(self._present, -np.inf, excess)
         broken[:2] -= slack[0] + self._voltage_tolerance
         broken[2:] -= slack[1] + self._power_tolerance
-        if broken.max() <= 0:
+        kind, place = worst_broken(broken)
+        if not kind.size:
             return False
-        m = excess.shape[1]
-        worst = np.concatenate([_worst(broken[:2]), _worst(broken[2:]) + 2 * m])
-        self._add_rows(worst // m, worst % m)
+        self._add_rows(kind, place)
         return True
 
     def _room(self, kind: IntArray, place: IntArray) -> FloatArray:
         """Right-hand sides of lazy rows: the room that is left with every DER at its floor."""
-        return self._scale(kind) * -self._at_floor[kind, place]
-
-    @staticmethod
-    def _scale(kind: IntArray) -> FloatArray:
-        """What rows of each kind are multiplied by."""
-        return np.where(kind < 2, VOLTAGE_ROW_SCALE, 1.0)
+        return row_scale(kind) * -self._at_floor[kind, place]
 
     def _add_rows(self, kind: IntArray, place: IntArray) -> None:
         entries = np.zeros((kind.size, self._slack[-1] + 1))
         moving = np.concatenate([self._x, self._q])
-        voltage = np.flatnonzero(kind < 2)
-        power = np.flatnonzero(kind >= 2)
-        if voltage.size:
-            real, imag = self._case.point.voltage_rows(place[voltage])
-            sign = np.where(kind[voltage] == 0, 1.0, -1.0)[:, None] * VOLTAGE_ROW_SCALE
-            entries[np.ix_(voltage, moving)] = sign * KW_PER_MW * self._by_column(real, imag)
-            entries[voltage, self._slack[0]] = -VOLTAGE_ROW_SCALE
-        if power.size:
-            share = self._case.point.incidence[place[power]].toarray()
-            normal = self._case.normal[kind[power] - 2][:, None]
-            entries[np.ix_(power, moving)] = self._by_column(-normal.real * share, -normal.imag * share)
-            entries[power, self._slack[1]] = -1.0
+        entries[:, moving] = self._by_column(*limit_rows(self._case, kind, place))
+        entries[kind < 2, self._slack[0]] = -VOLTAGE_ROW_SCALE
+        entries[kind >= 2, self._slack[1]] = -1.0
         row, column = np.nonzero(entries)
         starts = np.searchsorted(row, np.arange(kind.size))
         room = self._room(kind, place)
@@ -347,6 +332,36 @@ def limit_row(case: Case, kind: int, branch: int) -> FloatArray:
     if kind < 2:
         return np.asarray(KW_PER_MW * np.abs(case.point.voltage_rows(place)[0][0]))
     return np.asarray(np.abs(case.normal[kind - 2].real) * case.point.incidence[place].toarray()[0])
+
+
+def limit_rows(case: Case, kind: IntArray, place: IntArray) -> tuple[FloatArray, FloatArray]:
+    """What a MW and a Mvar of each DER add to limits, times `row_scale`, shapes (rows, D)."""
+    by_p, by_q = (np.zeros((kind.size, case.columns.ders_count)) for _ in range(2))
+    voltage, power = np.flatnonzero(kind < 2), np.flatnonzero(kind >= 2)
+    if voltage.size:
+        real, imag = case.point.voltage_rows(place[voltage])
+        sign = np.where(kind[voltage] == 0, 1.0, -1.0)[:, None] * VOLTAGE_ROW_SCALE
+        by_p[voltage], by_q[voltage] = sign * KW_PER_MW * real, sign * KW_PER_MW * imag
+    if power.size:
+        share = case.point.incidence[place[power]].toarray()
+        normal = case.normal[kind[power] - 2][:, None]
+        by_p[power], by_q[power] = -normal.real * share, -normal.imag * share
+    return by_p, by_q
+
+
+def row_scale(kind: IntArray) -> FloatArray:
+    """What rows of each kind are multiplied by."""
+    return np.where(kind < 2, VOLTAGE_ROW_SCALE, 1.0)
+
+
+def worst_broken(broken: FloatArray) -> tuple[IntArray, IntArray]:
+    """Kinds and branch-phases of the worst positive entries of shape (K, m), voltages and powers apart."""
+    if broken.max() <= 0:
+        none = np.zeros(0, dtype=np.int64)
+        return none, none
+    m = broken.shape[1]
+    worst = np.concatenate([_worst(broken[:2]), _worst(broken[2:]) + 2 * m])
+    return worst // m, worst % m
 
 
 def _worst(broken: FloatArray) -> IntArray:

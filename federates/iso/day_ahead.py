@@ -8,6 +8,7 @@ import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
 from federates.core.curve import NetCurve
+from federates.iso.lda_cuts import ImportRange
 from federates.iso.lda_stores import LdaStores, no_stores
 from federates.iso.pricing import Prices
 from federates.iso.products.feeder_rows import FeederRows
@@ -42,6 +43,8 @@ class DayBids:
     """Limits of feeders on the offered blocks, one entry per hour; empty: the market sees no feeder."""
     lda_stores: LdaStores = field(default_factory=lambda: no_stores(0, 0))
     """Stores offered beside the curves."""
+    cut_range: ImportRange | None = None
+    """Where areas that state the cost of their whole day can be asked: they bid no curves; None: none do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

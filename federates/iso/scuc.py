@@ -11,6 +11,7 @@ only ever replaced by a better one, and the gap is certified.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,9 @@ import numpy as np
 from federates.cases.case import Units
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import InfeasibleError
+from federates.iso.cut_rounds import CutOptimum
 from federates.iso.day_ahead import DayAhead, DayBids, DayReserves, Search
+from federates.iso.lda_cuts import ImportRange, LdaCut
 from federates.iso.lda_stores import LdaStores, no_stores
 from federates.iso.network import MarketNetwork
 from federates.iso.offers import CurveBlocks, curve_blocks, share_ties
@@ -28,6 +31,7 @@ from federates.iso.products.commitment import Commitment
 from federates.iso.products.energy import Energy
 from federates.iso.products.feeder_rows import FeederLimits
 from federates.iso.products.lazy import LazyRows, solve_with
+from federates.iso.products.lda_cuts import LdaCosts
 from federates.iso.products.lda_stores import LdaStorage
 from federates.iso.products.lines import LineLimits
 from federates.iso.products.losses import WASTE_USD_PER_MWH, Losses, settle_waste
@@ -60,6 +64,8 @@ NEAR_LOSS_MW = 20.0
 LOSS_MW = 1e-2
 """The same in the dispatch and pricing runs. [MW]"""
 PENALTY_TOLERANCE_MW = 1e-4
+GIVEN = Search(bound_usd=np.nan, gap=np.nan, nodes_count=0, iterations_count=0, time_limited=False)
+"""A commitment that nobody searched for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +136,9 @@ class Scuc:
         self._curve_shape = (self._curve_bus.size, per_curve)
         self._curve_end = self._curve_bus.size * per_curve
         self._bus = np.concatenate((np.repeat(self._curve_bus, per_curve), block_bus))
-        self._start(no_stores(0, 0))
+        self._start(no_stores(0, 0), None)
 
-    def _start(self, lda_stores: LdaStores) -> None:
+    def _start(self, lda_stores: LdaStores, cut_range: ImportRange | None) -> None:
         units, hours = self._units, self._hours
         self._program = Program(
             "scuc", look_at="the commitment against minimum times, ramps and the state before the day"
@@ -150,6 +156,9 @@ class Scuc:
         if lda_stores.count:
             sold_back = self._offers[:, : self._curve_end].reshape(hours, *self._curve_shape)
             self._lda_storage = LdaStorage(blueprint, self._energy, self._curve_bus, sold_back, lda_stores)
+        self._lda_costs = (
+            None if cut_range is None else LdaCosts(blueprint, self._energy, self._curve_bus, cut_range)
+        )
         blueprint.pour()
         self._lines = LineLimits(self._program, self._network, self._energy, self._penalties)
         self._feeder = FeederLimits(self._program, self._offers[:, self._curve_end :])
@@ -312,6 +321,50 @@ class Scuc:
         InfeasibleError
             If the commitment breaks a minimum time or a ramp from the state before the day.
         """
+        day, on = self._committed(bids, state, commitment)
+        return self._day_ahead(day, on, GIVEN)
+
+    def open(self, bids: DayBids, state: UnitState, commitment: BoolArray) -> None:
+        """Begin a day with a given commitment whose areas state their costs: :meth:`add_cuts`, :meth:`relax`
+        as often as wanted, then :meth:`close`.
+
+        Raises
+        ------
+        InfeasibleError
+            As :meth:`clear`.
+        """
+        self._opened = self._committed(bids, state, commitment)
+        if self._losses is not None:
+            self._losses.set_tolerance(self._loss_tolerance_mw)
+
+    def add_cuts(self, cuts: Sequence[LdaCut]) -> None:
+        """Take up one more cut of every area, in their order."""
+        assert self._lda_costs is not None
+        for area, cut in enumerate(cuts):
+            self._lda_costs.add(area, cut)
+
+    def relax(self) -> CutOptimum:
+        """Optimum on the cuts known: nothing costs less."""
+        assert self._lda_costs is not None
+        found = self._solve()
+        return CutOptimum(
+            objective_usd=found.objective,
+            import_mw=self._lda_costs.import_mw(found.x),
+            area_usd=self._lda_costs.cost_usd(found.x),
+        )
+
+    def close(self, import_mw: FloatArray) -> DayAhead:
+        """The day cleared at the areas' imports, shape (hours, areas); prices are those of the cuts. [MW]
+
+        Between two blocks of theirs the areas' imports would not move with the price of the bulk system
+        alone; the price is that of the optimum on the cuts, at a little more of everything.
+        """
+        assert self._lda_costs is not None
+        self._lda_costs.hold(self._program, import_mw)
+        return self._day_ahead(*self._opened, GIVEN)
+
+    def _committed(self, bids: DayBids, state: UnitState, commitment: BoolArray) -> tuple[_Day, BoolArray]:
+        """The program with a day and a commitment, shape (hours, units)."""
         day = self._load(bids, state)
         on = commitment[:, self._commitment.traits.place]
         low, high = self._commitment.allowed(bids.available_mw, state)
@@ -321,8 +374,7 @@ class Scuc:
                 "and ramps from the state before the day; look at its first hours"
             )
         self._commitment.fix(self._program, on, state)
-        given = Search(bound_usd=np.nan, gap=np.nan, nodes_count=0, iterations_count=0, time_limited=False)
-        return self._day_ahead(day, on, given)
+        return day, on
 
     def start_state(self, bids: DayBids) -> UnitState:
         """State before the first day where the case states none.
@@ -350,7 +402,7 @@ class Scuc:
 
     def _load(self, bids: DayBids, state: UnitState | None) -> _Day:
         """Give the program a day's bounds, costs and right-hand sides."""
-        self._start(bids.lda_stores)
+        self._start(bids.lda_stores, bids.cut_range)
         hours, n = self._hours, self._network.buses_count
         flat = [curve[t] for t in range(hours) for curve in bids.curves]
         curves = curve_blocks(flat, np.tile(self._curve_slots, hours))
@@ -417,6 +469,8 @@ class Scuc:
         if self._losses is not None:
             dispatch, held = settle_waste(self._losses, self._energy, dispatch, self._solve)
         spent = self._tie_break_usd(dispatch)
+        if self._lda_costs is not None:
+            self._lda_costs.free(self._program)
         marginal = self._marginal(day)
         x = np.pad(dispatch.x, (0, self._program.columns_count - dispatch.x.size))
         fixed, line_price = self._prices(marginal), self._lines.price_usd_per_mwh(marginal)
@@ -435,6 +489,8 @@ class Scuc:
         drawn, drawn_by_curve = np.zeros((self._hours, 0)), np.zeros(sold_back.shape[:2])
         if self._lda_storage is not None:
             drawn, drawn_by_curve = self._lda_storage.drawn_mw(x), self._lda_storage.drawn_by_curve_mw(x)
+        if self._lda_costs is not None:
+            drawn_by_curve = drawn_by_curve + x[self._lda_costs.more]
         broken = shed.sum(axis=1) + surplus.sum(axis=1) + excess + reserves.short_mw.sum(axis=1)
         broken += [self._feeder.excess(x, t).sum() for t in range(self._hours)]
         return DayAhead(

@@ -1,0 +1,104 @@
+"""Total DSOs that state the cost of their whole day find the joint optimum; ``pytest -s`` prints the rounds.
+
+With the cost of an area's day V_k(P_k) as a function of its net import through the day, ``min C + sum V_k``
+is the joint optimum. V_k is known by cuts; what they still leave open is the certified gap. The joint program
+is written out in full by `tests.reference.feeder_day`, from other code.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tests.reference.feeder_day import (
+    HOURS,
+    Exact,
+    JointDay,
+    Told,
+    areas_of_day,
+    as_plane,
+    as_plane_of_the_wrong_sign,
+    exact_day,
+)
+
+GAP = 1e-5
+"""Certified gap at which the rounds end."""
+ROUNDS_LIMIT = 60
+TOLERANCE_SHARE = 1e-8
+"""What the programs' own tolerances leave of a cost."""
+
+
+@cache
+def joint() -> JointDay:
+    return exact_day()[2].solve()
+
+
+@cache
+def found() -> Exact:
+    one = exact_day()[1].run(gap=GAP, rounds_limit=ROUNDS_LIMIT)
+    for k, bounds in enumerate(one.rounds.bounds, start=1):
+        print(f"{k:3} {bounds.lower_usd:12.2f} {bounds.upper_usd:12.2f} $ {bounds.gap:.1e}")
+    return one
+
+
+def relative(one: Exact) -> float:
+    return one.cost_usd / joint().cost_usd - 1.0
+
+
+def test_the_rounds_find_the_joint_optimum_of_a_day_with_storage_and_bound_it() -> None:
+    one, best = found(), joint()
+    print(
+        f"joint {best.cost_usd:.2f} $, exact cuts {relative(one):.1e} above it, {one.messages_count} messages"
+    )
+    assert one.messages_count <= ROUNDS_LIMIT
+    last = one.rounds.bounds[-1]
+    assert last.gap <= GAP
+    slack = TOLERANCE_SHARE * best.cost_usd
+    assert last.lower_usd - slack <= best.cost_usd <= last.upper_usd + slack
+    assert -TOLERANCE_SHARE <= relative(one) <= GAP
+    assert one.cost_usd == pytest.approx(last.upper_usd, rel=GAP)
+    lower = [bounds.lower_usd for bounds in one.rounds.bounds]
+    assert lower == sorted(lower)
+
+
+def test_limits_of_feeders_bind_and_stores_move() -> None:
+    """Else the day would show nothing."""
+    best = joint()
+    assert best.feeder_limits_count >= HOURS
+    held = sum(float(area.stores.most_mwh.sum()) for area in areas_of_day())
+    assert best.moved_mwh > 0.5 * held
+    assert np.ptp(found().day.prices.lmp_usd_per_mwh[:, 1]) > 10.0
+
+
+@pytest.mark.parametrize(
+    ("told", "rounds"), [(as_plane, None), (as_plane_of_the_wrong_sign, 5)], ids=["planes", "wrong sign"]
+)
+def test_planes_do_not_get_there_in_as_many_rounds(told: Told, rounds: int | None) -> None:
+    """The guard: the market's optimum on plain planes jumps from end to end; of the wrong sign, they lie."""
+    limit = found().messages_count if rounds is None else rounds
+    one = exact_day()[1].run(gap=GAP, rounds_limit=limit, inward_share=0.0, told=told)
+    print(f"{told.__name__}, {limit} messages: {relative(one):.1e} above the joint optimum")
+    assert relative(one) > 100 * GAP
+    if told is as_plane_of_the_wrong_sign:
+        assert one.rounds.bounds[-1].lower_usd > joint().cost_usd, "a bound that is none"
+
+
+def test_a_cut_is_a_bound_everywhere_and_meets_the_cost_where_it_was_asked() -> None:
+    """At imports drawn between the ends of its curves; a cut with other worths of energy is none there."""
+    value = areas_of_day()[1].value()
+    rng = np.random.default_rng(3)
+    cuts = [value.at_prices(np.full(HOURS, price)) for price in (12.0, 30.0)]
+    for cut in cuts:
+        assert cut.bound_usd(cut.optimum.import_mw) == pytest.approx(cut.cost_usd, rel=TOLERANCE_SHARE)
+    low, high = (np.array([getattr(c, end) for c in cuts[0].curves]) for end in ("p_min_mw", "p_max_mw"))
+    for part in (0.3, 0.5, 0.8):
+        asked = low + (high - low) * np.clip(part + 0.1 * rng.standard_normal(HOURS), 0.0, 1.0)
+        here = value.at_import(asked)
+        assert here.bound_usd(asked) == pytest.approx(here.cost_usd, rel=1e-6)
+        for cut in cuts:
+            assert cut.bound_usd(asked) <= here.cost_usd + 1e-6 * abs(here.cost_usd)
+        assert max(cut.bound_usd(asked) for cut in cuts) < here.cost_usd - 1.0, (
+            "the cuts leave something open"
+        )
