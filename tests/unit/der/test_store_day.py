@@ -1,4 +1,4 @@
-"""Stores over the hours of a day: their balances part into hours at worths of energy; they cross wires whole."""
+"""Stores over the hours of a day: balances part into hours at worths of energy; wires carry them whole."""
 
 from __future__ import annotations
 
