@@ -13,6 +13,7 @@ from federates.core.errors import ConfigError, WiringError
 from federates.core.hostspec import TransportName
 from federates.core.settings import LinkLoss, federate_names
 from federates.core.wiring import Wire
+from runner.entrants import entrants
 from runner.faults import Fault, KeyPath, StudyError
 from runner.plan import Plan, make_plan
 from runner.study import LoadedStudy, load_study
@@ -55,8 +56,8 @@ def planned(loaded: LoadedStudy, transport: TransportName) -> Plan:
     Raises
     ------
     StudyError
-        If the wiring does not fit, an event is about a link that the coordination model lacks, or a
-        federation would be too long for its transport.
+        If the wiring does not fit, an event is about a link that the coordination model lacks, a
+        federation would be too long for its transport, or a model to compare with cannot be run.
     """
     try:
         plan = make_plan(loaded.study, transport)
@@ -64,10 +65,18 @@ def planned(loaded: LoadedStudy, transport: TransportName) -> Plan:
         raise StudyError([loaded.fault(("coordination",), *_split(str(error)))]) from None
     except ConfigError as error:
         raise StudyError([loaded.fault(("federation", "chain"), *_split(str(error)))]) from None
-    faults = list(_unwired_events(loaded, plan.topology.wires))
+    faults = [*_unwired_events(loaded, plan.topology.wires), *_unknown_entrants(loaded)]
     if faults:
         raise StudyError(faults)
     return plan
+
+
+def _unknown_entrants(loaded: LoadedStudy) -> Iterable[Fault]:
+    """Models to compare that cannot be run."""
+    try:
+        entrants(loaded.study.compare)
+    except ConfigError as error:
+        yield loaded.fault(("compare",), *_split(str(error)))
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -241,7 +241,8 @@ def report(run_dir: Path, as_json: bool) -> None:
 @click.argument("what", metavar="STUDY | RUN RUN...", type=STUDY, nargs=-1, required=True)
 @click.option(
     "--models", metavar="M0,M1,...",
-    help="Models to run, by code or key; default: all. M5/fixed_quantity or M5/interval_curve:8 names a bid.",
+    help="Models to run, by code or key; default: those that STUDY names under `compare`, else all. "
+    "M5/fixed_quantity or M5/interval_curve:8 names a bid, M5@3 three day-ahead rounds.",
 )  # fmt: skip
 @sets_option
 @click.option(
@@ -295,13 +296,13 @@ def compare(
         raise click.UsageError("--models, --set and --fresh-plan are for a STUDY; runs are what they are")
 
     def work() -> Answer:
-        from runner.compare import compare_folders, compare_study, every_model
+        from runner.compare import compare_folders, compare_study
         from runner.progress import Board
 
         if folders:
             return _compare_answer(compare_folders(what, out))
         found = compare_study(
-            what[0], sets, models or every_model(), transport=transport, results=out or Path("results"),
+            what[0], sets, _listed(models), transport=transport, results=out or Path("results"),
             fresh_plan=fresh_plan, board=Board(silent=no_progress or as_json),
         )  # fmt: skip
         return _compare_answer(found)
@@ -582,6 +583,10 @@ def _run_answer(end: RunEnd) -> Answer:
         return Answer(complaint=complaint, fields=fields, code=end.code)
     complaint = f"warning: {end.warning}" if end.warning else ""
     return Answer(text=_run_text(end), complaint=complaint, fields=fields)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _compare_answer(found: Compared) -> Answer:

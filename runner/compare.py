@@ -21,6 +21,7 @@ from federates.core.errors import ConfigError, MissingInputError, ModelError, Ta
 from federates.core.hostspec import TransportName
 from federates.core.run_folder import write_whole
 from runner.check import check, planned
+from runner.entrants import Entrant, entrants, every_model
 from runner.forward import COMMITMENT, Kept, kept_plan, provide_plan, read_kept
 from runner.idle import MODEL, idle_sets
 from runner.manifest import machine, new_run_dir, read_run, read_status
@@ -38,18 +39,6 @@ PATIENCE_S = 20.0
 """How long children that are asked to leave may take. [s]"""
 PROCESSES = {"loopback": 1, "helics": 2}
 """Cores that a run keeps busy, by transport."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entrant:
-    """One model to be run, and how its bid is made."""
-
-    code: str
-    """As the user names it, such as ``M5`` or ``M5/fixed_quantity``."""
-    model: str
-    """Key of the coordination model."""
-    sets: tuple[str, ...]
-    """What is put into the study for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,39 +83,10 @@ class Race:
         return "; ".join(lines)
 
 
-def entrants(named: str) -> tuple[Entrant, ...]:
-    """Models of ``M0,M1,M5/interval_curve:8``: codes or keys, a total DSO's bid after a slash.
-
-    Raises
-    ------
-    ConfigError
-        If a model is unknown or named twice.
-    """
-    by_name = {name: model.key for model in MODELS.values() for name in (model.key, model.code)}
-    found: list[Entrant] = []
-    for text in filter(None, (part.strip() for part in named.split(","))):
-        name, _, bid = text.partition("/")
-        if name not in by_name:
-            known = ", ".join(f"{m.code} ({m.key})" for m in MODELS.values())
-            raise ConfigError(f"unknown model {name!r}; models are {known}")
-        kind, _, blocks = bid.partition(":")
-        own = f"market.bid={{kind: {kind}{f', blocks: {blocks}' if blocks else ''}}}"
-        sets = (f"coordination={by_name[name]}", *((own,) if kind else ()))
-        if any(other.sets == sets for other in found):
-            raise ConfigError(f"{text!r} is named twice; name each model once")
-        found.append(Entrant(code=text, model=by_name[name], sets=sets))
-    return tuple(found)
-
-
-def every_model() -> str:
-    """Codes of all models, as ``entrants`` takes them."""
-    return ",".join(model.code for model in MODELS.values())
-
-
 def compare_study(
     study: Path,
     sets: Sequence[str],
-    named: str,
+    named: Sequence[str],
     *,
     transport: TransportName,
     results: Path,
@@ -135,13 +95,22 @@ def compare_study(
 ) -> Compared:
     """Run models of a study, as many at once as there are cores for, and compare them.
 
+    Parameters
+    ----------
+    study, sets
+        File of the study, and what is put into it for all models.
+    named
+        Models to run, as ``entrants`` takes them; empty: those that the study names, else all.
+    transport, results, fresh_plan, board
+        How they run, where their folders go, whether a kept forward plan is passed over, who is told.
+
     Raises
     ------
     TandemError
         If the study is at fault, the models differ in more than their own settings, or a run failed: the
         others go on to their end, and can be compared by their folders.
     """
-    chosen = entrants(named)
+    chosen = entrants(named or load_study(study, sets).study.compare or every_model())
     if len(chosen) < 2:
         raise ConfigError("a comparison needs two models at least; name them: --models M0,M5")
     loaded = check(study, [*sets, *chosen[0].sets], transport=transport).loaded

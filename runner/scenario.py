@@ -13,12 +13,13 @@ from runner.study import LoadedStudy
 from runner.yaml_source import Plain
 
 OF_MODELS = (
-    *("name", "description", "coordination", "market.bid", "envelope_rule"),
-    *("federation", "record"),
+    *("name", "description", "coordination", "market.bid", "market.day_ahead_rounds", "envelope_rule"),
+    *("federation", "record", "compare"),
 )
-"""Settings in which runs of one scenario may differ: names, model, its bid or rule, processes, records."""
+"""Settings in which runs of one scenario may differ: names, model, its bid, rounds or rule, processes,
+records, and which models are compared."""
 UNREAD_BY_PLAN = (
-    *("name", "description", "coordination", "record", "estimation", "coupling", "events"),
+    *("name", "description", "coordination", "record", "compare", "estimation", "coupling", "events"),
     *("der_q", "inverter_category", "envelope_rule", "horizon"),
     *("market.bid", "market.day_ahead_rounds", "market.hour_ahead", "market.look_ahead"),
     *("federation.hosts", "federation.chain", "federation.startup_limit", "federation.step_limit"),

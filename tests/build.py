@@ -19,6 +19,7 @@ from runner.study import load_study
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "configs" / "studies" / "tiny.yaml"
 RTS_DAY = ROOT / "configs" / "studies" / "rts_day.yaml"
+DUCK_DAY = ROOT / "configs" / "studies" / "duck_day.yaml"
 DAY_HOURS = 24
 
 

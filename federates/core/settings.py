@@ -619,6 +619,9 @@ class Study(Settings):
     """Processes and limits."""
     record: RecordSettings = RecordSettings()
     """What is recorded beyond the standard tables."""
+    compare: tuple[str, ...] = ()
+    """Models that `tandem compare` runs where it is told no others, as its `--models`, such as
+    `[M0, M4, M5/interval_curve:8]`; none: all."""
 
     def misfits(self) -> Iterator[MisfitError]:
         """LDAs that share a name or a bus, and events that name no federate of the study."""

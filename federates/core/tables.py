@@ -374,6 +374,8 @@ CLEARING = _table(
     "feeder_limits_count | - | limits of feeders that DSOs have stated",
     "feeder_limits_bound_count | - | those that bind",
     "feeder_over_mw | MW | injection beyond them, penalised",
+    "variable_available_mw | MW | what wind and sun of the bulk grid could give, as forecast",
+    "variable_mw | MW | what is taken of it",
 )  # fmt: skip
 DA_CLEARING = _table(
     "da_clearing", "always 'system'", "day-ahead clearing of an hour",

@@ -21,6 +21,8 @@ from federates.iso.reserve_records import ReserveRecords
 from federates.iso.sced import BINDS_USD_PER_MWH, Clearing
 
 SYSTEM = ("system",)
+VARIABLE = ("wind", "pv", "rtpv")
+"""Kinds of units whose output weather decides."""
 
 
 class MarketRecords:
@@ -41,6 +43,7 @@ class MarketRecords:
         self._case = case
         self._ldas = tuple(name for name, _ in ldas)
         self._store = np.flatnonzero(case.units.of_kind(*SCHEDULED))
+        self._variable = case.units.of_kind(*VARIABLE)
         self._store_ids = [case.units.ids[k] for k in self._store]
         self._reserves = ReserveRecords(recorder, case, ldas)
 
@@ -93,6 +96,8 @@ class MarketRecords:
             float(cleared.feeder_excess.size),
             float((np.abs(cleared.feeder_usd_per_h) > BINDS_USD_PER_MWH).sum()),
             float(cleared.feeder_excess.sum()),
+            float(np.where(inputs.out, 0.0, inputs.available_mw[0])[self._variable].sum()),
+            float(cleared.unit_mw[self._variable].sum()),
         )
         record(tables.CLEARING, now, SYSTEM, *([value] for value in row))
 

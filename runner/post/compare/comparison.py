@@ -7,7 +7,7 @@ LDA's bus, so that no model looks cheap because it ends the study with empty bat
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ UNSERVED_MWH = 1e-3
 RESOLVED_SHARE = 1e-4
 """Difference of cost, as a share of it, below which two models are not told apart."""
 PERCENT = 100.0
+ROUNDS, RULE = "market.day_ahead_rounds", "envelope_rule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,18 +233,28 @@ def _refuse_unlike(runs: Sequence[RunTables]) -> None:
 
 
 def _codes(runs: Sequence[RunTables]) -> list[str]:
-    """Names of runs: the model's code, its bid where several share it, a number where that is not enough."""
+    """Names of runs: the model's code and, where several share it, what they differ in; a number at last."""
     models = [_model_code(run) for run in runs]
+    settings = [settings_of(run.run_dir) for run in runs]
     codes: list[str] = []
-    for run, model in zip(runs, models, strict=True):
-        code = model if models.count(model) == 1 else f"{model} {_bid(run)}".strip()
+    for model, own in zip(models, settings, strict=True):
+        alike = [other for other, code in zip(settings, models, strict=True) if code == model]
+        code = " ".join(filter(None, (model, *_traits(own, alike))))
         same = sum(other == code or other.startswith(f"{code} #") for other in codes)
         codes.append(f"{code} #{same + 1}" if same else code)
     return codes
 
 
-def _bid(run: RunTables) -> str:
-    settings = settings_of(run.run_dir)
+def _traits(own: Mapping[str, str], alike: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """What tells a run from others of its model: bid, number of day-ahead rounds, rule of its envelopes."""
+    if len(alike) > 1:
+        yield _bid(own)
+    for key, word in ((ROUNDS, "rounds"), (RULE, "")):
+        if len({other.get(key) for other in alike}) > 1:
+            yield f"{own.get(key, '')} {word}".strip()
+
+
+def _bid(settings: Mapping[str, str]) -> str:
     kind, blocks = settings.get("market.bid.kind", ""), settings.get("market.bid.blocks")
     return f"{kind}:{blocks}" if blocks else kind
 

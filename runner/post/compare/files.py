@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from runner.post.compare.comparison import PERCENT, REFERENCE, Comparison, Contender, differing_settings
+from runner.post.compare.judging import Verdict
 from runner.post.compare.money import EARNING_HEADS, earning_rows
-from runner.post.compare.verdicts import Verdict, ranking, verdicts
+from runner.post.compare.verdicts import ranking, verdicts
 from runner.post.headline import number, unit_of
 from runner.post.metrics.metric import Family, Metric
 from runner.post.metrics.unwinding import NEEDS, Entry, ledger

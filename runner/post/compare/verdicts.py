@@ -6,15 +6,26 @@ be told apart is *not resolved*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal
 
 from federates.core.errors import MissingInputError
+from runner.post.compare import net_load
 from runner.post.compare.comparison import MARGIN_PCT, PERCENT, Comparison, Contender
+from runner.post.compare.judging import (
+    Verdict,
+    at_most,
+    both,
+    figure_of,
+    figures_of,
+    judged,
+    less_than,
+    more_than,
+    unresolved,
+    untested,
+)
 from runner.post.vacuity import feeder_stress
 
-Result = Literal["supported", "not supported", "not resolved", "not tested"]
 UNEXPLAINED_USD = 0.01
 UNDELIVERED_PCT = 0.5
 """Award that a total DSO may fail to deliver, of all awards."""
@@ -28,26 +39,6 @@ NULL_SHARE = 1e-4
 """Difference of forward cost between central models where no feeder limit matters, as a share of it."""
 CENTRAL = frozenset({"M1", "M2", "M3", "M4"})
 """Models in which the ISO dispatches DERs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """One statement and whether the runs support it."""
-
-    key: str
-    """Stable name."""
-    statement: str
-    """What would be so."""
-    result: Result
-    """Whether it is."""
-    value: float | None = None
-    """Figure that decides."""
-    threshold: float | None = None
-    """Figure to which it is held."""
-    unit: str = ""
-    """Unit of both."""
-    why: str = ""
-    """What the figure is, or what is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +98,15 @@ def _beside(contender: Contender) -> str:
 
 def _accounts_close(comparison: Comparison) -> Verdict:
     key, statement = "accounts_close", "The settlement of every run closes to USD 0.01"
-    values = _values(comparison.contenders, "settlement_unexplained_usd")
+    values = figures_of(comparison.contenders, "settlement_unexplained_usd")
     if values is None:
-        return _untested(key, statement, "a run recorded no accounts")
-    return _at_most(key, statement, max(values), UNEXPLAINED_USD, "$", "greatest unexplained amount")
+        return untested(key, statement, "a run recorded no accounts")
+    return at_most(key, statement, max(values), UNEXPLAINED_USD, "$", "greatest unexplained amount")
 
 
 def _one_plan(comparison: Comparison) -> Verdict:
     plans = {c.tables.run.scenario.plan_hash for c in comparison.contenders}
-    return _at_most(
+    return at_most(
         "one_commitment", "All runs start from one commitment and one price forecast", float(len(plans)), 1.0,
         "", "different forward plans",
     )  # fmt: skip
@@ -127,55 +118,55 @@ def _stressed(comparison: Comparison) -> Verdict:
     try:
         found = feeder_stress(run.tables)
     except MissingInputError as error:
-        return _untested(key, statement, str(error))
+        return untested(key, statement, str(error))
     why = f"{found.meaning}: {found.where or 'none'}, {run.code}"
-    return _judged(key, statement, found.value, found.least, found.unit, why, holds=found.holds)
+    return judged(key, statement, found.value, found.least, found.unit, why, holds=found.holds)
 
 
 def _no_bypass(comparison: Comparison) -> Verdict:
     key, statement = "layered_precludes_bypass", "Under M5 nothing passes the DSO between ISO and DERs"
     layered = comparison.of("M5")
     central = [c for c in comparison.contenders if c.model not in {"M0", "M0b", "M5"}]
-    passed = _values(central, "bypass_messages")
+    passed = figures_of(central, "bypass_messages")
     if layered is None or layered.value("bypass_messages") is None or not passed or min(passed) <= 0.0:
-        return _untested(key, statement, "needs M5 and a central model whose messages bypass")
+        return untested(key, statement, "needs M5 and a central model whose messages bypass")
     value = layered.value("bypass_messages")
     assert value is not None
-    return _at_most(key, statement, value, 0.0, "messages", "bypassing messages of M5")
+    return at_most(key, statement, value, 0.0, "messages", "bypassing messages of M5")
 
 
 def _blind_breaks(comparison: Comparison) -> Verdict:
     key, statement = "blind_breaks_limits", "M1, which sees no feeder, breaks feeder limits in the plant"
-    value = _figure(comparison, "M1", "violated_feeder_time_pct")
+    value = figure_of(comparison, "M1", "violated_feeder_time_pct")
     if value is None:
-        return _untested(key, statement, "needs M1")
-    return _more_than(key, statement, value, MARGIN_PCT, "%", "feeder time with a limit broken")
+        return untested(key, statement, "needs M1")
+    return more_than(key, statement, value, MARGIN_PCT, "%", "feeder time with a limit broken")
 
 
 def _layered_breaks_less(comparison: Comparison) -> Verdict:
     key, statement = "layered_breaks_less", "M5 breaks feeder limits for less time than M1"
-    pair = _pair(comparison, "M5", "M1", "violated_feeder_time_pct")
+    pair = both(comparison, "M5", "M1", "violated_feeder_time_pct")
     if pair is None:
-        return _untested(key, statement, "needs M1 and M5")
+        return untested(key, statement, "needs M1 and M5")
     if pair[1] <= MARGIN_PCT:
-        return _untested(key, statement, "M1 breaks no limit here")
-    return _less_than(key, statement, *pair, "%", "feeder time with a limit broken, M5 against M1")
+        return untested(key, statement, "M1 breaks no limit here")
+    return less_than(key, statement, *pair, "%", "feeder time with a limit broken, M5 against M1")
 
 
 def _layered_holds(comparison: Comparison) -> Verdict:
     key, statement = "layered_holds_limits", "M5 holds feeder limits within the stated margin"
-    value = _figure(comparison, "M5", "violated_feeder_time_pct")
+    value = figure_of(comparison, "M5", "violated_feeder_time_pct")
     if value is None:
-        return _untested(key, statement, "needs M5")
-    return _at_most(key, statement, value, MARGIN_PCT, "%", "feeder time with a limit broken")
+        return untested(key, statement, "needs M5")
+    return at_most(key, statement, value, MARGIN_PCT, "%", "feeder time with a limit broken")
 
 
 def _override_unwinds(comparison: Comparison) -> Verdict:
     key, statement = "override_unwinds", "M2 has to unwind awards by overrides"
-    value = _figure(comparison, "M2", "override_mwh")
+    value = figure_of(comparison, "M2", "override_mwh")
     if value is None:
-        return _untested(key, statement, "needs M2")
-    return _more_than(key, statement, value, 0.0, "MWh", "overridden")
+        return untested(key, statement, "needs M2")
+    return more_than(key, statement, value, 0.0, "MWh", "overridden")
 
 
 def _layered_delivers(comparison: Comparison) -> Verdict:
@@ -183,36 +174,36 @@ def _layered_delivers(comparison: Comparison) -> Verdict:
     statement = (
         f"What M5 cannot deliver is at most {UNDELIVERED_PCT:g} % of its awards, and less than M2 unwinds"
     )
-    value = _figure(comparison, "M5", "undelivered_pct")
+    value = figure_of(comparison, "M5", "undelivered_pct")
     if value is None:
-        return _untested(key, statement, "needs M5")
-    other = _pair(comparison, "M5", "M2", "undelivered_pct")
+        return untested(key, statement, "needs M5")
+    other = both(comparison, "M5", "M2", "undelivered_pct")
     if other is not None and 0.0 < other[1] <= other[0]:
         return Verdict(
             key=key, statement=statement, result="not supported", value=value, threshold=other[1], unit="%",
             why="of awards, M5 against M2",
         )  # fmt: skip
-    return _at_most(key, statement, value, UNDELIVERED_PCT, "%", "of awards")
+    return at_most(key, statement, value, UNDELIVERED_PCT, "%", "of awards")
 
 
 def _layered_near_full(comparison: Comparison) -> Verdict:
     key = "layered_near_full_visibility"
     statement = f"M5 leaves at most {NEAR_VALUE_PCT:g} % of flexibility's value unused, held to M4"
-    pair = _pair(comparison, "M5", "M4", "cost_compared_usd")
+    pair = both(comparison, "M5", "M4", "cost_compared_usd")
     if pair is None:
-        return _untested(key, statement, "needs M4 and M5")
+        return untested(key, statement, "needs M4 and M5")
     if not _hold(comparison, "M4", "M5"):
-        return _untested(key, statement, "M4 or M5 broke feeder limits: their costs do not compare")
+        return untested(key, statement, "M4 or M5 broke feeder limits: their costs do not compare")
     difference, value = pair[0] - pair[1], comparison.flexibility_value.value
     if value is None or value <= comparison.resolution_usd:
         statement = f"M5 costs at most {PERCENT * NEAR_SHARE:g} % more than M4, which sees everything"
         if 0.0 < difference <= comparison.resolution_usd:
-            return _unresolved(key, statement, difference, comparison)
-        return _at_most(key, statement, difference, NEAR_SHARE * abs(pair[1]), "$", "cost of M5 less M4's")
+            return unresolved(key, statement, difference, comparison)
+        return at_most(key, statement, difference, NEAR_SHARE * abs(pair[1]), "$", "cost of M5 less M4's")
     if 0.0 < difference <= comparison.resolution_usd:
-        return _unresolved(key, statement, difference, comparison)
+        return unresolved(key, statement, difference, comparison)
     gap = PERCENT * difference / value
-    return _at_most(key, statement, gap, NEAR_VALUE_PCT, "%", "cost of M5 less M4's, of the value")
+    return at_most(key, statement, gap, NEAR_VALUE_PCT, "%", "cost of M5 less M4's, of the value")
 
 
 def _worth_it(comparison: Comparison) -> Verdict:
@@ -220,26 +211,26 @@ def _worth_it(comparison: Comparison) -> Verdict:
     statement = f"The DERs' flexibility is worth {WORTH_PCT:g} % of the cost at least"
     value, cost = comparison.flexibility_value.value, comparison.reference.value("cost_compared_usd")
     if value is None or not cost:
-        return _untested(key, statement, comparison.flexibility_value.why_not)
+        return untested(key, statement, comparison.flexibility_value.why_not)
     share = PERCENT * value / abs(cost)
-    return _judged(key, statement, share, WORTH_PCT, "%", "of the cost of M4", holds=share >= WORTH_PCT)
+    return judged(key, statement, share, WORTH_PCT, "%", "of the cost of M4", holds=share >= WORTH_PCT)
 
 
 def _layered_cheapest(comparison: Comparison) -> Verdict:
     key, statement = "layered_is_cheapest", "M5 costs less than every other run that holds the limits"
     layered = comparison.of("M5")
     others = [c for c in comparison.contenders if c.model != "M5" and c.holds_limits]
-    costs = _values(others, "cost_compared_usd")
+    costs = figures_of(others, "cost_compared_usd")
     if layered is None or layered.value("cost_compared_usd") is None:
-        return _untested(key, statement, "needs M5")
+        return untested(key, statement, "needs M5")
     if not layered.holds_limits:
-        return _untested(key, statement, "M5 broke feeder limits: its cost does not compare")
+        return untested(key, statement, "M5 broke feeder limits: its cost does not compare")
     if not costs:
-        return _untested(key, statement, "no other run holds the limits")
+        return untested(key, statement, "no other run holds the limits")
     difference = _cost(layered) - min(costs)
     if abs(difference) <= comparison.resolution_usd:
-        return _unresolved(key, statement, difference, comparison)
-    return _less_than(key, statement, difference, 0.0, "$", "cost of M5 less the least of the others")
+        return unresolved(key, statement, difference, comparison)
+    return less_than(key, statement, difference, 0.0, "$", "cost of M5 less the least of the others")
 
 
 def _central_alike(comparison: Comparison) -> Verdict:
@@ -247,10 +238,10 @@ def _central_alike(comparison: Comparison) -> Verdict:
     statement = "Where no feeder limit matters, all central models promise the same cost"
     costs = _unbound_costs(comparison, CENTRAL)
     if isinstance(costs, str):
-        return _untested(key, statement, costs)
+        return untested(key, statement, costs)
     spread = max(costs.values()) - min(costs.values())
     threshold = NULL_SHARE * abs(min(costs.values()))
-    return _at_most(key, statement, spread, threshold, "$", "spread of the units' forward cost")
+    return at_most(key, statement, spread, threshold, "$", "spread of the units' forward cost")
 
 
 def _layered_alike(comparison: Comparison) -> Verdict:
@@ -258,20 +249,20 @@ def _layered_alike(comparison: Comparison) -> Verdict:
     statement = "Where no feeder limit matters, every bid of M5 promises the cost of the central models"
     costs = _unbound_costs(comparison, {*CENTRAL, "M5"})
     if isinstance(costs, str):
-        return _untested(key, statement, costs)
+        return untested(key, statement, costs)
     central = [cost for code, cost in costs.items() if not code.startswith("M5")]
     layered = [cost for code, cost in costs.items() if code.startswith("M5")]
     if not central or not layered:
-        return _untested(key, statement, "needs M5 and a central model")
+        return untested(key, statement, "needs M5 and a central model")
     difference = max(abs(cost - central[0]) for cost in layered)
     threshold = NEAR_SHARE * abs(central[0])
-    return _at_most(key, statement, difference, threshold, "$", "difference of the units' forward cost")
+    return at_most(key, statement, difference, threshold, "$", "difference of the units' forward cost")
 
 
 def _unbound_costs(comparison: Comparison, models: Collection[str]) -> dict[str, float] | str:
     """Forward cost of the runs of some models, where no feeder limit was reached in any; or why not."""
     runs = [c for c in comparison.contenders if c.model in models]
-    broken, costs = _values(runs, "violated_feeder_time_pct"), _values(runs, "cost_forward_usd")
+    broken, costs = figures_of(runs, "violated_feeder_time_pct"), figures_of(runs, "cost_forward_usd")
     if broken is None or costs is None or len(costs) <= 1:
         return "needs two models that coordinate"
     if max(broken) > 0.0 or any(_bound(c) for c in runs):
@@ -303,63 +294,10 @@ _JUDGES: tuple[Callable[[Comparison], Verdict], ...] = (
     _layered_cheapest,
     _central_alike,
     _layered_alike,
+    *net_load.JUDGES,
 )
-
-
-def _values(contenders: Sequence[Contender], key: str) -> list[float] | None:
-    """A metric of several runs; None where one has none."""
-    found = [c.value(key) for c in contenders]
-    known = [value for value in found if value is not None]
-    return known if len(known) == len(found) else None
-
-
-def _figure(comparison: Comparison, model: str, key: str) -> float | None:
-    run = comparison.of(model)
-    return None if run is None else run.value(key)
-
-
-def _pair(comparison: Comparison, one: str, other: str, key: str) -> tuple[float, float] | None:
-    first, second = (_figure(comparison, model, key) for model in (one, other))
-    return None if first is None or second is None else (first, second)
 
 
 def _hold(comparison: Comparison, *models: str) -> bool:
     runs = [comparison.of(model) for model in models]
     return all(run is not None and run.holds_limits for run in runs)
-
-
-def _untested(key: str, statement: str, why: str) -> Verdict:
-    return Verdict(key=key, statement=statement, result="not tested", why=why)
-
-
-def _unresolved(key: str, statement: str, difference: float, comparison: Comparison) -> Verdict:
-    return Verdict(
-        key=key, statement=statement, result="not resolved", value=difference,
-        threshold=comparison.resolution_usd, unit="$", why="difference of cost below what can be told apart",
-    )  # fmt: skip
-
-
-def _at_most(key: str, statement: str, value: float, threshold: float, unit: str, why: str) -> Verdict:
-    return _judged(key, statement, value, threshold, unit, why, holds=value <= threshold)
-
-
-def _less_than(key: str, statement: str, value: float, threshold: float, unit: str, why: str) -> Verdict:
-    return _judged(key, statement, value, threshold, unit, why, holds=value < threshold)
-
-
-def _more_than(key: str, statement: str, value: float, threshold: float, unit: str, why: str) -> Verdict:
-    return _judged(key, statement, value, threshold, unit, why, holds=value > threshold)
-
-
-def _judged(
-    key: str, statement: str, value: float, threshold: float, unit: str, why: str, *, holds: bool
-) -> Verdict:
-    return Verdict(
-        key=key,
-        statement=statement,
-        result="supported" if holds else "not supported",
-        value=value,
-        threshold=threshold,
-        unit=unit,
-        why=why,
-    )

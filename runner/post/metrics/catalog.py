@@ -1,11 +1,20 @@
 """THE list of metrics, by family."""
 
-from runner.post.metrics import architecture, economics, payments, physical, statements, unwinding
+from runner.post.metrics import (
+    architecture,
+    economics,
+    net_load,
+    payments,
+    physical,
+    statements,
+    unwinding,
+)
 from runner.post.metrics.metric import Family, Metric
 
 FAMILIES: tuple[Family, ...] = (
     economics.FAMILY,
     physical.FAMILY,
+    net_load.FAMILY,
     unwinding.FAMILY,
     payments.FAMILY,
     statements.FAMILY,

@@ -10,23 +10,40 @@ import pytest
 
 from federates.core.errors import ConfigError
 from federates.core.exit_codes import ExitCode
+from runner.check import planned
 from runner.cli import _code
-from runner.compare import Race, entrants, every_model, folder_of
+from runner.compare import Race, folder_of
+from runner.entrants import entrants, every_model
+from runner.faults import StudyError
 from runner.manifest import read_run
 from runner.progress import standing
+from runner.study import load_study
 from tests.build import TINY
 from tests.unit.runner_post.compared_runs import chosen_run
 from tests.unit.runner_post.run_folders import run_folder
 
 
-def test_models_are_named_by_code_or_key_and_a_bid_after_a_slash() -> None:
-    found = entrants("M0, layered_total_dso,M5/fixed_quantity,M5/interval_curve:8")
+def test_models_are_named_by_code_or_key_a_bid_after_a_slash_and_rounds_after_an_at_sign() -> None:
+    found = entrants(["M0", "layered_total_dso", "M5/fixed_quantity", "M5/interval_curve:8@3", "M1@2"])
+    layered = "coordination=layered_total_dso"
     assert [e.sets for e in found] == [
         ("coordination=uncoordinated",),
-        ("coordination=layered_total_dso",),
-        ("coordination=layered_total_dso", "market.bid={kind: fixed_quantity}"),
-        ("coordination=layered_total_dso", "market.bid={kind: interval_curve, blocks: 8}"),
+        (layered,),
+        (layered, "market.bid={kind: fixed_quantity}"),
+        (layered, "market.bid={kind: interval_curve, blocks: 8}", "market.day_ahead_rounds=3"),
+        ("coordination=grand_central_blind", "market.day_ahead_rounds=2"),
     ]
+
+
+def test_a_study_names_the_models_that_it_is_compared_under(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(f"include: {TINY}\ncompare: [M4, M5@2]\n")
+    loaded = load_study(path)
+    assert [e.code for e in entrants(loaded.study.compare)] == ["M4", "M5@2"]
+    assert planned(loaded, "loopback").spans
+    path.write_text(f"include: {TINY}\ncompare: [M4, M7]\n")
+    with pytest.raises(StudyError, match="unknown model 'M7'"):
+        planned(load_study(path), "loopback")
 
 
 def test_every_model_is_compared_where_none_is_named() -> None:
@@ -34,9 +51,14 @@ def test_every_model_is_compared_where_none_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "why"), [("M0,M99", "unknown model 'M99'"), ("M0,uncoordinated", "is named twice")]
+    ("named", "why"),
+    [
+        (["M0", "M99"], "unknown model 'M99'"),
+        (["M0", "uncoordinated"], "is named twice"),
+        (["M5/interval_curve:"], "names no model"),
+    ],
 )
-def test_models_that_cannot_be_run_are_refused(named: str, why: str) -> None:
+def test_models_that_cannot_be_run_are_refused(named: list[str], why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         entrants(named)
 

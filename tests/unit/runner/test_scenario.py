@@ -16,6 +16,7 @@ CHANGES = {
     "name": "other",
     "description": "other",
     "record.nodes": "true",
+    "compare": "[M0, M5]",
     "federation.hosts": "1",
     "estimation.meters": "0.5",
     "coupling.tolerance_pu": "1e-5",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from federates.core import tables as t
 from federates.recording.parquet import ParquetRecorder
-from runner.manifest import Done, write_done
-from tests.unit.runner_post.run_folders import record, run_folder
+from runner.manifest import ClockRecord, Done, write_done
+from tests.unit.runner_post.run_folders import HOUR, record, run_folder
 
+WIND_MW = 1_000.0
 KEYS = {
     "M0": "uncoordinated",
     "M1": "grand_central_blind",
     "M2": "grand_central_override",
+    "M3": "grand_central_envelope",
     "M4": "grand_central_full",
     "M5": "layered_total_dso",
 }
@@ -40,24 +43,36 @@ def chosen_run(
     bypass: int = 0,
     unexplained_usd: float = 0.0,
     scenario_hash: str = "1" * 64,
+    net_load_mw: Sequence[float] = (),
+    spilt_mw: float = 0.0,
     **settings: object,
 ) -> Path:
     """A run of an hour of LDA ``a``, ten times at its interface, of 100 feeder-steps.
 
-    Its day-ahead price is 20 $/MWh, its award 10 MW, its costs and violations as named.
+    Its day-ahead price is 20 $/MWh, its award 10 MW, its costs and violations as named. With a net load of
+    each hour it is a day of hours, with 1,000 MW of wind, of which so much is spilt.
     """
-    run_dir = run_folder(folder, coordination=KEYS[code], scenario_hash=scenario_hash)
+    clock = ClockRecord(start="2020-07-15T00:00:00", duration_s=86_400, step_s=3_600, market_s=3_600)
+    run_dir = run_folder(
+        folder, coordination=KEYS[code], scenario_hash=scenario_hash, clock=clock if net_load_mw else HOUR
+    )
+    hours = [(3_600 * k, "system") for k in range(max(len(net_load_mw), 1))]
     steps = [(60 * k, "a/f1") for k in range(100)]
     broken = [1.0] * steps_broken + [0.0] * (100 - steps_broken)
     record(run_dir, t.FEEDER, steps, {"lines_over_count": broken})
-    record(run_dir, t.CLEARING, [(0, "system")], {"true_cost_usd_per_h": [12.0 * cost_usd]})
+    cleared = {
+        "true_cost_usd_per_h": [12.0 * cost_usd, *[0.0] * (len(hours) - 1)],
+        "variable_available_mw": [WIND_MW] * len(hours),
+        "variable_mw": [WIND_MW - spilt_mw] * len(hours),
+    }
+    record(run_dir, t.CLEARING, hours, cleared)
     record(run_dir, t.DA_CLEARING, [(0, "system")], {"true_cost_usd_per_h": [forward_usd]})
     record(run_dir, t.DA_INTERFACE, [(0, "a")], {"award_mw": [10.0], "lmp_usd_per_mwh": [20.0]})
     record(run_dir, t.AWARD, [(0, "a")], {"award_mw": [10.0], "lmp_usd_per_mwh": [25.0]})
     record(run_dir, t.BID, [(0, "a/0/00")], {"import_mw": [10.0]})
     record(run_dir, t.HEAD, [(0, "a")], {"p_mw": [10.0]})
     record(run_dir, t.LMP, [(0, "1")], {"energy_usd_per_mwh": [25.0]})
-    record(run_dir, t.SYSTEM, [(0, "system")], {})
+    record(run_dir, t.SYSTEM, hours, {"load_mw": [mw + WIND_MW for mw in net_load_mw] or [0.0]})
     record(run_dir, t.DER_SERVICE, [(0, "a/f1/battery")], {})
     record(run_dir, t.DER_TYPE, [(60, "a/f1/battery")], {"soc_kwh": [left_kwh]})
     record(run_dir, t.DER_START, [(0, "a/f1/battery")], {})

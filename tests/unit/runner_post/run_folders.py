@@ -11,6 +11,7 @@ from federates.recording.parquet import ParquetRecorder
 from runner.manifest import ClockRecord, RunManifest, ScenarioRecord, machine, write_run
 
 Columns = dict[str, list[float]]
+HOUR = ClockRecord(start="2020-07-15T00:00:00", duration_s=3_600, step_s=60, market_s=300)
 
 
 def run_folder(
@@ -19,8 +20,9 @@ def run_folder(
     coordination: str = "layered_total_dso",
     multiplicity: dict[str, int] | None = None,
     scenario_hash: str = "1" * 64,
+    clock: ClockRecord = HOUR,
 ) -> Path:
-    """A run of one hour with 60 s steps and 300 s intervals, without tables yet."""
+    """A run, of one hour with 60 s steps and 300 s intervals if nothing is said, without tables yet."""
     write_run(
         folder,
         RunManifest(
@@ -36,7 +38,7 @@ def run_folder(
             seed=1,
             seed_ids={},
             multiplicity=multiplicity or {"a": 10, "b": 1},
-            clock=ClockRecord(start="2020-07-15T00:00:00", duration_s=3_600, step_s=60, market_s=300),
+            clock=clock,
             machine=machine(),
             scenario=ScenarioRecord(scenario_hash=scenario_hash, plan_hash="2" * 64, plan_reused=False),
             process_id=1,

@@ -12,7 +12,8 @@ import pytest
 from federates.core.errors import ConfigError, MissingInputError
 from runner.post.compare.comparison import Comparison, compare_runs, differing_settings
 from runner.post.compare.files import as_csv, as_fields, as_markdown, verdicts_json
-from runner.post.compare.verdicts import Rank, Verdict, ranking, verdicts
+from runner.post.compare.judging import Verdict
+from runner.post.compare.verdicts import Rank, ranking, verdicts
 from runner.post.metrics.catalog import METRICS
 from tests.unit.runner_post.compared_runs import chosen_run, finished
 from tests.unit.runner_post.run_folders import run_folder
@@ -224,6 +225,20 @@ def test_two_runs_of_one_model_are_named_by_their_bid(tmp_path: Path) -> None:
     runs = [chosen_run(tmp_path / str(k), "M5", market={"bid": bid}) for k, bid in enumerate(bids)]
     codes = [c.code for c in compare_runs(runs).contenders]
     assert codes == ["M5 interval_curve:8", "M5 fixed_quantity", "M5 fixed_quantity #2"]
+
+
+def test_runs_of_one_model_and_bid_are_named_by_their_rounds_or_by_the_rule_of_their_envelopes(
+    tmp_path: Path,
+) -> None:
+    bid = {"kind": "interval_curve", "blocks": 8}
+    runs = [
+        chosen_run(tmp_path / f"m5{rounds}", "M5", market={"bid": bid, "day_ahead_rounds": rounds})
+        for rounds in (1, 3)
+    ]
+    runs += [chosen_run(tmp_path / rule, "M3", envelope_rule=rule) for rule in ("equal", "proportional")]
+    codes = [c.code for c in compare_runs(runs).contenders]
+    assert codes == ["M5 interval_curve:8 1 rounds", "M5 interval_curve:8 3 rounds", "M3 equal",
+                     "M3 proportional"]  # fmt: skip
 
 
 def test_only_settings_that_differ_are_told(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from federates.core.settings import Study
 from federates.tools.check import run
 from federates.tools.doctor import run as doctor
-from tests.build import RTS_DAY, TINY, study
+from tests.build import DUCK_DAY, RTS_DAY, TINY, study
 
 
 def faults(wanted: Study) -> list[tuple[str, str]]:
@@ -20,6 +20,7 @@ def faults(wanted: Study) -> list[tuple[str, str]]:
     [
         (TINY, {"buses": 5, "units": 5, "ldas": 2, "simulated_feeders": 2}),
         (RTS_DAY, {"buses": 73, "ldas": 4, "simulated_feeders": 20}),
+        (DUCK_DAY, {"buses": 73, "ldas": 4, "simulated_feeders": 8}),
     ],
 )
 def test_the_shipped_studies_have_no_fault(path: object, counts: dict[str, int]) -> None:
