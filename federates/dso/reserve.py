@@ -10,8 +10,8 @@ lead back to the nearest state that keeps all. These two states are kept: a call
 set-points straight towards one of them, which needs no program and ends where the twin has been.
 
 From the ends is taken what the forecast may miss at a confidence. Reserve is offered where the import that is
-expected at the forecast price leaves room for it: the range binds the award as well, and energy is not to be
-held back for reserve that nobody could sell.
+expected at the forecast price lies in the range or hardly outside: the range binds the award as well, and
+energy is not to be held back for reserve that nobody could sell.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Protocol
 
 import numpy as np
 
@@ -45,10 +46,15 @@ KINDS = ("battery", "flexible", "pv")
 """DERs that answer a call: they move at once, and what they give can be held."""
 CONFIDENCE = 0.95
 """With which the forecast leaves what is offered."""
-BISECTIONS = 6
-"""On the way from the base state to one that breaks a limit: what is offered is right to 1/64 of it."""
+REACHES = (1.0, 0.5, 0.25, 0.0)
+"""Shares of the way from the expected dispatch to the greatest import to which a range of calls may reach."""
+BISECTIONS = 7
+"""States tried on the way from the base state to one that may break a limit, that one first: what is offered
+is right to 1/64 of it."""
 LEAST_MW = 1e-3
 """Room below which no reserve is offered. [MW]"""
+YIELDING_SHARE = 0.25
+"""Of the room for reserve: as far may its range lie beyond the import expected at the forecast price."""
 REGULATION_USE = 0.15
 """Energy moved for regulation per MW and hour awarded: the mean magnitude expected of its signal."""
 
@@ -151,6 +157,16 @@ def mapped_ends(
     return MappedEnds(p_kw=tuple(set_points), import_mw=total)
 
 
+class RegulatedTwin(TwinSolver, Protocol):
+    """A twin whose regulators can be let act."""
+
+    def settle(self, taps: FloatArray, at: SetPoints) -> None:
+        """Put the taps where regulators leave them that start from some and act at set-points."""
+
+    def set_taps(self, taps: FloatArray) -> None:
+        """Put the taps."""
+
+
 def called_states(
     ends: MappedEnds, offers: Sequence[FeederOffer], twin: TwinSolver, known: SetPoints
 ) -> CalledStates:
@@ -179,6 +195,47 @@ def called_states(
     return CalledStates(least=least[0], greatest=greatest[0], import_mw=(least[1], greatest[1]))
 
 
+def steady_states(
+    found: CalledStates,
+    offers: Sequence[FeederOffer],
+    twin: RegulatedTwin,
+    known: SetPoints,
+    taps: FloatArray,
+) -> CalledStates:
+    """Called states of which each keeps the limits with taps that regulators have left at the other.
+
+    Whatever is awarded between two states, and whatever was called before, by the time of a call regulators
+    have answered it, and they stay where they are for the first minutes of the call. Where that takes much of
+    the range, one that reaches less far to greater import may leave more: of those of `REACHES` that hold the
+    import that is expected, the widest is taken.
+
+    Parameters are those of `called_states`, which found the first states, and the taps seen.
+    """
+    expected_mw = twin(known.p_kw, known.q_kvar).interface_mw
+    tried = [
+        _steady(found.least, known.towards(found.greatest, reach), offers, twin, taps) for reach in REACHES
+    ]
+    twin.set_taps(taps)
+    return max(
+        tried, key=lambda at: (min(expected_mw - at.import_mw[0], 0.0), at.import_mw[1] - at.import_mw[0])
+    )
+
+
+def _steady(
+    least: SetPoints,
+    greatest: SetPoints,
+    offers: Sequence[FeederOffer],
+    twin: RegulatedTwin,
+    taps: FloatArray,
+) -> CalledStates:
+    """Two states, led back until each keeps the limits once regulators have answered the other."""
+    twin.settle(taps, greatest)
+    low, low_mw = _led_back(least, offers, twin)
+    twin.settle(taps, low)
+    high, high_mw = _led_back(greatest, offers, twin)
+    return CalledStates(least=low, greatest=high, import_mw=(low_mw, high_mw))
+
+
 def _q_kvar(offers: Sequence[FeederOffer]) -> tuple[FloatArray, ...]:
     return tuple(offer.columns.q_kvar for offer in offers)
 
@@ -195,26 +252,38 @@ def _kept(
     start_mw = state.interface_mw
     done = dispatch(start_mw, _single_state(tried, start_mw), offers, twin, known)
     best = SetPoints(p_kw=done.p_kw, q_kvar=done.q_kvar)
-    if not done.broken_count:
-        return best, done.interface_mw
+    return _led_back(best, offers, twin) if done.broken_count else (best, done.interface_mw)
+
+
+def _led_back(wanted: SetPoints, offers: Sequence[FeederOffer], twin: TwinSolver) -> tuple[SetPoints, float]:
+    """The last set-points on the way from the base state to some that keep every limit, and the import there.
+
+    [MW]
+    """
     base = base_set_points([offer.columns for offer in offers])
     at_base = twin(base.p_kw, base.q_kvar)
     bases = [SolvedBase(point=p, limits=o.limits) for p, o in zip(at_base.points, offers, strict=True)]
-    kept, kept_mw, low, high = base, at_base.interface_mw, 0.0, 1.0
+    kept, kept_mw, low, high, share = base, at_base.interface_mw, 0.0, 1.0, 1.0
     for _ in range(BISECTIONS):
-        share = (low + high) / 2.0
-        at = base.towards(best, share)
+        at = base.towards(wanted, share)
         now = twin(at.p_kw, at.q_kvar)
-        limits = (
-            limit
-            for k, (mine, point) in enumerate(zip(bases, now.points, strict=True))
-            for limit in binding_limits(k, point, mine.bounds(point, q_free=False))
-        )
-        if any(limit.excess > tolerance(limit.kind) for limit in limits):
-            high = share
-        else:
+        if not _breaks(now, bases):
             low, kept, kept_mw = share, at, now.interface_mw
+        else:
+            high = share
+        if low == high:
+            break
+        share = (low + high) / 2.0
     return kept, kept_mw
+
+
+def _breaks(state: TwinState, bases: Sequence[SolvedBase]) -> bool:
+    """Whether a state breaks limits that are relaxed to a base state."""
+    return any(
+        limit.excess > tolerance(limit.kind)
+        for k, (base, point) in enumerate(zip(bases, state.points, strict=True))
+        for limit in binding_limits(k, point, base.bounds(point, q_free=False))
+    )
 
 
 def _single_state(at: SetPoints, import_mw: float) -> LdaCurve:
@@ -292,7 +361,8 @@ def reserve_offer(
     low = max(called_mw[0], curve.p_min_mw) + margin
     high = min(called_mw[1], curve.p_max_mw) - margin
     room = np.floor((high - low) / QUANTITY_TICK_MW) * QUANTITY_TICK_MW
-    up, down = expected_mw - low >= LEAST_MW, high - expected_mw >= LEAST_MW
+    yielding = YIELDING_SHARE * room
+    up, down = expected_mw - low >= -yielding, high - expected_mw >= -yielding
     if room < LEAST_MW or not (up or down):
         return NO_RESERVE
     asked = {

@@ -47,6 +47,7 @@ from federates.dso.reserve import (
     mapped_ends,
     margin_mw,
     reserve_offer,
+    steady_states,
     wear_usd_per_mw_h,
 )
 from federates.dso.twin import Conditions, Twin
@@ -210,6 +211,15 @@ class TwinArea:
         """State at set-points, taps held."""
         return self._twin.solve(self._twin.joined(p_kw), self._twin.joined(q_kvar), self._coefficients)
 
+    def settle(self, taps: FloatArray, at: SetPoints) -> None:
+        """Put the taps where regulators leave them that start from some and act at set-points."""
+        self._twin.set_taps(taps)
+        self._twin.settle(self._twin.joined(at.p_kw), self._twin.joined(at.q_kvar))
+
+    def set_taps(self, taps: FloatArray) -> None:
+        """Put the taps."""
+        self._twin.set_taps(taps)
+
     def tangent(self, state: TwinState) -> AreaTangent:
         """The map by the Jacobian around the state solved last."""
         return self._twin.tangent(state)
@@ -319,7 +329,8 @@ class TotalDso:
         ends = mapped_ends(self._bidders, prepared.state, offers)
         twin = TwinArea(self.twin, [point.coefficients for point in prepared.state.points])
         self.twin.set_conditions(prepared.conditions)
-        return called_states(ends, offers, twin, prepared.linearised_at)
+        found = called_states(ends, offers, twin, prepared.linearised_at)
+        return steady_states(found, offers, twin, prepared.linearised_at, inputs.taps)
 
     def reserve(
         self,

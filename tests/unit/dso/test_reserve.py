@@ -26,7 +26,7 @@ from federates.dso.dispatch import (
     binding_limits,
 )
 from federates.dso.reserve import (
-    LEAST_MW,
+    YIELDING_SHARE,
     CalledStates,
     Held,
     MappedEnds,
@@ -246,11 +246,11 @@ def test_what_is_offered_is_callable_from_what_is_expected(
     assert names <= set(DSO_PRODUCTS)
     if "spin" in names:
         assert offer.p_lo_mw == max(low, CURVE.p_min_mw) + margin
-        assert expected >= offer.p_lo_mw + LEAST_MW
+        assert expected >= offer.p_lo_mw - YIELDING_SHARE * offer.width_mw.max()
     else:
         assert offer.p_lo_mw == CURVE.p_min_mw  # energy is not held back for what is not sold
     if "reg_down" in names:
-        assert expected <= offer.p_hi_mw - LEAST_MW
+        assert expected <= offer.p_hi_mw + YIELDING_SHARE * offer.width_mw.max()
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from federates.core.arrays import FloatArray
 from federates.core.messages import InterfaceAward, ReserveSignal
 from federates.core.reserve_offer import DURATION_H, ReserveOffer
+from federates.dso.dispatch import SetPoints, TwinState, is_alarming
+from federates.dso.reserve import called_states, held, held_columns, mapped_ends
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
-from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso
+from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso, TwinArea
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from tests.build import study
@@ -24,6 +27,8 @@ LOST_SHARE = 0.1
 """Marginal losses of the IEEE 13-node feeder, at most."""
 SAME_KW = 1e-6
 """Two engines on the same inputs."""
+SAME_MW = 0.01
+"""Import of the same set-points with taps some steps apart: loads follow their voltage."""
 
 
 @cache
@@ -93,9 +98,10 @@ def test_a_call_is_less_import_by_what_was_sold_and_its_set_points_hold_an_hour(
     before = dso.twin.joined(done.p_kw)
     moved = sold.called_kw(dso, before, import_mw, wanted)
     assert sold.called_kw(dso, before, import_mw, import_mw) is before
-    # what is lost on the way falls with what is drawn, so that less is injected than import falls by
+    # what is lost on the way falls with what is drawn, so that less is injected than import falls by; but
+    # the state's import is known at the taps of another award
     injected, called = (moved - before).sum(), 1e3 * (import_mw - wanted)
-    assert (1.0 - LOST_SHARE) * called < injected < called
+    assert (1.0 - LOST_SHARE) * called < injected < called + 1e3 * SAME_MW
     batteries = area().fleet.of_kind("battery")
     stored = 0.5 * area().fleet.energy_kwh[batteries]
     discharged = np.maximum(moved[batteries], 0.0) * (AHEAD_S / 3_600 + DURATION_H)
@@ -116,3 +122,33 @@ def test_what_waits_for_its_award_at_midnight_is_made_again_to_the_same_states()
     went_on, again = called(one), called(other)
     np.testing.assert_allclose(again, went_on, atol=SAME_KW)
     assert np.abs(went_on - at).max() > 1.0
+
+
+def test_each_called_state_keeps_the_limits_once_regulators_have_answered_the_other() -> None:
+    """Regulators stay where the award, or the call before, has left them for the first minutes of a call."""
+    sold = SoldReserve()
+    dso, asked, prepared, _ = bidden(sold)
+    twin = TwinArea(dso.twin, [point.coefficients for point in prepared.state.points])
+    stored, hours = 0.5 * area().fleet.energy_kwh, AHEAD_S / 3_600 + DURATION_H
+
+    def after(before: SetPoints, now: SetPoints) -> TwinState:
+        twin.settle(asked.taps, before)
+        return twin(now.p_kw, now.q_kvar)
+
+    states = dso.called(asked, prepared, stored, hours)
+    np.testing.assert_array_equal(dso.twin.circuit.taps(), asked.taps)
+    for before, now, import_mw in (
+        (states.greatest, states.least, states.import_mw[0]),
+        (states.least, states.greatest, states.import_mw[1]),
+    ):
+        shown = after(before, now)
+        assert not is_alarming(shown, prepared.feeders)
+        assert shown.interface_mw == pytest.approx(import_mw, abs=SAME_MW)
+    # the guard: states that know the taps of the gate alone break limits, and are wider
+    columns = held_columns(prepared.columns, held(area().fleet, asked.expected_kw, stored, hours))
+    offers = [replace(offer, columns=columns) for offer in prepared.feeders]
+    twin.set_taps(asked.taps)
+    ends = mapped_ends(dso._bidders, prepared.state, offers)
+    blind = called_states(ends, offers, twin, prepared.linearised_at)
+    assert is_alarming(after(blind.greatest, blind.least), prepared.feeders)
+    assert np.diff(blind.import_mw) > np.diff(states.import_mw)

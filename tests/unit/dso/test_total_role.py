@@ -41,7 +41,7 @@ SUNNY = (
     "ldas.0.feeders.0.load_scale=0.4",
     "ldas.0.feeders.0.export_limit=5 MVA",
 )
-V_BID_PU, V_NOW_PU = 1.0, 1.025
+V_BID_PU, V_NOW_PU = 1.0, 1.035
 BINDING_PU = 0.001
 """Beyond its limit a voltage is mended."""
 STILL_KW = 0.1
@@ -64,7 +64,7 @@ class Area:
             interval_s=wanted.clock.midnight(0),
             length_s=3_600,
             award_mw=np.zeros(DAY_HOURS),
-            lmp_usd_per_mwh=np.full(DAY_HOURS, 30.0),
+            lmp_usd_per_mwh=np.full(DAY_HOURS, 25.0),
         )
         batteries = self._scenario.fleet.of_kind("battery")
         self.p_kw = np.where(batteries, 0.0, self._scenario.expected(0, GATE_S).available_kw)
