@@ -163,13 +163,15 @@ def _implied(rise: FloatArray, room: FloatArray) -> BoolArray:
     between, or towards the head, where the same injections raise the voltage less.
     """
     implied = np.zeros(room.size, dtype=np.bool_)
-    kept: list[int] = []
+    kept_rise, kept_room, count = np.empty_like(rise), np.empty_like(room), 0
     reach = np.maximum(rise, 0.0).sum(axis=1)
     for r in np.lexsort((np.arange(room.size), room - reach)).tolist():
-        excess = np.maximum(rise[r] - rise[kept], 0.0).sum(axis=1) - (room[r] - room[kept])
+        apart = rise[r] - kept_rise[:count]
+        excess = np.maximum(apart, 0.0, out=apart).sum(axis=1) - (room[r] - kept_room[:count])
         implied[r] = (excess <= 0.0).any()
         if not implied[r]:
-            kept.append(r)
+            kept_rise[count], kept_room[count] = rise[r], room[r]
+            count += 1
     return implied
 
 

@@ -3,9 +3,10 @@
 RTS-GMLC with four LDAs of 123-node feeders, 25 DERs of twice the load each, wires at 60 % of their ratings;
 one interval or, with ``--intervals``, several are looked at; losses follow the flows. The LDAs stay as
 large, so that the market's problem only gets finer. Printed for M1, M4 and M5: CPU time of the ISO's first
-and of its later clearings (offers drawn anew within 3 %, limits within 0.1 %), of all DSOs' own work for one
+and of its later clearings (prices drawn anew within 3 %, limits within 0.1 %), of all DSOs' own work for one
 of them (M4: the rows; M5: the curves; M1's DSOs do neither), the size of its program, and what a clearing
-takes in from below. Ratios are what to read.
+takes in from below. Ratios are what to read; the last line is study H15's verdict on them. Numbers of DERs
+may be given; 100,000 take some four minutes and 4 GB.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ from federates.iso.penalties import Penalties
 from federates.iso.sced import Clearing, Sced
 from tests.unit.dso.area import FORECAST_USD_PER_MWH, expected_kw, offers, standing_area
 
-COUNTS = (100, 1_000, 10_000)
+COUNTS = (100, 1_000, 10_000, 100_000)
 DERS, LDAS, CLEARINGS = 25, 4, 4
 LDA_LOAD_MW = 120.0
 LIMITS = FeederLimits(loading_pu=0.6)
 SUN_AND_WIND = 0.2
+GROWS = 2.0
+"""Times by which ISO time must rise from the fewest DERs to the most, a hundred times as many, to grow."""
 LOADING = 0.72
 """Load of the bulk grid over its peak: between the coldest and the dearest units."""
 
@@ -96,11 +99,11 @@ class Layers:
             for c in self.drawn(k)
         ]
 
-    def models(self, k: int) -> list[FeederModel]:
+    def models(self) -> list[FeederModel]:
         """One message per LDA."""
-        return [self._model(place, np.random.default_rng(k)) for place in range(LDAS)]
+        return [self._model(place) for place in range(LDAS)]
 
-    def _model(self, place: int, rng: np.random.Generator) -> FeederModel:
+    def _model(self, place: int) -> FeederModel:
         own = self.columns[place * self.feeders : (place + 1) * self.feeders]
         seen = [
             SeenFeeder(
@@ -114,12 +117,11 @@ class Layers:
         ]
         rows = area_rows(seen, DERS * self.feeders, constant_mw=0.0, substation_mw=np.inf)
         model = feeder_model([rows], interval_s=0, length_s=300, multiplicity=1)
-        moved = rng.uniform(0.999, 1.001, model.upper_mw.size)
-        return replace(model, upper_mw=self.factor * model.upper_mw * moved)
+        return replace(model, upper_mw=self.factor * model.upper_mw)
 
-    def curves(self, k: int) -> list[NetCurve]:
+    def curves(self) -> list[NetCurve]:
         """One bid per LDA."""
-        ladder, drawn = price_ladder(FORECAST_USD_PER_MWH), self.drawn(k)
+        ladder, drawn = price_ladder(FORECAST_USD_PER_MWH), self.drawn(0)
         bidder, bids = FeederBidder(self.area.map, "feeder"), []
         for place in range(LDAS):
             swept = []
@@ -129,6 +131,18 @@ class Layers:
             curve = lda_curve(swept, window_usd_per_mwh=ladder.window_usd_per_mwh).net_curve
             bids.append(curve.scaled(self.factor).rounded())
         return bids
+
+
+def moved_model(model: FeederModel, k: int) -> FeederModel:
+    """The limits of clearing ``k``."""
+    moved = np.random.default_rng(k).uniform(0.999, 1.001, model.upper_mw.size)
+    return replace(model, upper_mw=model.upper_mw * moved)
+
+
+def moved_curve(curve: NetCurve, k: int) -> NetCurve:
+    """The bid of clearing ``k``."""
+    moved = np.random.default_rng(k).uniform(0.97, 1.03)
+    return NetCurve(import_mw=curve.import_mw, price_usd_per_mwh=moved * curve.price_usd_per_mwh)
 
 
 def milliseconds(task: Callable[[], object]) -> float:
@@ -158,13 +172,12 @@ def grand_central(layers: Layers, *, full: bool) -> Cost:
         losses=True,
     )
     window, price = window_of(layers.case), Penalties().feeder_usd_per_mwh
-    times, dso_ms, taken_in, last = [], 0.0, 0, {}
+    begin = time.process_time()
+    stated = layers.models() if full else []
+    dso_ms = 1e3 * (time.process_time() - begin)
+    times, taken_in, last = [], 0, {}
     for k in range(CLEARINGS):
-        sent, models = layers.offers(k), []
-        if full:
-            begin = time.process_time()
-            models = layers.models(k)
-            dso_ms = 1e3 * (time.process_time() - begin)
+        sent, models = layers.offers(k), [moved_model(model, k) for model in stated]
         taken_in = sum(len(encode(message, 0)) for message in (*sent, *models))
 
         def clear(sent: list[DerOffers] = sent, models: list[FeederModel] = models) -> None:
@@ -189,11 +202,12 @@ def layered(layers: Layers) -> Cost:
         intervals=layers.intervals,
         losses=True,
     )
-    window, times, dso_ms, taken_in, last = window_of(layers.case), [], 0.0, 0, {}
+    begin = time.process_time()
+    bids = layers.curves()
+    dso_ms = 1e3 * (time.process_time() - begin)
+    window, times, taken_in, last = window_of(layers.case), [], 0, {}
     for k in range(CLEARINGS):
-        begin = time.process_time()
-        curves = layers.curves(k)
-        dso_ms = 1e3 * (time.process_time() - begin)
+        curves = [moved_curve(curve, k) for curve in bids]
         taken_in = sum(len(encode(bid_of([curve], 0, 300), 0)) for curve in curves)
 
         def clear(curves: list[NetCurve] = curves) -> None:
@@ -217,33 +231,56 @@ def _cost(times: list[float], dso_ms: float, sced: Sced, taken_in: int, found: C
     )
 
 
+def print_costs(ders: int, layers: Layers, done: dict[str, Cost]) -> None:
+    """Every model at one number of DERs, beside M5."""
+    base = done["M5"]
+    print(f"{ders:,} DERs on {LDAS * layers.feeders:,} feeders")
+    for code, cost in done.items():
+        price = cost.found.prices.lmp_usd_per_mwh[layers.bus].mean()
+        apart = np.ptp(cost.found.block_usd_per_mwh) if cost.found.block_usd_per_mwh.size else 0.0
+        total = cost.later_ms + cost.dso_ms
+        print(
+            f"  {code}: ISO first {cost.first_ms:,.0f} ms, later {cost.later_ms:,.1f} ms"
+            f" (x{cost.later_ms / base.later_ms:.1f} of M5); DSOs {cost.dso_ms:,.0f} ms; together"
+            f" {total:,.0f} ms (x{total / (base.later_ms + base.dso_ms):.2f});"
+            f" {cost.rows:,} rows x {cost.columns:,} columns; {cost.taken_in_bytes:,} bytes in;"
+            f" LMP {price:.2f}, DERs' places apart {apart:.1f} $/MWh",
+            flush=True,
+        )
+
+
+def verdict(found: dict[int, dict[str, Cost]]) -> str:
+    """Study H15: ISO time grows with the DERs under M1 and M4 and not under M5, whose total is no smaller."""
+    few, many = min(found), max(found)
+    if many < 100 * few:
+        return "H15: not tested; look at a hundred times as many DERs"
+    rise = {code: found[many][code].later_ms / found[few][code].later_ms for code in ("M1", "M4", "M5")}
+    total = {code: found[many][code].later_ms + found[many][code].dso_ms for code in rise}
+    holds = min(rise["M1"], rise["M4"]) > GROWS >= rise["M5"] and total["M5"] > min(total.values())
+    times = ", ".join(f"{code} x{times:.1f}" for code, times in rise.items())
+    computing = ", ".join(f"{code} {ms / 1e3:,.1f} s" for code, ms in total.items())
+    return (
+        f"H15: {'supported' if holds else 'not supported'}; ISO time from {few:,} to {many:,} DERs: {times};"
+        f" ISO and DSOs together at {many:,}: {computing}"
+    )
+
+
 def main() -> None:
     """Print every model at every number of DERs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ders", nargs="*", type=int, default=COUNTS, help="numbers of DERs")
     parser.add_argument("--intervals", type=int, default=1, help="intervals that the market looks at")
     asked = parser.parse_args()
-    case = read_rts_gmlc()
+    case, found = read_rts_gmlc(), {}
     for ders in asked.ders:
         layers = Layers(case, ders, asked.intervals)
-        done = {
+        found[ders] = {
             "M1": grand_central(layers, full=False),
             "M4": grand_central(layers, full=True),
             "M5": layered(layers),
         }
-        base = done["M5"]
-        print(f"{ders} DERs on {LDAS * layers.feeders} feeders")
-        for code, cost in done.items():
-            price = cost.found.prices.lmp_usd_per_mwh[layers.bus].mean()
-            apart = np.ptp(cost.found.block_usd_per_mwh) if cost.found.block_usd_per_mwh.size else 0.0
-            total = cost.later_ms + cost.dso_ms
-            print(
-                f"  {code}: ISO first {cost.first_ms:.0f} ms, later {cost.later_ms:.1f} ms"
-                f" (x{cost.later_ms / base.later_ms:.1f} of M5); DSOs {cost.dso_ms:.0f} ms; together"
-                f" {total:.0f} ms (x{total / (base.later_ms + base.dso_ms):.2f});"
-                f" {cost.rows:,} rows x {cost.columns:,} columns; {cost.taken_in_bytes:,} bytes in;"
-                f" LMP {price:.2f}, DERs' places apart {apart:.1f} $/MWh"
-            )
+        print_costs(ders, layers, found[ders])
+    print(verdict(found))
 
 
 if __name__ == "__main__":
