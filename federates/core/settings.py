@@ -400,7 +400,28 @@ class VirtualStorageBid(Settings):
     """Most blocks of a curve."""
 
 
-BidSettings = Annotated[IntervalCurveBid | FixedQuantityBid | VirtualStorageBid, Field(discriminator="kind")]
+CUT_ROUNDS_PER_STEP = 3
+"""Questions about the cost of a day that are asked and answered in a physical step."""
+
+
+class ExactCutsBid(Settings):
+    """Day-ahead, the cost of the whole day as a function of its net import, in as many rounds as it takes to
+    know it where the market needs it; in real time, interval curves.
+    """
+
+    kind: Literal["exact_cuts"]
+    """What a total DSO bids."""
+    rounds_limit: Annotated[int, Field(ge=2, le=60)] = 60
+    """Most messages from each DSO, three in each physical step from 10:00 on."""
+    gap: Annotated[float, Field(ge=1e-9, le=1e-2)] = 1e-5
+    """Certified gap at which the rounds end: upper less lower bound of the whole system's cost, relative."""
+    blocks: Annotated[int, Field(ge=1, le=40)] = 20
+    """Most blocks of a real-time curve."""
+
+
+BidSettings = Annotated[
+    IntervalCurveBid | FixedQuantityBid | VirtualStorageBid | ExactCutsBid, Field(discriminator="kind")
+]
 
 
 class MarketSettings(Settings):
@@ -430,9 +451,12 @@ class MarketSettings(Settings):
         if self.dso_reserves and isinstance(self.reserves, NoReserves):
             what = "dso_reserves offers reserve to a market that buys none"
             yield MisfitError(f"{what}; choose other reserves, or false", "dso_reserves")
-        if self.dso_reserves and self.bid.kind == "virtual_storage":
+        if self.dso_reserves and self.bid.kind in {"virtual_storage", "exact_cuts"}:
             what = "a store beside the curves and reserve from the curves would sell the same energy twice"
             yield MisfitError(f"{what}; set it to false, or bid interval_curve", "dso_reserves")
+        if self.day_ahead_rounds > 1 and self.bid.kind == "exact_cuts":
+            what = "exact_cuts has rounds of its own, in which no prices are advised"
+            yield MisfitError(f"{what}; set it to 1, or bid another way", "day_ahead_rounds")
 
 
 class ForecastSettings(Settings):
@@ -636,10 +660,7 @@ class Study(Settings):
                     yield MisfitError(
                         f"{what}; an LDA is one LMP node: put its feeders into one", "ldas", i, "bus"
                     )
-        fit = (LEAD_IN_S - LEAD_IN_PHYSICS_S) // self.horizon.step_s
-        if self.market.day_ahead_rounds > fit:
-            what = f"{self.market.day_ahead_rounds} day-ahead rounds, one a step of {self.horizon.step_s} s"
-            yield MisfitError(f"{what}: at most {fit} fit the lead-in", "market", "day_ahead_rounds")
+        yield from self._rounds_misfits()
         yield from self._reactive_misfits()
         known = federate_names(self)
         for i, event in enumerate(self.events):
@@ -654,10 +675,25 @@ class Study(Settings):
             if isinstance(event, DerOptOut):
                 yield from self._opt_out_misfits(event, i)
 
+    def _rounds_misfits(self) -> Iterator[MisfitError]:
+        """More day-ahead rounds than the lead-in has room for."""
+        fit = (LEAD_IN_S - LEAD_IN_PHYSICS_S) // self.horizon.step_s
+        if self.market.day_ahead_rounds > fit:
+            what = f"{self.market.day_ahead_rounds} day-ahead rounds, one a step of {self.horizon.step_s} s"
+            yield MisfitError(f"{what}: at most {fit} fit the lead-in", "market", "day_ahead_rounds")
+        bid = self.market.bid
+        if isinstance(bid, ExactCutsBid) and bid.rounds_limit > CUT_ROUNDS_PER_STEP * (fit - 1):
+            what = f"{bid.rounds_limit} messages, {CUT_ROUNDS_PER_STEP} a step of {self.horizon.step_s} s"
+            most = CUT_ROUNDS_PER_STEP * (fit - 1)
+            yield MisfitError(f"{what}: at most {most} fit the lead-in", "market", "bid", "rounds_limit")
+
     def _reactive_misfits(self) -> Iterator[MisfitError]:
         if self.der_q == "dso" and self.coordination != "layered_total_dso":
             what = "der_q dso: only a total DSO asks DERs for reactive power"
             yield MisfitError(f"{what}; use coordination layered_total_dso, or another der_q", "der_q")
+        if self.der_q == "dso" and self.market.bid.kind == "exact_cuts":
+            what = "the cost of a day is stated with reactive power held, which der_q dso would move"
+            yield MisfitError(f"{what}; bid another way, or use another der_q", "market", "bid")
         if self.der_q == "dso" and self.market.dso_reserves:
             what = "called states are found without the reactive power that der_q dso asks for"
             yield MisfitError(f"{what}; set it to false, or use another der_q", "market", "dso_reserves")

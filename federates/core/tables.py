@@ -457,6 +457,13 @@ DA_INTERFACE = _table(
     "award_mw | MW | net import awarded",
     "lmp_usd_per_mwh | $/MWh | price at the LDA's bus",
 )  # fmt: skip
+DA_ROUND = _table(
+    "da_round", "number of the question, from 01",
+    "what was certain of the cost of a market day after a question, at its midnight (exact_cuts)",
+    "lower_usd | $ | the whole system costs at least this, whatever is scheduled",
+    "upper_usd | $ | the best schedule found costs at most this",
+    "gap | - | (upper - lower) / upper",
+)  # fmt: skip
 DAY_AHEAD = _table(
     "day_ahead", "always 'system'", "one day-ahead clearing",
     "cost_usd | $ | objective of the day",
@@ -515,7 +522,7 @@ TABLES: dict[str, Table] = {
         STATEMENT, LDA_ACCOUNT, ESTIMATE, LMP,
         DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, SIGNAL,
         DEPLOYMENT, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE,
-        DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK, ENVELOPE,
+        DA_ROUND, DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK, ENVELOPE,
         CONFLICT, SHORTFALL,
     )
 }  # fmt: skip

@@ -8,7 +8,13 @@ from typing import Protocol
 import numpy as np
 
 from federates.core.curve import NetCurve, fixed_quantity
-from federates.core.settings import BidSettings, FixedQuantityBid, IntervalCurveBid, VirtualStorageBid
+from federates.core.settings import (
+    BidSettings,
+    ExactCutsBid,
+    FixedQuantityBid,
+    IntervalCurveBid,
+    VirtualStorageBid,
+)
 from federates.dso.bid import BLOCKS_LIMIT, LdaCurve
 
 
@@ -65,9 +71,11 @@ def price_at(curve: NetCurve, import_mw: float) -> float:
 
 
 def bid_method(settings: BidSettings) -> BidMethod:
-    """Method of a study."""
+    """Method of a study's curves; day-ahead, exact cuts state the cost of whole days in their place."""
     match settings:
         case IntervalCurveBid():
+            return IntervalCurve(blocks_limit=settings.blocks)
+        case ExactCutsBid():
             return IntervalCurve(blocks_limit=settings.blocks)
         case VirtualStorageBid():
             return IntervalCurve(blocks_limit=settings.blocks, stores_apart=True)

@@ -15,6 +15,7 @@ from federates.core.curve import NetCurve
 from federates.core.errors import DivergedError
 from federates.core.reserve_offer import ReserveOffer
 from federates.core.time import SimTime
+from federates.der.store_day import StoreDay
 from federates.distribution.linear import Coefficients, OperatingPoint
 from federates.distribution.tangent import AreaTangent
 from federates.dso.accounts import DistributionAccounts, PricedFeeder, accounts
@@ -22,6 +23,7 @@ from federates.dso.bid import BLOCKS_LIMIT, MERGE_MW, FeederBidder, LdaCurve, ld
 from federates.dso.bid_method import import_at
 from federates.dso.case import FeederLimits
 from federates.dso.columns import KW_PER_MW, DerColumns
+from federates.dso.day_value import DayValue, FeederHour, ValueHour, stores_on_feeders, with_stores
 from federates.dso.dispatch import (
     Correction,
     Dispatch,
@@ -465,6 +467,32 @@ class TotalDso:
                 )
             )
         return tuple(found), accounts(priced, done.interface_mw, lmp_usd_per_mwh)
+
+    def day_value(self, hours: Sequence[Linearised], stores: StoreDay) -> DayValue:
+        """Cost of a day of one simulated set as a function of its import.
+
+        The feeders stay linearised where they are, whatever is asked; stores move as ``stores`` says.
+        """
+        own = stores_on_feeders(stores, self.twin.feeder_of_der, len(self.twin.maps))
+        ready = [
+            ValueHour(
+                feeders=tuple(
+                    FeederHour(
+                        bidder=FeederBidder(offer.map, offer.name),
+                        point=point,
+                        columns=with_stores(offer.columns, mine, stores, t),
+                        limits=offer.limits,
+                    )
+                    for offer, point, mine in zip(
+                        self._feeder_offers(hour.columns, hour.state), hour.state.points, own, strict=True
+                    )
+                ),
+                constant_mw=self.twin.constant_mw(hour.state),
+            )
+            for t, hour in enumerate(hours)
+        ]
+        limit_mw = self._scenario.substation_mva
+        return DayValue(ready, stores, self.twin.feeder_of_der, limit_mw, self._scenario.name)
 
     def _voltages_pu(
         self, inputs: BidInputs, at: SetPoints, state: TwinState

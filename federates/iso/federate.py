@@ -18,17 +18,21 @@ from federates.core.messages import (
     FeederModel,
     GridState,
     ImportLimits,
+    ImportQuery,
     InterfaceAward,
     InterfaceBid,
     PriceAdvice,
     StorageOffer,
     UnitDispatch,
+    ValueCut,
 )
 from federates.core.ports import IsoPorts
 from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.reserve_offer import reserve_of
+from federates.core.settings import ExactCutsBid
 from federates.core.tables import EVENT, SHORTFALL
 from federates.core.time import Cadence, SimTime
+from federates.iso.cut_market import CutMarket
 from federates.iso.day_ahead import DayAhead
 from federates.iso.feeder_models import feeder_rows
 from federates.iso.hour_ahead import HOURS as HOUR_AHEAD
@@ -38,6 +42,7 @@ from federates.iso.make_whole import RunState
 from federates.iso.market import (
     DayAheadInputs,
     DayAheadMarket,
+    DerBook,
     RealTimeInputs,
     RealTimeMarket,
     der_awards,
@@ -63,8 +68,10 @@ from federates.scenario.system import SystemScenario
 
 SETTLE_OFFSET_S = 48
 DAY_AHEAD_OFFSET_S = 55
+LAST_ROUND_OFFSET_S = 59
+"""Last second of a physical step at which a question about the cost of a day is asked."""
 HOUR_S = 3_600
-M = TypeVar("M", InterfaceBid, DerOffers, FeederModel, StorageOffer, ImportLimits)
+M = TypeVar("M", InterfaceBid, DerOffers, FeederModel, StorageOffer, ImportLimits, ValueCut)
 PENALTIES = Penalties()
 SCHEMA = 2.0
 
@@ -115,6 +122,9 @@ class Iso:
         )
         self._day: int | None = None
         self._rounds: Rounds | None = None
+        bid = context.study.market.bid
+        self._cut_bid = bid if isinstance(bid, ExactCutsBid) and context.senders("value_cuts") else None
+        self._cut_market: CutMarket | None = None
         self._real_time: RealTimeMarket | None = None
         self._hour_ahead: HourAheadMarket | None = None
 
@@ -124,7 +134,9 @@ class Iso:
         return {
             0: Phase(Cadence.STEP, self.signal) if self._signals else Phase(Cadence.MARKET, self.real_time),
             SETTLE_OFFSET_S: Phase(Cadence.SETTLE, self.settle),
-            DAY_AHEAD_OFFSET_S: Phase(Cadence.DAY_AHEAD, self.day_ahead, DAY_AHEAD_OFFSET_S),
+            DAY_AHEAD_OFFSET_S: Phase(Cadence.DAY_AHEAD, self.day_ahead, DAY_AHEAD_OFFSET_S)
+            if self._cut_bid is None
+            else Phase(Cadence.DAY_AHEAD, self.day_ahead_by_cuts, LAST_ROUND_OFFSET_S),
         }
 
     def start(self) -> Outbox:
@@ -149,23 +161,12 @@ class Iso:
         limits = self._current(grant, self.ports.import_limits, midnight)
         missing += [n for n in self._stored if n not in stores or n not in limits]
         if missing:
-            if grant.now + self._clock.step_s >= self._clock.day_ahead_closes(day):
-                raise MissingInputError(f"iso: no day-ahead bid of day {day} from {', '.join(missing)}")
-            return Outbox(again=True)
+            return self._wait_for(missing, grant.now, day)
         curves = [curves_of(bids[name]) for name in self._dsos]
         reserves = self._offered_reserves(bids)
         book = [offers[name] for name in self._aggregators]
         books = [der_book(book, self._aggregator_bus, h) for h in range(24)] if book else None
-        load, available, series = self._scenario.expected_day(day, self._clock.day_ahead_issue(day))
-        inputs = DayAheadInputs(
-            load_mw=load,
-            available_mw=available,
-            series=series,
-            required_mw=self._scenario.required_day(day),
-        )
-        market = DayAheadMarket(
-            self._scenario.case, self._scenario.lda_bus, with_reserves=self._with_reserves
-        )
+        inputs, market = self._day_inputs(day), self._day_market()
         cleared = market.clear(
             inputs,
             tuple(tuple(c) for c in curves),
@@ -182,8 +183,84 @@ class Iso:
         if not rounds.are_over:
             return self._advice(midnight, rounds.expected_usd_per_mwh)
         self._rounds = None
-        cleared, book, books = rounds.best.cleared, rounds.best.book, rounds.best.books
-        before = self._unit_state(day)
+        best = rounds.best
+        return self._award_day(day, inputs, market, best.cleared, best.book, best.books)
+
+    def day_ahead_by_cuts(self, grant: Grant) -> Outbox:
+        """Ask the DSOs what the coming market day costs until the bounds of its cost meet, then award it.
+
+        A question is answered when every DSO has answered it.
+        """
+        assert self._cut_bid is not None
+        day = self._clock.day_ahead_day(grant.now)
+        assert day is not None
+        midnight = self._clock.midnight(day)
+        got = self._current(grant, self.ports.value_cuts, midnight)
+        open_ = 0 if self._cut_market is None else self._cut_market.question
+        missing = [name for name in self._dsos if name not in got or got[name].round_count != open_]
+        if missing:
+            return self._wait_for(missing, grant.now, day)
+        statements = [got[name] for name in self._dsos]
+        if self._cut_market is None:
+            self._cut_market = CutMarket(
+                self._day_market(),
+                self._day_inputs(day),
+                self._unit_state(day),
+                self._forward.committed[day],
+                statements,
+                gap=self._cut_bid.gap,
+                rounds_limit=self._cut_bid.rounds_limit,
+            )
+            return self._ask(midnight, self._cut_market)
+        market = self._cut_market
+        cleared = market.answer(statements)
+        if cleared is None:
+            return self._ask(midnight, market)
+        self._cut_market = None
+        self._records.cut_rounds(midnight, market.bounds)
+        return self._award_day(day, market.inputs, market.market, cleared, [], None)
+
+    def _ask(self, midnight: SimTime, market: CutMarket) -> Outbox:
+        """The open question, to every DSO."""
+        outbox = Outbox(again=True)
+        for place, name in enumerate(self._dsos):
+            query = ImportQuery(
+                interval_s=midnight,
+                length_s=HOUR_S,
+                round_count=market.question,
+                import_mw=market.asked_mw[:, place],
+            )
+            outbox.put(self.ports.import_queries, query, to=name)
+        return outbox
+
+    def _wait_for(self, missing: list[str], now: SimTime, day: int) -> Outbox:
+        """Wait for those that have not told what they must, as long as the market is open."""
+        if now + self._clock.step_s >= self._clock.day_ahead_closes(day):
+            raise MissingInputError(f"iso: no day-ahead bid of day {day} from {', '.join(missing)}")
+        return Outbox(again=True)
+
+    def _day_inputs(self, day: int) -> DayAheadInputs:
+        """What the ISO expects of a market day."""
+        load, available, series = self._scenario.expected_day(day, self._clock.day_ahead_issue(day))
+        required = self._scenario.required_day(day)
+        return DayAheadInputs(load_mw=load, available_mw=available, series=series, required_mw=required)
+
+    def _day_market(self) -> DayAheadMarket:
+        """A day-ahead market without a past."""
+        case, lda_bus = self._scenario.case, self._scenario.lda_bus
+        return DayAheadMarket(case, lda_bus, with_reserves=self._with_reserves)
+
+    def _award_day(
+        self,
+        day: int,
+        inputs: DayAheadInputs,
+        market: DayAheadMarket,
+        cleared: DayAhead,
+        book: list[DerOffers],
+        books: list[DerBook] | None,
+    ) -> Outbox:
+        """Settle, record and tell a cleared day."""
+        midnight, before = self._clock.midnight(day), self._unit_state(day)
         schedule = Schedule(
             committed=cleared.commitment.astype(np.float64),
             energy_mwh=cleared.energy_mwh,
@@ -197,7 +274,7 @@ class Iso:
             dispatched(
                 cleared,
                 hour,
-                load_mw=load[hour],
+                load_mw=inputs.load_mw[hour],
                 loss_mw=cleared.loss_mw[hour] * market.loss_weight,
                 der_mw=der_injections_mw(book, hour, cleared.block_mw[hour]),
                 reserves=self._settled_reserves(
@@ -215,14 +292,14 @@ class Iso:
             self._clock,
             cleared,
             float(self._forward.gap[day]),
-            load_mw=load,
+            load_mw=inputs.load_mw,
             books=books,
             begin_mwh=before.energy_mwh,
         )
         outbox = Outbox()
         self._send_day_ahead(outbox, midnight, cleared, book)
         if day == 0:
-            outbox.put(self.ports.dispatch, self._first_dispatch(cleared, available))
+            outbox.put(self.ports.dispatch, self._first_dispatch(cleared, inputs.available_mw))
         return outbox
 
     def _rounds_of(self, day: int) -> Rounds:

@@ -15,6 +15,7 @@ from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.curve import NetCurve, fixed_quantity
 from federates.core.messages import DerOffers
 from federates.iso.day_ahead import DayAhead, DayBids
+from federates.iso.lda_cuts import ImportRange
 from federates.iso.lda_stores import LdaStores, no_stores
 from federates.iso.network import market_network
 from federates.iso.offers import FUELLED, NO_BLOCKS, OfferedBlocks, ramp_window
@@ -306,6 +307,23 @@ class DayAheadMarket:
         scuc = self._engine(books[0] if books else None)
         bids = self._bids(inputs, curves, books, net_reserves)
         return scuc.clear(replace(bids, feeder=feeder, lda_stores=stores), state, committed)
+
+    def open(
+        self, inputs: DayAheadInputs, within: ImportRange, state: UnitState, committed: BoolArray
+    ) -> Scuc:
+        """The day with a given commitment, open for what LDAs state of their costs; they bid no curves.
+
+        Parameters
+        ----------
+        within
+            Net imports that can be asked of the LDAs.
+        state, committed
+            As in :meth:`clear`.
+        """
+        scuc = self._engine(None)
+        bids = self._bids(inputs, fixed_curves(within.least_mw), None)
+        scuc.open(replace(bids, cut_range=within), state, committed)
+        return scuc
 
     def start_state(self, inputs: DayAheadInputs, net_mw: FloatArray) -> UnitState:
         """State before a first day that the case does not state."""

@@ -13,6 +13,7 @@ from federates.core.costs import emissions_t_per_h
 from federates.core.curve import NetCurve
 from federates.core.tables import Recorder
 from federates.core.time import Clock, SimTime
+from federates.iso.cut_rounds import Bounds
 from federates.iso.day_ahead import DayAhead
 from federates.iso.market import DerBook, RealTimeInputs, running
 from federates.iso.offers import SCHEDULED, unit_cost_usd_per_h
@@ -179,6 +180,14 @@ class MarketRecords:
             float(cleared.penalty_priced.sum()),
         )
         record(tables.DAY_AHEAD, clock.midnight(day), SYSTEM, *([value] for value in row))
+
+    def cut_rounds(self, midnight: SimTime, bounds: Sequence[Bounds]) -> None:
+        """Bounds of the cost of a market day after each question about it."""
+        ids = [f"{k:02d}" for k in range(1, len(bounds) + 1)]
+        columns = ("lower_usd", "upper_usd", "gap")
+        self._recorder.add(
+            tables.DA_ROUND, midnight, ids, *(np.array([getattr(b, c) for b in bounds]) for c in columns)
+        )
 
     def day_ahead_awards(self, t: SimTime, award_mw: FloatArray, lmp_usd_per_mwh: FloatArray) -> None:
         """One hour's day-ahead interchange per LDA, with the price at its bus."""

@@ -32,6 +32,32 @@ def test_batteries_as_one_store_are_offered_up_the_layers_once_a_day(tmp_path: P
     assert asserts.bypass_count(ended.run_dir) == 0
 
 
+def test_the_cost_of_a_day_is_asked_and_answered_until_its_bounds_meet(tmp_path: Path) -> None:
+    """Over HELICS; the gap asked for is one that only the last message allowed ends."""
+    ended = run(
+        TINY,
+        tmp_path,
+        "market.bid={kind: exact_cuts, rounds_limit: 5, gap: 1e-9}",
+        "horizon.duration=5min",
+        transport="helics",
+    )
+    asserts.assert_laws(ended.run_dir)
+    assert asserts.bypass_count(ended.run_dir) == 0
+    wires = Counter(wire for _, wire in asserts.column_by(ended.run_dir, "message", "size_bytes"))
+    assert wires["agg_lda1_supplier>dso_lda1/der_stores"] == 1
+    assert wires["dso_lda1>iso/day_ahead_bids"] == 0
+    questions = wires["iso>dso_lda1/import_queries"]
+    assert wires["dso_lda1>iso/value_cuts"] == questions + 1 <= 5
+    lower, upper = (
+        list(asserts.column_by(ended.run_dir, "da_round", column).values())
+        for column in ("lower_usd", "upper_usd")
+    )
+    assert len(lower) == questions > 1
+    assert lower == sorted(lower)
+    assert upper == sorted(upper, reverse=True)
+    assert 0.0 < upper[-1] - lower[-1] < upper[0] - lower[0]
+
+
 @pytest.mark.parametrize(
     ("bid", "most"), [("{kind: fixed_quantity}", 1), ("{kind: interval_curve, blocks: 4}", 5)]
 )

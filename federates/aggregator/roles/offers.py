@@ -18,6 +18,7 @@ from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.der.portfolio import Within
+from federates.der.store_day import store_day, stores_message
 from federates.der.virtual_store import battery_offer
 from federates.scenario.lda import LdaScenario
 from federates.scenario.price_taking import PriceTaking
@@ -43,6 +44,8 @@ class Offers:
         self._enveloped = model.feeds("aggregator", "envelopes")
         apart = context.study.market.bid.kind == "virtual_storage"
         self._stores_apart = apart and bool(context.receivers("day_ahead_store"))
+        exact = context.study.market.bid.kind == "exact_cuts"
+        self._each_store = exact and bool(context.receivers("der_stores"))
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -79,6 +82,10 @@ class Offers:
                 interval_s=midnight,
             )
             outbox.put(self.ports.day_ahead_store, store)
+        if self._each_store:
+            hours = [outlook.interval for outlook in outlooks]
+            stores = store_day(self._ders.portfolio, state, hours, path.terminal_usd_per_mwh, directed)
+            outbox.put(self.ports.der_stores, stores_message(stores, midnight, HOUR_S))
         return outbox
 
     def _advised(self, grant: Grant, day: int) -> FloatArray:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from federates.core import tables
 from federates.core.advice import advised_usd_per_mwh
-from federates.core.arrays import FloatArray, IntArray
+from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.context import Context
 from federates.core.curve import NetCurve
 from federates.core.errors import MissingInputError
@@ -24,6 +24,7 @@ from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, Received, State
 from federates.core.reserve_offer import DURATION_H
 from federates.core.time import Cadence, SimTime
+from federates.der.store_day import stores_of_area
 from federates.der.virtual_store import merged_store
 from federates.dso.accounts import DistributionAccounts
 from federates.dso.bid_method import bid_method, price_at
@@ -31,6 +32,7 @@ from federates.dso.dispatch import Dispatch
 from federates.dso.dlmp import FeederPrices
 from federates.dso.expectation import expectation
 from federates.dso.observer import Observer
+from federates.dso.roles.day_cost import LAST_ROUND_OFFSET_S, DayCost
 from federates.dso.roles.seen import (
     HOUR_S,
     KW_PER_MW,
@@ -86,6 +88,8 @@ class TotalDsoRole:
         self._rounds_bid = 0
         self._method = bid_method(context.study.market.bid)
         self._sells_reserve = context.study.market.dso_reserves
+        self._states_cost = context.study.market.bid.kind == "exact_cuts"
+        self._day_cost: DayCost | None = None
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -95,6 +99,8 @@ class TotalDsoRole:
             53: Phase(Cadence.GATE, self.bid),
             54: Phase(Cadence.DAY_AHEAD, self.day_ahead_bid, 54),
         }
+        if self._states_cost:
+            phases[54] = Phase(Cadence.DAY_AHEAD, self.state_day_cost, LAST_ROUND_OFFSET_S)
         if self._study.market.day_ahead_rounds > 1:
             phases[56] = Phase(Cadence.DAY_AHEAD, self.pass_advice_on, 56)
         return phases
@@ -105,37 +111,16 @@ class TotalDsoRole:
         assert day is not None
         dso = TotalDso(self.scenario, blocks_limit=self._method.blocks_limit)
         midnight = self._clock.midnight(day)
-        offers = self._offers(grant, day_ahead=True, interval=midnight)
-        prices = self._advised(grant, day)
         curves, reserve, ranges = [], [], []
         batteries = self.scenario.fleet.of_kind("battery") & self.scenario.directed(grant.now)
         power = np.where(batteries, self.scenario.fleet.power_kw, 0.0)
-        for hour, expected in enumerate(self.scenario.expected_day(day, self._clock.day_ahead_issue(day))):
-            mine = self._joined(offers, hour)
-            if self._method.stores_apart:
-                mine = mine.ranging(batteries, 0.0 * power, 0.0 * power)
-            price = float(prices[hour])
-            at_price = merit_kw(mine, price)
-            believed = conditions(expected, 1.0)
-            if hour == 0:
-                dso.twin.set_conditions(believed)
-                dso.twin.settle(at_price, np.zeros(at_price.size))
-            inputs = BidInputs(
-                interval_s=midnight + HOUR_S * hour,
-                conditions=believed,
-                taps=dso.twin.circuit.taps(),
-                offers=mine,
-                expected_kw=at_price,
-                now_kw=None,
-                q_kvar=np.zeros(at_price.size),
-                q_limit_kvar=self.scenario.q_limit_kvar(grant.now),
-                price_usd_per_mwh=price,
-            )
+        apart = batteries if self._method.stores_apart else np.zeros_like(batteries)
+        for hour, inputs in enumerate(self._hours(grant, dso, day, apart)):
             prepared = dso.bid(inputs, keep_coefficients=False)
             self._record_collapses(grant.now, f"hour {hour} of the day-ahead bid", prepared.collapsed_count)
-            curves.append(self._method.sent(prepared.curve, price))
+            curves.append(self._method.sent(prepared.curve, inputs.price_usd_per_mwh))
             if self._method.stores_apart:
-                ranges.append(dso.import_range_mw(prepared, mine.ranging(batteries, -power, power)))
+                ranges.append(dso.import_range_mw(prepared, inputs.offers.ranging(batteries, -power, power)))
             if self._sells_reserve:
                 sigma = self.scenario.forecast_sigma(inputs.interval_s - self._clock.day_ahead_issue(day))
                 states = dso.called(inputs, prepared, None, DURATION_H)
@@ -148,6 +133,79 @@ class TotalDsoRole:
         if self._method.stores_apart:
             self._offer_store(outbox, grant, curves, np.array(ranges))
         return outbox
+
+    def _hours(self, grant: Grant, dso: TotalDso, day: int, apart: BoolArray) -> Iterator[BidInputs]:
+        """What the hours of a market day bring, one by one; DERs of a mask, shape (ders,), offer nothing.
+
+        Each hour's taps are those that the one before has left on the twin.
+        """
+        midnight = self._clock.midnight(day)
+        offers = self._offers(grant, day_ahead=True, interval=midnight)
+        prices = self._advised(grant, day)
+        none = np.zeros(apart.size)
+        for hour, expected in enumerate(self.scenario.expected_day(day, self._clock.day_ahead_issue(day))):
+            mine = self._joined(offers, hour)
+            if apart.any():
+                mine = mine.ranging(apart, none, none)
+            price = float(prices[hour])
+            at_price = merit_kw(mine, price)
+            believed = conditions(expected, 1.0)
+            if hour == 0:
+                dso.twin.set_conditions(believed)
+                dso.twin.settle(at_price, np.zeros(at_price.size))
+            yield BidInputs(
+                interval_s=midnight + HOUR_S * hour,
+                conditions=believed,
+                taps=dso.twin.circuit.taps(),
+                offers=mine,
+                expected_kw=at_price,
+                now_kw=None,
+                q_kvar=np.zeros(at_price.size),
+                q_limit_kvar=self.scenario.q_limit_kvar(grant.now),
+                price_usd_per_mwh=price,
+            )
+
+    def state_day_cost(self, grant: Grant) -> Outbox:
+        """What the day costs at the import asked for last, with a bound for all others, until it is awarded.
+
+        The first statement answers no question: it is the area's own optimum at the first forecast.
+        """
+        day = self._clock.day_ahead_day(grant.now)
+        assert day is not None
+        midnight = self._clock.midnight(day)
+        award = grant.inbox.only(self.ports.day_ahead_awards)
+        if award is not None and award.message.interval_s == midnight:
+            self._day_cost = None
+            outbox = Outbox()
+            self._forward_prices(outbox, grant)
+            return outbox
+        outbox = Outbox(again=True)
+        if self._day_cost is None:
+            self._day_cost = self._opened_day_cost(grant, day)
+            outbox.put(self.ports.value_cuts, self._day_cost.first(self._advised(grant, day)))
+            return outbox
+        query = grant.inbox.only(self.ports.import_queries)
+        if query is not None and self._day_cost.is_open(query.message):
+            outbox.put(self.ports.value_cuts, self._day_cost.answer(query.message))
+        return outbox
+
+    def _opened_day_cost(self, grant: Grant, day: int) -> DayCost:
+        """The day's cost, ready to be asked."""
+        midnight = self._clock.midnight(day)
+        received = grant.inbox.all(self.ports.der_stores)
+        current = {n: got.message for n, got in received.items() if got.message.interval_s == midnight}
+        missing = [name for name in self._aggregators if name not in current]
+        if missing:
+            raise MissingInputError(f"{self.name} at {grant.now} s: no stores of {missing[0]} told yet")
+        stores = stores_of_area([current[name] for name in self._aggregators], self._portfolios)
+        dso = TotalDso(self.scenario, blocks_limit=self._method.blocks_limit)
+        nobody = np.zeros(len(self.scenario.fleet), dtype=np.bool_)
+        hours = []
+        for hour, inputs in enumerate(self._hours(grant, dso, day, nobody)):
+            hours.append(dso.linearised(inputs, keep_coefficients=False))
+            what = f"hour {hour} of the day's cost"
+            self._record_collapses(grant.now, what, hours[-1].collapsed_count)
+        return DayCost(dso.day_value(hours, stores), midnight, self._multiplicity)
 
     def _offer_store(
         self, outbox: Outbox, grant: Grant, curves: Sequence[NetCurve], ranges_mw: FloatArray

@@ -161,6 +161,27 @@ FAULTS = {
         "market.dso_reserves: a store beside the curves and reserve from the curves would sell",
         "set it to false",
     ),
+    "rounds within rounds": (
+        [("market:\n", "market:\n  bid: {kind: exact_cuts}\n  day_ahead_rounds: §3\n")],
+        "market.day_ahead_rounds: exact_cuts has rounds of its own",
+        "set it to 1",
+    ),
+    "more questions than steps": (
+        [
+            ("  step: 60 s", "  step: 2 min\n  market_interval: 10 min"),
+            ("market:\n", "market:\n  bid: {kind: exact_cuts, rounds_limit: §50}\n"),
+        ],
+        "market.bid.rounds_limit: 50 messages, 3 a step of 120 s",
+        "at most 42 fit",
+    ),
+    "the cost of a day and reactive power": (
+        [
+            ("schema_version: 1\n", "schema_version: 1\nder_q: dso\n"),
+            ("market:\n", "market:\n  §bid: {kind: exact_cuts}\n"),
+        ],
+        "market.bid: the cost of a day is stated with reactive power held",
+        "use another der_q",
+    ),
     "reserve offered to a market that buys none": (
         [("market:\n", "market:\n  reserves: {kind: none}\n  dso_reserves: §true\n")],
         "market.dso_reserves: dso_reserves offers reserve to a market that buys none",

@@ -1,0 +1,45 @@
+"""The cost of a day, stated question by question to the ISO."""
+
+from __future__ import annotations
+
+from federates.core.arrays import FloatArray
+from federates.core.messages import ImportQuery, ValueCut
+from federates.core.time import SimTime
+from federates.dso.day_value import DayValue
+from federates.dso.roles.seen import HOUR_S
+
+LAST_ROUND_OFFSET_S = 58
+"""Last second of a physical step at which a DSO states a cost."""
+
+
+class DayCost:
+    """The statements of one market day, for all equal sets together.
+
+    Parameters
+    ----------
+    value
+        The day of one simulated set.
+    midnight_s
+        When the day begins. [s]
+    multiplicity
+        Number of equal sets.
+    """
+
+    def __init__(self, value: DayValue, midnight_s: SimTime, multiplicity: int) -> None:
+        self._value, self._midnight_s, self._multiplicity = value, midnight_s, multiplicity
+        self._answered_count = 0
+
+    def first(self, price_usd_per_mwh: FloatArray) -> ValueCut:
+        """The area's own optimum at prices expected of the day, shape (24,)."""
+        cut = self._value.at_prices(price_usd_per_mwh)
+        return cut.message(self._midnight_s, HOUR_S, 0, self._multiplicity)
+
+    def is_open(self, query: ImportQuery) -> bool:
+        """Whether a question is about this day and not answered yet."""
+        return query.interval_s == self._midnight_s and query.round_count > self._answered_count
+
+    def answer(self, query: ImportQuery) -> ValueCut:
+        """What the import asked for costs."""
+        self._answered_count = query.round_count
+        cut = self._value.at_import(query.import_mw / self._multiplicity)
+        return cut.message(self._midnight_s, HOUR_S, query.round_count, self._multiplicity)
