@@ -81,22 +81,23 @@ class Iso:
 
     def __init__(self, context: Context) -> None:
         self.ports = IsoPorts()
-        self._study = context.study
         self._clock = context.clock
         self._recorder = context.recorder
         self._scenario = SystemScenario(context.study)
+        self._scenario.forget_interiors()
+        self._study = self._scenario.study
         self._forward = context.forward()
-        self._ldas = tuple(lda.name for lda in context.study.ldas)
+        self._ldas = tuple(lda.name for lda in self._study.ldas)
         self._dsos = tuple(f"dso_{lda}" for lda in self._ldas)
         self._aggregators = context.receivers("der_awards")
         self._modelled = context.senders("feeder_models")
-        apart = context.study.market.bid.kind == "virtual_storage"
+        apart = self._study.market.bid.kind == "virtual_storage"
         self._stored = context.senders("day_ahead_stores") if apart else ()
         places = {lda: place for place, lda in enumerate(self._ldas)}
         self._advised = tuple((name, places[context.lda_of(name)]) for name in context.receivers("advice"))
         bus_of = dict(zip(self._ldas, self._scenario.lda_bus.tolist(), strict=True))
         self._aggregator_bus = [bus_of[context.lda_of(name)] for name in self._aggregators]
-        model = MODELS[context.study.coordination]
+        model = MODELS[self._study.coordination]
         # Where a DSO may limit DERs, what they are awarded is not what they will give.
         self._shortfall = (
             Shortfall(np.array([places[context.lda_of(n)] for n in self._aggregators]), self._clock.market_s)
@@ -110,14 +111,14 @@ class Iso:
             tuple(zip(self._aggregators, self._aggregator_bus, strict=True)),
             context.clock,
             context.recorder,
-            PRODUCTS if context.study.market.reserves.kind != "none" else (),
+            PRODUCTS if self._study.market.reserves.kind != "none" else (),
         )
         self._schedules = Schedules(self._scenario.case.units, context.clock)
-        self._intervals = context.study.market.look_ahead
-        self._with_reserves = context.study.market.reserves.kind != "none"
+        self._intervals = self._study.market.look_ahead
+        self._with_reserves = self._study.market.reserves.kind != "none"
         self._signals = (
-            Signals(context.study.events, self._ldas, len(self._scenario.case.units.ids), context.recorder)
-            if context.study.market.dso_reserves and context.receivers("signal")
+            Signals(self._study.events, self._ldas, len(self._scenario.case.units.ids), context.recorder)
+            if self._study.market.dso_reserves and context.receivers("signal")
             else None
         )
         self._day: int | None = None

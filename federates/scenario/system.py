@@ -18,7 +18,7 @@ from federates.cases.reader import read_case, read_series
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import ConfigError
 from federates.core.forecast import ForecastModel
-from federates.core.settings import FeederGroup, Study, UnitTrip
+from federates.core.settings import DerOptOut, FeederGroup, LinkLoss, Study, UnitTrip
 from federates.core.time import DAY_S, LEAD_IN_PHYSICS_S, SimTime
 from federates.distribution.generator import synthetic_feeder
 from federates.distribution.model import Feeder
@@ -81,6 +81,17 @@ def load_area(study: Study, lda_place: int, case: TransmissionCase) -> int:
     return lda.load_area if lda.load_area is not None else int(case.buses.area[case.buses.index(lda.bus)])
 
 
+def without_interiors(study: Study) -> Study:
+    """A study as seen from above the interfaces: no feeder, DER or aggregator, and no event among them."""
+    outside = [e for e in study.events if not isinstance(e, DerOptOut) and not _is_inside(e)]
+    ldas = [lda.model_copy(update={"feeders": (), "aggregators": ()}) for lda in study.ldas]
+    return study.model_copy(update={"ldas": tuple(ldas), "events": tuple(outside)})
+
+
+def _is_inside(event: object) -> bool:
+    return isinstance(event, LinkLoss) and "iso" not in {event.sender, event.receiver}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayBlock:
     """Actual series of one market day and its margins, on the physical grid."""
@@ -129,6 +140,12 @@ class SystemScenario:
         self._blocks: dict[int, DayBlock] = {}
         self._residual_of: tuple[Series, FloatArray] | None = None
         self._required_of: tuple[Series, FloatArray] | None = None
+
+    def forget_interiors(self) -> None:
+        """Keep of every LDA what it draws together, and nothing of what is inside it."""
+        peaks_mw = self._gross_peak_mw  # worked out while the feeders are known
+        self.study = without_interiors(self.study)
+        self._gross_peak_mw = peaks_mw
 
     def series(self, resolution: Literal["day_ahead", "real_time"], day: int) -> Series:
         """Series of one market day, in real time with room for the look-ahead on both sides."""
