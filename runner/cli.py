@@ -595,14 +595,19 @@ def _compare_answer(found: Compared) -> Answer:
 
 
 def _run_text(end: RunEnd) -> str:
+    from runner.post.run_tables import RunTables
     from runner.post.summary import FIGURES, LDA_FIGURES, summary
+    from runner.post.violations.panel import in_one_line
+    from runner.post.violations.read import explained_violations
 
-    found = summary(end.run_dir)
+    found, tables = summary(end.run_dir), RunTables(end.run_dir)
     lines = [_line(found.figures[f.key], f.key, f.meaning) for f in FIGURES if f.key in found.figures]
     for lda, own in found.by_lda.items():
         lines += ["", lda]
         lines += [_line(own[f.key], f.key, f.meaning) for f in LDA_FIGURES if f.key in own]
     remarks = [f"note: {remark}" for remark in end.remarks]
+    if "feeder" in tables.names:
+        remarks.append(f"feeders: {in_one_line(explained_violations(tables))}")
     if "report" in end.wall_s and not end.warning:
         remarks.append(f"report: {end.run_dir / 'report.html'}")
     return "\n".join([*lines, "", *remarks, f"done in {sum(end.wall_s.values()):.1f} s: {end.run_dir}"])

@@ -20,6 +20,7 @@ from runner.post.page import Html, document, element, joined, table
 from runner.post.plots import Data
 from runner.post.run_tables import RunTables
 from runner.post.summary import Summary, summary
+from runner.post.violations import panel as violations_panel
 
 FILE = "report.html"
 EVENTS_MOST = 500
@@ -41,6 +42,14 @@ class Panel:
 
 
 PANELS: dict[str, tuple[Panel, ...]] = {
+    "feeders": (
+        Panel(
+            key=violations_panel.KEY,
+            title=violations_panel.TITLE,
+            needs=violations_panel.NEEDS,
+            write=violations_panel.violations_panel,
+        ),
+    ),
     "settlement": (
         Panel(
             key=settlement_panel.KEY,

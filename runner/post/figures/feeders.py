@@ -24,8 +24,9 @@ from runner.post.figures.traces import (
 )
 from runner.post.run_tables import RunTables
 from runner.post.summary import MIN_PER_H
+from runner.post.violations.violation import RANGE_A_PU, RANGE_B_PU
 
-RANGES_PU = (("A", 0.95, 1.05, ORANGE), ("B", 0.917, 1.058, VERMILLION))
+RANGES_PU = (("A", *RANGE_A_PU, ORANGE), ("B", *RANGE_B_PU, VERMILLION))
 """Service voltage in normal operation and for a limited time, ANSI C84.1."""
 MOST_FEEDERS = 40
 MARGIN_PU = 0.017

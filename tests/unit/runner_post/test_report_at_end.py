@@ -39,3 +39,4 @@ def test_a_run_whose_report_was_not_drawn_counts_all_the_same(tmp_path: Path) ->
     assert answer.code is ExitCode.DONE
     assert answer.complaint == f"warning: {warning}"
     assert "report.html" not in answer.text
+    assert "\nfeeders: 1 violation: not explained 1\n" in answer.text

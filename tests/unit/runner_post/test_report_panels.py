@@ -16,6 +16,7 @@ from runner.post.report import PANELS, report
 from runner.post.run_tables import RunTables
 from runner.post.settlement_panel import KEY as SETTLEMENT
 from runner.post.summary import summary
+from runner.post.violations.panel import KEY as CAUSES
 from tests.unit.runner_post.report_runs import Page, full_run, many_overloads
 from tests.unit.runner_post.run_folders import run_folder
 
@@ -156,7 +157,8 @@ def test_the_boundary_panel_states_what_the_decision_measured(page: Page) -> Non
 def test_a_panel_without_its_tables_says_which_it_wants(tmp_path: Path) -> None:
     page = Page(report(run_folder(tmp_path / "run")))
     ids = {e.attributes["id"] for e in page.with_attribute("id")}
-    assert {AC, BOUNDARY, SETTLEMENT} == {panel.key for panels in PANELS.values() for panel in panels} <= ids
+    keys = {panel.key for panels in PANELS.values() for panel in panels}
+    assert {AC, BOUNDARY, CAUSES, SETTLEMENT} == keys <= ids
     assert "cannot be told without the tables branch, bus, lmp, unit, unit_award." in page.words
     assert "cannot be told without the tables head." in page.words
     assert "cannot be told without the tables account, settlement." in page.words

@@ -1,0 +1,1 @@
+"""Violations of feeders' limits in the plant, each with its cause."""
