@@ -246,12 +246,12 @@ def _codes(runs: Sequence[RunTables]) -> list[str]:
 
 
 def _traits(own: Mapping[str, str], alike: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """What tells a run from others of its model: bid, number of day-ahead rounds, rule of its envelopes."""
+    """What tells a run from others of its model: bid and day-ahead rounds, rule of its envelopes."""
     if len(alike) > 1:
-        yield _bid(own)
-    for key, word in ((ROUNDS, "rounds"), (RULE, "")):
-        if len({other.get(key) for other in alike}) > 1:
-            yield f"{own.get(key, '')} {word}".strip()
+        rounds = own.get(ROUNDS, "1")
+        yield _bid(own) + (f"@{rounds}" if rounds != "1" else "")
+    if len({other.get(RULE) for other in alike}) > 1:
+        yield own.get(RULE, "")
 
 
 def _bid(settings: Mapping[str, str]) -> str:

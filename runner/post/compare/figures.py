@@ -13,6 +13,7 @@ from runner.post.figures.drawing import View
 from runner.post.figures.grid import Grid, line_grid, spread
 from runner.post.figures.traces import CYCLE, bars, height, line
 from runner.post.metrics.metric import KW_PER_MW, multiplied
+from runner.post.metrics.net_load import net_load_mw
 from runner.post.metrics.unwinding import NEEDS, Entry, ledger
 from runner.post.run_tables import RunTables
 
@@ -127,6 +128,11 @@ def _voltage(tables: RunTables, grid: Grid) -> Series:
     }  # fmt: skip
 
 
+def _net_load(tables: RunTables, grid: Grid) -> Series:
+    values, instants = net_load_mw(tables), np.unique(tables.t_s("clearing"))
+    return {"system": spread(grid, instants, np.zeros(values.size, np.int64), 1, values, "mean")[0]}
+
+
 def _cost(tables: RunTables, grid: Grid) -> Series:
     cost = tables.column("clearing", "true_cost_usd_per_h") * tables.market_h
     sums = spread(grid, tables.t_s("clearing"), np.zeros(cost.size, np.int64), 1, cost, "sum")[0]
@@ -138,6 +144,12 @@ FIGURES: tuple[Compared, ...] = (
         key="net-import", title="Net import of each LDA",
         sees="Power metered at the T-D interface, multiplicity included; positive is import.",
         needs=("head",), y_title="MW", series=_by_lda("head", "p_mw", "mean"),
+    ),
+    Compared(
+        key="net-load", title="Net load of the system",
+        sees="Withdrawals, LDAs included, and losses, less the wind and sun that the bulk grid could have: "
+        "what curtailment takes does not fill the valley.",
+        needs=("clearing", "system"), y_title="MW", series=_net_load, steps=True,
     ),
     Compared(
         key="ders", title="What the DERs of each LDA inject",

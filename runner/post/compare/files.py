@@ -78,7 +78,7 @@ def as_text(comparison: Comparison) -> str:
     lines.append("")
     lines += [f"{r.code:<6} {f'place {r.place}' if r.place else '':<8} {r.why}" for r in ranking(comparison)]
     lines += ["", flexibility_words(comparison), ""]
-    lines += [f"{v.result:<14} {v.statement}" for v in verdicts(comparison)]
+    lines += [f"{result:<14} {statement}" for statement, result, *_ in verdict_rows(comparison)]
     return "\n".join(lines)
 
 
@@ -174,10 +174,10 @@ def metric_rows(comparison: Comparison, family: Family) -> Iterable[tuple[str, .
 
 
 def verdict_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Verdicts as text."""
+    """Verdicts as text, what could not be tested last."""
     return [
         (v.statement, v.result, _with_unit(v.value, v.unit), _with_unit(v.threshold, v.unit), v.why)
-        for v in verdicts(comparison)
+        for v in sorted(verdicts(comparison), key=lambda v: v.result == "not tested")
     ]
 
 

@@ -237,8 +237,7 @@ def test_runs_of_one_model_and_bid_are_named_by_their_rounds_or_by_the_rule_of_t
     ]
     runs += [chosen_run(tmp_path / rule, "M3", envelope_rule=rule) for rule in ("equal", "proportional")]
     codes = [c.code for c in compare_runs(runs).contenders]
-    assert codes == ["M5 interval_curve:8 1 rounds", "M5 interval_curve:8 3 rounds", "M3 equal",
-                     "M3 proportional"]  # fmt: skip
+    assert codes == ["M5 interval_curve:8", "M5 interval_curve:8@3", "M3 equal", "M3 proportional"]
 
 
 def test_only_settings_that_differ_are_told(tmp_path: Path) -> None:
