@@ -33,6 +33,21 @@ class AreaLimits:
     """Greatest apparent power out of each feeder, shape (feeders,). [kVA]"""
 
 
+class Instruments:
+    """What is read of one circuit, and how it changes with its DERs; serves all judges of the circuit.
+
+    Parameters
+    ----------
+    circuit
+        Solved; demand may be set and regulators may move later.
+    """
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
+        self.network = NodalNetwork(circuit)
+        self.gauges = Gauges(circuit)
+
+
 class CircuitJudge:
     """Limits of a circuit at its present source voltage, demand and taps.
 
@@ -41,8 +56,8 @@ class CircuitJudge:
 
     Parameters
     ----------
-    circuit
-        Whose DERs are set and which is solved at every question.
+    instruments
+        Of the circuit whose DERs are set and which is solved at every question.
     limits
         To be kept; each is relaxed to the reference state where that breaks it.
     reference_kw
@@ -60,16 +75,15 @@ class CircuitJudge:
 
     def __init__(
         self,
-        circuit: Circuit,
+        instruments: Instruments,
         limits: AreaLimits,
         *,
         reference_kw: FloatArray,
         q_kvar: FloatArray,
         monitored: BoolArray,
     ) -> None:
-        self._circuit = circuit
-        self._network = NodalNetwork(circuit)
-        self._gauges = Gauges(circuit)
+        self._circuit = instruments.circuit
+        self._network, self._gauges = instruments.network, instruments.gauges
         self._q_kvar = q_kvar
         voltage = np.flatnonzero(monitored)
         loading = np.flatnonzero(self._gauges.is_loading)

@@ -179,6 +179,7 @@ def operating_envelope(judge: Judge, ability: Ability, allocation: Allocation) -
         tightest = cuts.measure(up, down)
         if tightest.is_settled:
             return _envelope(ability, up, down, tightest, count)
+        cuts.take_again()
         step = 1.0 if count <= FULL_STEPS else FULL_STEPS / count
         new_up, new_down = allocation(cuts.shared())
         up, down = up + step * (new_up - up), down + step * (new_down - down)
@@ -198,6 +199,7 @@ def _scaled(cuts: _Cuts, ability: Ability, up: FloatArray, down: FloatArray) -> 
             best = _envelope(ability, more, less, tightest, count)
         if tightest.is_settled:
             break
+        cuts.take_again()
     if best is None:
         raise ModelError(
             f"envelope: its worst corner is {tightest.excess:+.1e} from a limit however small it is; "
@@ -265,6 +267,7 @@ class _Cuts:
         self._limit: IntArray = every
         self._slope: FloatArray = judge.slopes(ability.reference_kw, every)
         self._at_reference: FloatArray = excess
+        self._missed: list[tuple[FloatArray, FloatArray, IntArray, IntArray]] = []
         self._up_most = ability.most_kw - ability.reference_kw
         self._down_most = ability.reference_kw - ability.least_kw
 
@@ -288,8 +291,9 @@ class _Cuts:
         )
 
     def measure(self, up: FloatArray, down: FloatArray) -> _Tightest:
-        """Measure the box's worst corners and take the lines again there."""
+        """Measure the box's worst corners."""
         corners = self._worst_corners(up, down)
+        self._missed = []
         greatest = np.full(self._judge.magnitude.size, -np.inf)
         for high, cuts in corners:
             step = np.where(high, up, -down)
@@ -297,11 +301,17 @@ class _Cuts:
             greatest = np.maximum(greatest, excess)
             drawn = self._at_reference[cuts] + self._slope[cuts] @ step
             missed = np.setdiff1d(np.flatnonzero(excess > -MARGIN / 2), self._limit[cuts])
-            self._take(step, excess, cuts[np.abs(drawn - excess[self._limit[cuts]]) > ACCURATE], missed)
+            wrong = cuts[np.abs(drawn - excess[self._limit[cuts]]) > ACCURATE]
+            self._missed.append((step, excess, wrong, missed))
         worst = float(greatest.max(initial=-np.inf))
         full = np.array_equal(up, self._up_most) and np.array_equal(down, self._down_most)
         binding = np.flatnonzero(greatest >= max(worst, -SETTLED) - MARGIN)
         return _Tightest(worst, np.zeros(0, np.int64) if full else binding, not full)
+
+    def take_again(self) -> None:
+        """Take the lines that were wrong where the box was measured last again there, and those not seen."""
+        for step, excess, wrong, missed in self._missed:
+            self._take(step, excess, wrong, missed)
 
     def _take(self, step: FloatArray, excess: FloatArray, cuts: IntArray, limits: IntArray) -> None:
         """Take some lines again, and those of more limits anew, at a step away from the reference."""

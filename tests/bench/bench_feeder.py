@@ -26,7 +26,7 @@ from federates.distribution.jacobian import NodalNetwork
 from federates.distribution.linear import DerSite, FeederMap, build_map
 from federates.distribution.model import Feeder
 from federates.distribution.tables import read_feeder
-from federates.dso.circuit_judge import AreaLimits, CircuitJudge
+from federates.dso.circuit_judge import AreaLimits, CircuitJudge, Instruments
 from federates.dso.envelope import ALLOCATIONS, Ability, operating_envelope
 
 IEEE123 = read_feeder(Path(__file__).parents[2] / "configs" / "feeders" / "ieee123")
@@ -173,7 +173,7 @@ def measure_envelope(name: str) -> str:
     nothing, most = np.zeros(ders), np.full(ders, 20.0)
     none = np.full(1, np.inf)
     judge = CircuitJudge(
-        circuit,
+        Instruments(circuit),
         AreaLimits(import_kva=none, export_kva=none),
         reference_kw=nothing,
         q_kvar=nothing,

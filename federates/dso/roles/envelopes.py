@@ -14,7 +14,7 @@ from federates.core.errors import DivergedError, ModelError
 from federates.core.messages import DerEnvelopes
 from federates.core.protocol import Grant, Offset, Out, Outbox, Phase
 from federates.core.time import Cadence, SimTime
-from federates.dso.circuit_judge import AreaLimits, CircuitJudge
+from federates.dso.circuit_judge import AreaLimits, CircuitJudge, Instruments
 from federates.dso.envelope import ALLOCATIONS, Ability, operating_envelope
 from federates.dso.reference import kept_reference
 from federates.dso.roles.inflexible_demand import InflexibleDemand
@@ -37,6 +37,7 @@ class Envelopes(InflexibleDemand):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._recorder = context.recorder
+        self._instruments: Instruments | None = None
         self._allocation = ALLOCATIONS[context.study.envelope_rule]
         self._portfolios = {
             name: self.scenario.portfolio(context.owner_of(name)) for name in context.receivers("envelopes")
@@ -117,9 +118,11 @@ class Envelopes(InflexibleDemand):
 
     def _judge(self, twin: Twin, reference_kw: FloatArray, q_kvar: FloatArray) -> CircuitJudge:
         """The area's limits, relaxed to a state of the twin."""
-        twin.solve(reference_kw, q_kvar)
+        twin.feeder_power_kva(reference_kw, q_kvar)
+        if self._instruments is None or self._instruments.circuit is not twin.circuit:
+            self._instruments = Instruments(twin.circuit)
         return CircuitJudge(
-            twin.circuit,
+            self._instruments,
             self._limits,
             reference_kw=reference_kw,
             q_kvar=q_kvar,

@@ -10,7 +10,7 @@ import pytest
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import ConfigError, ModelError
 from federates.distribution.layout import Control
-from federates.dso.circuit_judge import AreaLimits, CircuitJudge
+from federates.dso.circuit_judge import AreaLimits, CircuitJudge, Instruments
 from federates.dso.envelope import (
     ALLOCATIONS,
     MARGIN,
@@ -159,7 +159,7 @@ def judge_of(
     one.circuit.solve(Control.OFF)
     drawn_kva = float(np.abs(one.circuit.feeder_power_kva().sum()))
     return CircuitJudge(
-        one.circuit,
+        Instruments(one.circuit),
         AreaLimits(
             v_max_pu=v_max_pu,
             import_kva=np.array([import_share * drawn_kva]),

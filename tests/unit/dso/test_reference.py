@@ -9,7 +9,7 @@ import pytest
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.distribution.layout import Control
-from federates.dso.circuit_judge import SPARE_SHARE, AreaLimits, CircuitJudge
+from federates.dso.circuit_judge import SPARE_SHARE, AreaLimits, CircuitJudge, Instruments
 from federates.dso.envelope import Ability, equal, operating_envelope
 from federates.dso.reference import kept_reference
 from tests.unit.dso.area import area
@@ -100,9 +100,11 @@ def test_an_envelope_around_it_keeps_the_head_that_rest_overloads() -> None:
         v_min_pu=0.9, v_max_pu=1.1, import_kva=np.array([limit_kva]), export_kva=np.array([np.inf])
     )
 
+    instruments = Instruments(one.circuit)
+
     def judge_at(p_kw: FloatArray) -> CircuitJudge:
         everywhere = np.ones(len(one.circuit.node_names), dtype=np.bool_)
-        return CircuitJudge(one.circuit, limits, reference_kw=p_kw, q_kvar=rest, monitored=everywhere)
+        return CircuitJudge(instruments, limits, reference_kw=p_kw, q_kvar=rest, monitored=everywhere)
 
     able = Ability(reference_kw=rest, least_kw=-one.size_kw, most_kw=one.size_kw)
     at_rest = judge_at(rest)
