@@ -25,6 +25,7 @@ TOOLS: dict[str, str] = {
     "doctor": "federates.tools.doctor",
     "feeder": "federates.tools.feeder",
     "forward": "federates.tools.forward",
+    "idle": "federates.tools.idle",
 }
 """Module of each tool; its ``run(arguments)`` returns what is printed as JSON."""
 

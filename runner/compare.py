@@ -16,24 +16,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from federates.coordination.catalog import MODELS
-from federates.core.errors import ConfigError, MissingInputError, ModelError, TandemError
+from federates.core.errors import ConfigError, MissingInputError, ModelError
 from federates.core.hostspec import TransportName
-from federates.core.run_folder import write_whole
 from runner.check import check, planned
 from runner.entrants import Entrant, entrants, every_model
-from runner.forward import COMMITMENT, Kept, kept_plan, provide_plan, read_kept
-from runner.idle import MODEL, idle_sets
+from runner.forward import kept_plan, provide_plan
 from runner.manifest import machine, new_run_dir, read_run, read_status
 from runner.progress import Board
 from runner.scenario import scenario_hash
-from runner.study import LoadedStudy, load_study
+from runner.study import load_study
 from runner.tool import child_environment
 
-IDLE = "idle"
-"""Name of the run in which nobody uses the DERs' flexibility."""
-REFERENCE = "M4"
-"""Code of the model whose saving against the idle run is the value of flexibility."""
 POLL_S = 0.5
 PATIENCE_S = 20.0
 """How long children that are asked to leave may take. [s]"""
@@ -127,44 +120,19 @@ def compare_study(
         board.say(remark)
     name = loaded.study.name
     folder = new_run_dir(results / name, "compare", datetime.now(UTC), scenario_hash(loaded))
-    idle = _idle(study, sets, loaded, chosen, kept, folder, board)
-    race = Race(waiting=[*chosen, *idle])
+    race = Race(waiting=list(chosen))
     with _children(race):
         _go(race, study, sets, transport=transport, results=results, study_name=name, board=board)
     if race.failures:
         raise ModelError(race.told())
-    return compare_folders(
-        [race.run_dirs[entrant.code] for entrant in chosen], folder, race.run_dirs.get(IDLE)
-    )
+    return compare_folders([race.run_dirs[entrant.code] for entrant in chosen], folder)
 
 
-def _idle(
-    study: Path,
-    sets: Sequence[str],
-    loaded: LoadedStudy,
-    chosen: Sequence[Entrant],
-    kept: Kept,
-    folder: Path,
-    board: Board,
-) -> tuple[Entrant, ...]:
-    """The run to which the value of flexibility is held; none where the reference is not run, or has none."""
-    if all(MODELS[entrant.model].code != REFERENCE for entrant in chosen):
-        return ()
-    commitment = folder / COMMITMENT
-    try:
-        own = idle_sets(loaded.study, commitment)
-        write_whole(commitment, read_kept(kept.path, COMMITMENT))
-        load_study(study, [*sets, *own])
-    except (TandemError, OSError) as error:
-        board.say(f"the value of flexibility is not computed: {error}")
-        return ()
-    return (Entrant(code=IDLE, model=MODEL, sets=own),)
-
-
-def compare_folders(
-    run_dirs: Sequence[Path], folder: Path | None = None, idle: Path | None = None
-) -> Compared:
+def compare_folders(run_dirs: Sequence[Path], folder: Path | None = None) -> Compared:
     """Compare runs by their folders.
+
+    Where one sees everything, its market days are cleared again with the DERs idle, to tell the value of
+    their flexibility.
 
     Parameters
     ----------
@@ -172,8 +140,6 @@ def compare_folders(
         Folders of the runs.
     folder
         Where to write; None: beside the first run.
-    idle
-        Run in which nobody uses the DERs' flexibility, to tell its value; None: none.
 
     Raises
     ------
@@ -182,15 +148,16 @@ def compare_folders(
     MissingInputError
         If a folder holds no run.
     """
-    from runner.post.compare.comparison import compare_runs
+    from runner.idle import idle_days
+    from runner.post.compare.comparison import comparable
     from runner.post.compare.write import write_comparison
 
+    runs = comparable(run_dirs)
     if folder is None:
-        compare_runs(run_dirs)
         first = run_dirs[0].resolve()
         digest = read_run(first).scenario.scenario_hash
         folder = new_run_dir(first.parent, "compare", datetime.now(UTC), digest)
-    fields, summary = write_comparison(run_dirs, folder, idle)
+    fields, summary = write_comparison(run_dirs, folder, idle_days(runs, folder))
     return Compared(folder=folder, fields=fields, summary=summary)
 
 

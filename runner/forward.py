@@ -80,18 +80,6 @@ def provide_plan(loaded: LoadedStudy, run_dir: Path, kept: Kept) -> str:
     return kept.remark
 
 
-def read_kept(path: Path, name: str) -> bytes:
-    """One of the files of a kept plan.
-
-    Raises
-    ------
-    OSError
-        If the plan is not kept.
-    """
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(name)
-
-
 def _read(path: Path, digest: str) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         if any(item.file_size > _LONGEST_BYTES for item in archive.infolist()):

@@ -79,6 +79,7 @@ DOWN: Mapping[str, FieldList] = {
         "award_mw": Per.INTERVAL,
         "lmp_usd_per_mwh": Per.INTERVAL,
         "reserve_mw": Per.PRODUCT,
+        "store_mw": Per.INTERVAL,
     },
     "PriceAdvice": {**_STRETCH, "price_usd_per_mwh": Per.INTERVAL},
     "ImportQuery": {**_STRETCH, "round_count": Per.MESSAGE, "import_mw": Per.INTERVAL},

@@ -182,6 +182,9 @@ class InterfaceAward:
     reserve_mw: FloatArray = field(default_factory=_none)
     """Reserve awarded, shape (intervals * products,), interval-major, products as in
     `reserve_offer.DSO_PRODUCTS`; empty: the market has no reserves. [MW]"""
+    store_mw: FloatArray = field(default_factory=_none)
+    """Part of the award that the store offered beside the curve draws, negative = discharge, shape
+    (intervals,); empty: none was offered. [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

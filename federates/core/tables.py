@@ -464,6 +464,15 @@ DA_ROUND = _table(
     "upper_usd | $ | the best schedule found costs at most this",
     "gap | - | (upper - lower) / upper",
 )  # fmt: skip
+DA_DER = _table(
+    "da_der", "LDA/feeder/kind/aggregator",
+    "what DERs of one kind and aggregator on one simulated feeder are scheduled to do in a day-ahead hour "
+    "(unmultiplied): the award as dispatched on paper, or what is expected of them where they have none",
+    "p_kw | kW | injection",
+    "curtailed_kw | kW | available but not injected (PV), or demand not served (flexible load)",
+    "cost_usd | $ | true cost: fuel, wear, use forgone, sun not taken; starts are not in it",
+    "stored_kwh | kWh | put into stores less taken out, inside them; own gains and losses left out",
+)  # fmt: skip
 DAY_AHEAD = _table(
     "day_ahead", "always 'system'", "one day-ahead clearing",
     "cost_usd | $ | objective of the day",
@@ -522,8 +531,8 @@ TABLES: dict[str, Table] = {
         STATEMENT, LDA_ACCOUNT, ESTIMATE, LMP,
         DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, SIGNAL,
         DEPLOYMENT, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE,
-        DA_ROUND, DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK, ENVELOPE,
-        CONFLICT, SHORTFALL,
+        DA_ROUND, DA_DER, DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK,
+        ENVELOPE, CONFLICT, SHORTFALL,
     )
 }  # fmt: skip
 """Every table by name."""

@@ -144,6 +144,13 @@ class Behaviour:
             held[p.places] = p.model.curtailed_kw(p.devices, p_kw[p.places], interval.of(p.places))
         return held
 
+    def cost_usd(self, p_kw: FloatArray, interval: Interval) -> FloatArray:
+        """True cost of holding a power through an interval, starts aside, shape (ders,). [$]"""
+        cost = np.zeros(len(self.fleet))
+        for p in self.parts:
+            cost[p.places] = p.model.cost_usd(p.devices, p_kw[p.places], interval.of(p.places))
+        return cost
+
     def reactive_kvar(self, p_kw: FloatArray, asked_kvar: FloatArray) -> FloatArray:
         """Reactive power nearest to what is asked inside the inverters' circles, shape (ders,). [kvar]"""
         room = np.where(self.has_inverter, reactive_room_kvar(self.fleet.s_kva, p_kw), 0.0)

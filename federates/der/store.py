@@ -55,9 +55,14 @@ def discharge_to_kw(
 
 def stored_kwh(devices: Fleet, state: FleetState, p_kw: FloatArray, interval: Interval) -> FloatArray:
     """Level at the interval's end after a constant injection, shape (ders,). [kWh]"""
-    change = np.maximum(-p_kw, 0.0) * devices.charge_efficiency
-    change = change - np.maximum(p_kw, 0.0) / devices.discharge_efficiency
+    change = put_in_kw(devices, p_kw)
     return idle_kwh(devices, state, interval) + change * weighted_hours(devices, interval)
+
+
+def put_in_kw(devices: Fleet, p_kw: FloatArray) -> FloatArray:
+    """What an injection puts into a store less what it takes out, inside the store, shape (ders,). [kW]"""
+    charged = np.maximum(-p_kw, 0.0) * devices.charge_efficiency
+    return charged - np.maximum(p_kw, 0.0) / devices.discharge_efficiency
 
 
 def wear_usd(devices: Fleet, p_kw: FloatArray, interval: Interval) -> FloatArray:

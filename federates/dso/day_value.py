@@ -150,6 +150,14 @@ class DayValue:
         """What an import of shape (hours,) costs. [MW]"""
         return self._cut(self._program.at_import(import_mw))
 
+    def scheduled_kw(self, import_mw: FloatArray) -> list[list[FloatArray]]:
+        """Least-cost injections at an import, shape (hours,) [MW], by hour and feeder in fleet order. [kW]"""
+        p_kw = self._program.at_import(import_mw).p_kw
+        return [
+            [feeder.bidder.map.to_fleet_order(p) for feeder, p in zip(hour.feeders, own, strict=True)]
+            for hour, own in zip(self._hours, p_kw, strict=True)
+        ]
+
     def _cut(self, optimum: DayOptimum) -> DayCut:
         worth = optimum.worth_usd_per_mwh
         total, curves = self._stores.level_value_usd(worth), []

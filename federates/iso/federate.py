@@ -579,8 +579,14 @@ class Iso:
                 award_mw=cleared.curve_mw[:, place],
                 lmp_usd_per_mwh=lmp[:, self._scenario.lda_bus[place]],
                 reserve_mw=self._reserve_award(cleared.reserves.curve_mw[..., place]),
+                store_mw=self._store_award(cleared, dso),
             )
             outbox.put(self.ports.day_ahead_awards, award, to=dso)
+
+    def _store_award(self, cleared: DayAhead, dso: str) -> FloatArray:
+        """Part of a DSO's award that its store draws, shape (24,); empty where it offered none. [MW]"""
+        offered = [name for name in self._dsos if name in self._stored]
+        return cleared.lda_store_mw[:, offered.index(dso)] if dso in offered else np.zeros(0)
 
     def _reserve_award(self, awarded_mw: FloatArray) -> FloatArray:
         """A DSO's reserve as its message carries it, from shape (..., products); empty without reserves."""

@@ -212,6 +212,10 @@ class LdaScenario:
         """Places in the fleet of an aggregator's DERs."""
         return np.flatnonzero(self.fleet.of_owner(owner))
 
+    def feeders_of(self, places: IntArray) -> list[str]:
+        """Feeder of each DER, by its place in the fleet."""
+        return [self.feeder_names[k] for k in self._der_feeder[places].tolist()]
+
     def initial_set_point_kw(self) -> FloatArray:
         """Set-points of the lead-in: all sun taken, demand served, batteries and generators idle. [kW]"""
         idle = np.zeros(len(self.fleet))
@@ -382,12 +386,20 @@ class LdaScenario:
             t_s=self._local_s(begin), length_s=length_s, sun=sun[self._sun_column], profile=own, level=level
         )
 
+    def idle_kw(self, conditions: LdaConditions, state: FleetState) -> FloatArray:
+        """Injections if nobody uses the DERs' flexibility, shape (ders,). [kW]
+
+        Batteries and generators rest, vehicles charge on arrival, other demand is served and the sun taken as
+        they come.
+        """
+        alone = np.zeros(len(self.fleet))
+        asked = self.behaviour.passive_kw(state, conditions.ders, alone)
+        return self.behaviour.feasible(state, conditions.ders).clip(asked)
+
     def uncoordinated_kw(self, conditions: LdaConditions, state: FleetState) -> tuple[FloatArray, FleetState]:
         """Injections if every DER serves its own site, and the state that they leave."""
         possible = self.behaviour.feasible(state, conditions.ders)
-        alone = np.zeros(len(self.fleet))
-        p = possible.clip(self.behaviour.passive_kw(state, conditions.ders, alone))
-        site = self._site_kw(conditions.demand_kw, p)
+        site = self._site_kw(conditions.demand_kw, self.idle_kw(conditions, state))
         p = possible.clip(self.behaviour.passive_kw(state, conditions.ders, site))
         return p, self.behaviour.advance(state, p, conditions.ders)[0]
 

@@ -176,9 +176,7 @@ class PriceTaking:
     ) -> Outlook:
         fixed = np.zeros(directed.size)
         if self._counts_others and not directed.all():
-            behaviour = self.portfolio.behaviour
-            asked = behaviour.passive_kw(state, interval, site_kw)
-            fixed = behaviour.feasible(state, interval).clip(asked)
+            fixed = self._by_themselves_kw(state, interval, site_kw)
         return Outlook(
             interval=interval,
             state=state,
@@ -188,6 +186,18 @@ class PriceTaking:
             fixed_kw=fixed,
             within=within,
         )
+
+    def _by_themselves_kw(self, state: FleetState, interval: Interval, site_kw: FloatArray) -> FloatArray:
+        """What DERs that nobody directs are expected to inject, shape (ders,). [kW]"""
+        behaviour = self.portfolio.behaviour
+        asked = behaviour.passive_kw(state, interval, site_kw)
+        return behaviour.feasible(state, interval).clip(asked)
+
+    def scheduled_kw(self, outlook: Outlook, awarded_kw: FloatArray) -> FloatArray:
+        """Injections where DERs that are directed follow an award, shape (ders,). [kW]"""
+        alone = np.zeros(awarded_kw.size)
+        own = self._by_themselves_kw(outlook.state, outlook.interval, alone)
+        return np.where(outlook.directed, awarded_kw, own)
 
     def _path(self, interval: SimTime) -> PricePath:
         """Prices expected from the beginning of an interval on: its own hour's, then the hours' to come."""

@@ -49,13 +49,7 @@ def forward_plan(study: Study) -> ForwardPlan:
     state: UnitState | None = None
     days: list[tuple[DayAhead, UnitState, float, bool]] = []
     for day in study.clock.days:
-        load, available, series = system.expected_day(day, study.clock.day_ahead_issue(day))
-        inputs = DayAheadInputs(
-            load_mw=load,
-            available_mw=available,
-            series=series,
-            required_mw=system.required_day(day),
-        )
+        inputs = day_inputs(study, system, day)
         net = uncoordinated_net_mw(study, ldas, day)
         cleared, before, gap, limited = _clear(study, market, inputs, net, state, day, system)
         days.append((cleared, before, gap, limited))
@@ -69,6 +63,14 @@ def forward_plan(study: Study) -> ForwardPlan:
         lmp_usd_per_mwh=np.stack([d.prices.lmp_usd_per_mwh for d, *_ in days]),
         gap=np.array([gap for *_, gap, _ in days]),
         is_time_limited=np.array([limited for *_, limited in days]),
+    )
+
+
+def day_inputs(study: Study, system: SystemScenario, day: int) -> DayAheadInputs:
+    """What the ISO knows of a market day when it clears it."""
+    load, available, series = system.expected_day(day, study.clock.day_ahead_issue(day))
+    return DayAheadInputs(
+        load_mw=load, available_mw=available, series=series, required_mw=system.required_day(day)
     )
 
 

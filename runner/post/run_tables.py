@@ -17,14 +17,16 @@ from runner.post.load import load, tables_of
 class RunTables:
     """Rows of a run's tables, by time and id, as they were when first asked for."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, run: RunManifest | None = None) -> None:
+        """``run``: how the run was started that some tables belong to; None: as their folder says."""
         self.run_dir = run_dir
+        self._run = run
         self._loaded: dict[str, pa.Table] = {}
 
     @cached_property
     def run(self) -> RunManifest:
         """How the run was started."""
-        return read_run(self.run_dir)
+        return read_run(self.run_dir) if self._run is None else self._run
 
     @cached_property
     def names(self) -> frozenset[str]:

@@ -13,15 +13,16 @@ from federates.core.advice import advised_usd_per_mwh
 from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.errors import MissingInputError
-from federates.core.messages import DerEnvelopes, SetPoints
+from federates.core.messages import DerAwards, DerEnvelopes, SetPoints
 from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
-from federates.der.portfolio import Within
+from federates.der.portfolio import Outlook, Within
 from federates.der.store_day import store_day, stores_message
 from federates.der.virtual_store import battery_offer
 from federates.scenario.lda import LdaScenario
 from federates.scenario.price_taking import PriceTaking
+from federates.scenario.schedule_records import ScheduleRecords
 
 
 class Offers:
@@ -46,6 +47,8 @@ class Offers:
         self._stores_apart = apart and bool(context.receivers("day_ahead_store"))
         exact = context.study.market.bid.kind == "exact_cuts"
         self._each_store = exact and bool(context.receivers("der_stores"))
+        self._schedules = ScheduleRecords(context.recorder, scenario, scenario.portfolio(context.owner))
+        self._outlooks: list[Outlook] = []
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -65,6 +68,7 @@ class Offers:
         directed, midnight = self._ders.directed(grant.now), self._clock.midnight(day)
         within = self._within(grant, self.ports.day_ahead_envelopes, midnight)
         outlooks, path = self._ders.day(day, self._advised(grant, day), state, directed, within)
+        self._outlooks = outlooks
         offers = self._ders.portfolio.offers(
             outlooks, interval_s=midnight, length_s=HOUR_S, factor=self._factor
         )
@@ -132,11 +136,20 @@ class Offers:
     def act(self, grant: Grant) -> Outbox:
         """Pass a new award on to the DERs."""
         self._note_prices(grant)
+        for award in grant.inbox.new(self.ports.day_ahead_awards).values():
+            self._record(award)
         outbox = Outbox()
         for award in grant.inbox.new(self.ports.awards).values():
             p = award.p_mw / self._factor
             outbox.put(self.ports.set_points, SetPoints(p_mw=p, q_mvar=award.q_mvar / self._factor))
         return outbox
+
+    def _record(self, award: DerAwards) -> None:
+        """Write what a day-ahead award schedules."""
+        hours = award.p_mw.reshape(award.intervals, -1) * KW_PER_MW / self._factor
+        scheduled = [self._ders.scheduled_kw(o, p) for o, p in zip(self._outlooks, hours, strict=True)]
+        day = self._clock.day_of(award.interval_s)
+        self._schedules.add(day, [outlook.interval for outlook in self._outlooks], scheduled)
 
     def _note_prices(self, grant: Grant) -> None:
         for begin, lmp in prices_of(self.ports, grant):

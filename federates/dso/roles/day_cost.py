@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from federates.core.arrays import FloatArray
-from federates.core.messages import ImportQuery, ValueCut
+from federates.core.messages import ImportQuery, InterfaceAward, ValueCut
 from federates.core.time import SimTime
 from federates.dso.day_value import DayValue
+from federates.dso.roles.day_plan import Joined
 from federates.dso.roles.seen import HOUR_S
 
 LAST_ROUND_OFFSET_S = 58
@@ -43,3 +44,7 @@ class DayCost:
         self._answered_count = query.round_count
         cut = self._value.at_import(query.import_mw / self._multiplicity)
         return cut.message(self._midnight_s, HOUR_S, query.round_count, self._multiplicity)
+
+    def scheduled_kw(self, award: InterfaceAward, joined: Joined) -> list[FloatArray]:
+        """Injections of each hour at an award, each of shape (ders,). [kW]"""
+        return [joined(feeders) for feeders in self._value.scheduled_kw(award.award_mw / self._multiplicity)]

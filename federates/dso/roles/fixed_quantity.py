@@ -14,7 +14,7 @@ from federates.core.curve import fixed_quantity
 from federates.core.ports import DsoPorts
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
-from federates.der.model import FleetState, initial_state
+from federates.der.model import FleetState
 from federates.distribution.linear import Coefficients
 from federates.dso.dispatch import TwinState
 from federates.dso.kept import KeptCoefficients
@@ -24,8 +24,9 @@ from federates.dso.roles.seen import (
     KW_PER_MW,
     conditions,
     interface_bid,
-    seen_state,
+    settle_idle,
     settled_lmp,
+    state_before,
     telemetry,
 )
 from federates.dso.statements import AreaPrices, even_prices
@@ -73,11 +74,8 @@ class FixedQuantity(ABC):
         return self._twin
 
     def expected_state(self, grant: Grant, day: int) -> FleetState:
-        """State expected of the DERs when a day begins: the initial one, later what they have now."""
-        got = grant.inbox.only(self.ports.telemetry)
-        if day == 0 or got is None:
-            return initial_state(self.scenario.fleet)
-        return seen_state(got.message)
+        """State expected of the DERs when a day begins."""
+        return state_before(self.ports, grant, day, self.scenario)
 
     @abstractmethod
     def real_time_kw(self, grant: Grant, interval: SimTime, expected: ExpectedLda) -> FloatArray:
@@ -109,12 +107,13 @@ class FixedQuantity(ABC):
         return self.day_ahead_bid_of(grant, *self.believed_day(grant))
 
     def believed_day(self, grant: Grant) -> tuple[int, list[Believed]]:
-        """The market day that is next, hour by hour."""
+        """The market day that is next, hour by hour, regulators as they would stand in its first hour."""
         day = self.clock.day_ahead_day(grant.now)
         assert day is not None
         twin = self.twin(grant.now)
         hours = self.scenario.expected_day(day, self.clock.day_ahead_issue(day))
         injections = self.day_ahead_kw(grant, day, hours)
+        settle_idle(twin, self.scenario, hours[0], self.expected_state(grant, day))
         return day, [
             _believed(twin, hour, 1.0, p_kw, np.zeros(p_kw.size))
             for hour, p_kw in zip(hours, injections, strict=True)

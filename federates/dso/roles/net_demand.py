@@ -5,12 +5,12 @@ from __future__ import annotations
 from federates.core.arrays import FloatArray
 from federates.core.protocol import Grant
 from federates.core.time import SimTime
-from federates.dso.roles.fixed_quantity import FixedQuantity
+from federates.dso.roles.net_quantity import NetQuantity
 from federates.dso.roles.seen import seen_state, telemetry
 from federates.scenario.lda import ExpectedLda
 
 
-class NetDemand(FixedQuantity):
+class NetDemand(NetQuantity):
     """Expects every DER to serve its own site."""
 
     def real_time_kw(self, grant: Grant, interval: SimTime, expected: ExpectedLda) -> FloatArray:
@@ -19,8 +19,3 @@ class NetDemand(FixedQuantity):
         seen = telemetry(self.ports, grant, self.name).message
         p_kw, _ = self.scenario.uncoordinated_kw(expected, seen_state(seen))
         return p_kw
-
-    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray, now: SimTime) -> float:
-        """All that the interface draws."""
-        del p_kw, now
-        return drawn_mw

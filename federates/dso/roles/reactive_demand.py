@@ -10,13 +10,13 @@ from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
-from federates.dso.roles.fixed_quantity import FixedQuantity
+from federates.dso.roles.net_quantity import NetQuantity
 from federates.dso.roles.seen import seen_state, telemetry
 from federates.scenario.lda import ExpectedLda
 from federates.scenario.price_taking import PriceTaking
 
 
-class ReactiveDemand(FixedQuantity):
+class ReactiveDemand(NetQuantity):
     """Expects every DER to answer the price of its bus, as the DER itself would from the same state.
 
     Day-ahead prices are not known when the day-ahead quantity is due: the first price forecast stands for
@@ -50,11 +50,6 @@ class ReactiveDemand(FixedQuantity):
         alone = np.zeros(len(self.scenario.fleet))
         outlook, path = self._ders.interval(interval, grant.now, state, alone)
         return self._ders.portfolio.at_price_kw(outlook, float(path.price_usd_per_mwh[0]))
-
-    def quantity_mw(self, drawn_mw: float, p_kw: FloatArray, now: SimTime) -> float:
-        """All that the interface draws."""
-        del p_kw, now
-        return drawn_mw
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:

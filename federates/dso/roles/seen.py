@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from federates.core import tables
 from federates.core.curve import NetCurve, bid_of
 from federates.core.errors import MissingInputError
@@ -14,9 +16,9 @@ from federates.core.reserve_offer import ReserveOffer, with_reserve
 from federates.core.settings import Study
 from federates.core.tables import Recorder
 from federates.core.time import SimTime
-from federates.der.model import FleetState
-from federates.dso.twin import Conditions
-from federates.scenario.lda import ExpectedLda
+from federates.der.model import FleetState, initial_state
+from federates.dso.twin import Conditions, Twin
+from federates.scenario.lda import ExpectedLda, LdaScenario
 from federates.scenario.staleness import held_by_link_loss
 
 KW_PER_MW = 1_000.0
@@ -57,6 +59,25 @@ def settled_lmp(ports: DsoPorts, grant: Grant, who: tuple[Study, str], interval:
 def seen_state(seen: Telemetry) -> FleetState:
     """State of the DERs as their meters show it."""
     return FleetState(energy_kwh=seen.soc_mwh * KW_PER_MW, p_kw=seen.der_p_mw * KW_PER_MW)
+
+
+def state_before(ports: DsoPorts, grant: Grant, day: int, scenario: LdaScenario) -> FleetState:
+    """State expected of the DERs when a day begins: the initial one, later what they have now."""
+    got = grant.inbox.only(ports.telemetry)
+    if day == 0 or got is None:
+        return initial_state(scenario.fleet)
+    return seen_state(got.message)
+
+
+def settle_idle(twin: Twin, scenario: LdaScenario, first: ExpectedLda, state: FleetState) -> None:
+    """Put a twin's regulators where they rest in a day's first hour while nobody uses DERs' flexibility.
+
+    The voltage decides on what loads draw, so that the taps of a day-ahead bid have to be the same under
+    every coordination model.
+    """
+    twin.set_conditions(conditions(first, 1.0))
+    idle = scenario.idle_kw(first, state)
+    twin.settle(idle, np.zeros(idle.size))
 
 
 def conditions(expected: ExpectedLda, v_pu: float) -> Conditions:

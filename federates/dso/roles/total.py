@@ -33,12 +33,15 @@ from federates.dso.dlmp import FeederPrices
 from federates.dso.expectation import expectation
 from federates.dso.observer import Observer
 from federates.dso.roles.day_cost import LAST_ROUND_OFFSET_S, DayCost
+from federates.dso.roles.day_plan import DayPlan, DayPlans
 from federates.dso.roles.seen import (
     HOUR_S,
     KW_PER_MW,
     conditions,
     interface_bid,
     record_collapses,
+    settle_idle,
+    state_before,
     telemetry,
 )
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
@@ -46,6 +49,7 @@ from federates.dso.statements import AreaPrices, area_prices
 from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
+from federates.scenario.schedule_records import ScheduleRecords
 from federates.scenario.staleness import held_by_link_loss
 
 
@@ -86,6 +90,8 @@ class TotalDsoRole:
         self._mended_count = 0
         self._day_ahead_lmp: dict[int, FloatArray] = {}
         self._rounds_bid = 0
+        self._plans = DayPlans()
+        self._schedules = ScheduleRecords(context.recorder, self.scenario, np.arange(n))
         self._method = bid_method(context.study.market.bid)
         self._sells_reserve = context.study.market.dso_reserves
         self._states_cost = context.study.market.bid.kind == "exact_cuts"
@@ -111,7 +117,7 @@ class TotalDsoRole:
         assert day is not None
         dso = TotalDso(self.scenario, blocks_limit=self._method.blocks_limit)
         midnight = self._clock.midnight(day)
-        curves, reserve, ranges = [], [], []
+        curves, reserve, ranges, made = [], [], [], []
         batteries = self.scenario.fleet.of_kind("battery") & self.scenario.directed(grant.now)
         power = np.where(batteries, self.scenario.fleet.power_kw, 0.0)
         apart = batteries if self._method.stores_apart else np.zeros_like(batteries)
@@ -119,12 +125,19 @@ class TotalDsoRole:
             prepared = dso.bid(inputs, keep_coefficients=False)
             self._record_collapses(grant.now, f"hour {hour} of the day-ahead bid", prepared.collapsed_count)
             curves.append(self._method.sent(prepared.curve, inputs.price_usd_per_mwh))
+            made.append(prepared.curve)
             if self._method.stores_apart:
                 ranges.append(dso.import_range_mw(prepared, inputs.offers.ranging(batteries, -power, power)))
             if self._sells_reserve:
                 sigma = self.scenario.forecast_sigma(inputs.interval_s - self._clock.day_ahead_issue(day))
                 states = dso.called(inputs, prepared, None, DURATION_H)
                 reserve.append(dso.reserve(inputs, prepared, curves[-1], states, sigma))
+        plan = DayPlan(
+            curves=tuple(made),
+            battery_kw=np.where(apart, power, 0.0),
+            expected_usd_per_mwh=self._advised(grant, day),
+        )
+        self._plans.rounds[self._rounds_bid :] = [plan]
         self._rounds_bid = (self._rounds_bid + 1) % self._study.market.day_ahead_rounds
         last = self._rounds_bid == 0
         outbox = Outbox(again=not last)
@@ -143,16 +156,15 @@ class TotalDsoRole:
         offers = self._offers(grant, day_ahead=True, interval=midnight)
         prices = self._advised(grant, day)
         none = np.zeros(apart.size)
-        for hour, expected in enumerate(self.scenario.expected_day(day, self._clock.day_ahead_issue(day))):
+        hours = self.scenario.expected_day(day, self._clock.day_ahead_issue(day))
+        settle_idle(dso.twin, self.scenario, hours[0], state_before(self.ports, grant, day, self.scenario))
+        for hour, expected in enumerate(hours):
             mine = self._joined(offers, hour)
             if apart.any():
                 mine = mine.ranging(apart, none, none)
             price = float(prices[hour])
             at_price = merit_kw(mine, price)
             believed = conditions(expected, 1.0)
-            if hour == 0:
-                dso.twin.set_conditions(believed)
-                dso.twin.settle(at_price, np.zeros(at_price.size))
             yield BidInputs(
                 interval_s=midnight + HOUR_S * hour,
                 conditions=believed,
@@ -175,9 +187,9 @@ class TotalDsoRole:
         midnight = self._clock.midnight(day)
         award = grant.inbox.only(self.ports.day_ahead_awards)
         if award is not None and award.message.interval_s == midnight:
-            self._day_cost = None
             outbox = Outbox()
             self._forward_prices(outbox, grant)
+            self._day_cost = None
             return outbox
         outbox = Outbox(again=True)
         if self._day_cost is None:
@@ -514,6 +526,18 @@ class TotalDsoRole:
     def _forward_prices(self, outbox: Outbox, grant: Grant) -> None:
         for award in grant.inbox.new(self.ports.day_ahead_awards).values():
             outbox.put(self.ports.prices, award)
+            self._record_schedule(grant.now, award)
+
+    def _record_schedule(self, now: SimTime, award: InterfaceAward) -> None:
+        """What a day-ahead award schedules the DERs to do."""
+        day, joined = self._clock.day_of(award.interval_s), self._engine(now).twin.joined
+        if self._day_cost is not None:
+            scheduled = self._day_cost.scheduled_kw(award, joined)
+        else:
+            plan = self._plans.answered(award.lmp_usd_per_mwh)
+            scheduled = plan.scheduled_kw(award, self._multiplicity, joined)
+        hours = self.scenario.expected_day(day, self._clock.day_ahead_issue(day))
+        self._schedules.add(day, [hour.ders for hour in hours], scheduled)
 
     def _expected_price(self, grant: Grant, interval: SimTime) -> float:
         """Day-ahead price of the bus, the forecast of its real-time price."""

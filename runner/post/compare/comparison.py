@@ -1,7 +1,9 @@
 """Runs of one scenario beside each other: their metrics, and what can only be told of several.
 
 Energy left in storage is valued for all at one price, the mean day-ahead LMP of the reference run at the
-LDA's bus, so that no model looks cheap because it ends the study with empty batteries.
+LDA's bus, so that no model looks cheap because it ends with empty batteries. The value of flexibility is what
+the same market days cost more where nobody uses it; gaps of forward cost are told relative to it, gaps of
+realised cost relative to its part in the hours of the study.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from federates.core.run_folder import RunFolder
 from runner.manifest import read_done
 from runner.post.metrics.catalog import FAMILIES, METRICS
 from runner.post.metrics.economics import (
+    Hours,
     bulk_stored_mwh,
-    ders_usd,
-    participation_usd,
+    forward_bulk_stored_mwh,
+    forward_stored_mwh,
+    forward_usd,
+    hours_within,
     stored_mwh,
-    units_usd,
-    unserved_usd,
+    whole_days,
 )
 from runner.post.metrics.metric import Family, Measured, Metric, measured
 from runner.post.run_tables import RunTables
@@ -37,6 +41,8 @@ RESOLVED_SHARE = 1e-4
 """Difference of cost, as a share of it, below which two models are not told apart."""
 PERCENT = 100.0
 ROUNDS, RULE = "market.day_ahead_rounds", "envelope_rule"
+NO_IDLE = f"needs {REFERENCE}, and its market days with DERs idle"
+"""Why the value of flexibility is not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +86,11 @@ class Comparison:
     families: tuple[Family, ...]
     """Metrics by family, those of the comparison included."""
     flexibility_value: Measured
-    """What the idle run costs more than M4, as it came: the value V of the DERs' flexibility. [$]"""
+    """What the same market days cost more than M4's if nobody used the DERs' flexibility: its value V. [$]"""
+    flexibility_value_in_study: Measured
+    """Its part in the hours of the study. [$]"""
     idle: Path | None = None
-    """Folder of the run in which nobody uses that flexibility; None: there is none."""
+    """Folder with the day-ahead tables of those days; None: there is none."""
 
     def of(self, model: str) -> Contender | None:
         """First run of a model, by the model's code."""
@@ -121,19 +129,39 @@ COMPARED = (
     ),
     Metric(
         key="gap_of_value_pct", needs=(), value=lambda _: 0.0, better="less",
-        meaning=f"cost compared less {REFERENCE}'s, of the value of the DERs' flexibility: what the model "
-        "leaves of it unused", title="flexibility's value left unused",
+        meaning=f"cost compared less {REFERENCE}'s, of the value of the DERs' flexibility in the hours of "
+        "the study: what the model leaves of it unused", title="flexibility's value left unused, as it came",
+    ),
+    Metric(
+        key="storage_left_forward_usd", needs=(), value=lambda _: 0.0, better="more",
+        meaning="what day-ahead schedules put into stores of DERs and units less what they take out, at the "
+        "same prices",
+    ),
+    Metric(
+        key="cost_forward_compared_usd", needs=(), value=lambda _: 0.0, better="less",
+        meaning="all resources as promised the day before, less what is left in storage: the figure by "
+        "which forward costs compare", title="FORWARD COST: all resources, storage left credited",
+    ),
+    Metric(
+        key="gap_forward_of_value_pct", needs=(), value=lambda _: 0.0, better="less",
+        meaning=f"forward cost compared less {REFERENCE}'s, of the value of the DERs' flexibility",
+        title="flexibility's value left unused, as promised",
     ),
     Metric(
         key="phantom_saving_usd", needs=(), value=lambda _: 0.0,
-        meaning=f"units' forward cost less {REFERENCE}'s: negative where the day-ahead market promised what "
-        "the feeders cannot carry",
+        meaning=f"forward cost compared less {REFERENCE}'s: negative where the day-ahead market promised "
+        "what the feeders cannot carry", title=f"promised below {REFERENCE}'s forward cost",
+    ),
+    Metric(
+        key="cost_over_forward_usd", needs=(), value=lambda _: 0.0, better="less",
+        meaning="cost compared less forward cost compared, both of the study's hours: what the promise of "
+        "the day before did not tell", title="cost above what was promised",
     ),
 )  # fmt: skip
 """Metrics that need the reference run besides their own."""
 
 
-def compare_runs(run_dirs: Sequence[Path], idle: Path | None = None) -> Comparison:
+def compare_runs(run_dirs: Sequence[Path], idle: Path | str = NO_IDLE) -> Comparison:
     """Runs beside each other.
 
     Parameters
@@ -141,7 +169,48 @@ def compare_runs(run_dirs: Sequence[Path], idle: Path | None = None) -> Comparis
     run_dirs
         Their folders.
     idle
-        Run in which nobody uses the DERs' flexibility; None: its value is not told.
+        Folder with the day-ahead tables of the reference run's days if nobody used the DERs' flexibility, or
+        why there is none.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two, one did not finish, two are the same, or they are of different scenarios.
+    MissingInputError
+        If a folder holds no run.
+    """
+    runs = comparable(run_dirs)
+    codes = _codes(runs)
+    place = reference_place(runs)
+    yardstick = _yardstick(runs[place], idle)
+    own = [measured(run, METRICS.values()) for run in runs]
+    beside = [_compared(run, metrics, yardstick) for run, metrics in zip(runs, own, strict=True)]
+    full = beside[place] if yardstick.is_full else {}
+    contenders = tuple(
+        Contender(
+            code=code,
+            model=model_code(run),
+            title=_title(run),
+            run_dir=run.run_dir,
+            tables=run,
+            metrics={**metrics, **others, **_gaps(others, full, yardstick)},
+        )
+        for code, run, metrics, others in zip(codes, runs, own, beside, strict=True)
+    )
+    economics, *others_of = FAMILIES
+    whole = Family(key=economics.key, title=economics.title, metrics=(*COMPARED, *economics.metrics))
+    return Comparison(
+        contenders=contenders,
+        reference=contenders[place],
+        families=(whole, *others_of),
+        flexibility_value=yardstick.value,
+        flexibility_value_in_study=yardstick.value_in_study,
+        idle=idle if isinstance(idle, Path) else None,
+    )
+
+
+def comparable(run_dirs: Sequence[Path]) -> list[RunTables]:
+    """Tables of runs that compare.
 
     Raises
     ------
@@ -154,34 +223,12 @@ def compare_runs(run_dirs: Sequence[Path], idle: Path | None = None) -> Comparis
         raise ConfigError("a comparison needs two runs at least")
     runs = [RunTables(path) for path in run_dirs]
     _refuse_unlike(runs)
-    codes = _codes(runs)
-    place = next((k for k, run in enumerate(runs) if _model_code(run) == REFERENCE), 0)
-    prices = _day_ahead_prices(runs[place])
-    own = [measured(run, METRICS.values()) for run in runs]
-    forward = own[place]["cost_forward_usd"].value if _model_code(runs[place]) == REFERENCE else None
-    beside = [_compared(run, metrics, prices, forward) for run, metrics in zip(runs, own, strict=True)]
-    full = beside[place]["cost_compared_usd"] if _model_code(runs[place]) == REFERENCE else None
-    value = _flexibility_value(idle, full, prices)
-    contenders = tuple(
-        Contender(
-            code=code,
-            model=_model_code(run),
-            title=_title(run),
-            run_dir=run.run_dir,
-            tables=run,
-            metrics={**metrics, **others, **_gap(others["cost_compared_usd"], full, value)},
-        )
-        for code, run, metrics, others in zip(codes, runs, own, beside, strict=True)
-    )
-    economics, *others_of = FAMILIES
-    whole = Family(key=economics.key, title=economics.title, metrics=(*COMPARED, *economics.metrics))
-    return Comparison(
-        contenders=contenders,
-        reference=contenders[place],
-        families=(whole, *others_of),
-        flexibility_value=value,
-        idle=idle,
-    )
+    return runs
+
+
+def reference_place(runs: Sequence[RunTables]) -> int:
+    """Place of the run to which the others are held: the model that sees everything, else the first."""
+    return next((k for k, run in enumerate(runs) if model_code(run) == REFERENCE), 0)
 
 
 def settings_of(run_dir: Path) -> dict[str, str]:
@@ -234,7 +281,7 @@ def _refuse_unlike(runs: Sequence[RunTables]) -> None:
 
 def _codes(runs: Sequence[RunTables]) -> list[str]:
     """Names of runs: the model's code and, where several share it, what they differ in; a number at last."""
-    models = [_model_code(run) for run in runs]
+    models = [model_code(run) for run in runs]
     settings = [settings_of(run.run_dir) for run in runs]
     codes: list[str] = []
     for model, own in zip(models, settings, strict=True):
@@ -259,7 +306,8 @@ def _bid(settings: Mapping[str, str]) -> str:
     return f"{kind}:{blocks}" if blocks else kind
 
 
-def _model_code(run: RunTables) -> str:
+def model_code(run: RunTables) -> str:
+    """Code of the coordination model of a run."""
     return MODELS[run.run.coordination].code
 
 
@@ -276,48 +324,108 @@ def _day_ahead_prices(run: RunTables) -> dict[str, float]:
     return {name: float(prices[codes == k].mean()) for k, name in enumerate(names)}
 
 
-def _compared(
-    run: RunTables, own: Mapping[str, Measured], prices: Mapping[str, float], forward_usd: float | None
-) -> dict[str, Measured]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Yardstick:
+    """What runs are held to."""
+
+    is_full: bool
+    """Whether the reference is the model that sees everything."""
+    price_usd_per_mwh: Mapping[str, float]
+    """At which energy left in each LDA counts. [$/MWh]"""
+    value: Measured
+    """Value of the DERs' flexibility over whole market days. [$]"""
+    value_in_study: Measured
+    """Its part in the hours of the study. [$]"""
+
+
+def _yardstick(reference: RunTables, idle: Path | str) -> _Yardstick:
+    prices = _day_ahead_prices(reference)
+    is_full = model_code(reference) == REFERENCE
+    if isinstance(idle, str) or not is_full:
+        why = NO_IDLE if isinstance(idle, Path) else idle
+        values = [Measured(value=None, why_not=why)] * 2
+    else:
+        days = RunTables(idle, reference.run)
+        values = [_value(days, reference, prices, hours) for hours in (whole_days, hours_within)]
+    whole, in_study = values
+    return _Yardstick(is_full=is_full, price_usd_per_mwh=prices, value=whole, value_in_study=in_study)
+
+
+def _value(days: RunTables, full: RunTables, prices: Mapping[str, float], hours: Hours) -> Measured:
+    """What idle market days cost more than those of full visibility. [$]"""
+    costs = [_forward(run, prices, hours) for run in (days, full)]
+    if costs[0].value is None or costs[1].value is None:
+        return Measured(value=None, why_not=costs[1].why_not or costs[0].why_not)
+    return Measured(value=costs[0].value - costs[1].value)
+
+
+def _forward(run: RunTables, prices: Mapping[str, float], hours: Hours) -> Measured:
+    """Forward cost of a run, storage left credited. [$]"""
+    left = _left_forward(run, prices, hours)
+    if left.value is None:
+        return left
+    return Measured(value=forward_usd(run, hours) - left.value)
+
+
+def _left_forward(run: RunTables, prices: Mapping[str, float], hours: Hours) -> Measured:
+    """Worth of what day-ahead schedules leave in storage. [$]"""
+    missing = [table for table in ("da_clearing", "da_der") if table not in run.names]
+    if missing:
+        return Measured(value=None, why_not=f"no table {', '.join(missing)}")
+    return _worth(forward_stored_mwh(run, hours), forward_bulk_stored_mwh(run, hours), prices)
+
+
+def _compared(run: RunTables, own: Mapping[str, Measured], yardstick: _Yardstick) -> dict[str, Measured]:
+    prices = yardstick.price_usd_per_mwh
     left, cost = _left(run, prices), own["cost_realised_usd"]
-    mine = own["cost_forward_usd"].value
-    compared = Measured(value=None, why_not=cost.why_not or left.why_not)
-    if cost.value is not None and left.value is not None:
-        compared = Measured(value=cost.value - left.value)
-    phantom = Measured(value=None, why_not=f"{REFERENCE} is not compared")
-    if forward_usd is not None and mine is not None:
-        phantom = Measured(value=mine - forward_usd)
-    return {"storage_left_usd": left, "cost_compared_usd": compared, "phantom_saving_usd": phantom}
+    compared = _difference(cost, left)
+    forward = _forward(run, prices, whole_days)
+    return {
+        "storage_left_usd": left,
+        "cost_compared_usd": compared,
+        "storage_left_forward_usd": _left_forward(run, prices, whole_days),
+        "cost_forward_compared_usd": forward,
+        "cost_over_forward_usd": _difference(compared, _forward(run, prices, hours_within)),
+    }
 
 
-def _flexibility_value(idle: Path | None, full: Measured | None, prices: Mapping[str, float]) -> Measured:
-    """What the idle run costs more than full visibility. [$]"""
-    if idle is None or full is None:
-        return Measured(value=None, why_not=f"needs {REFERENCE} and a run in which DERs idle")
-    run = RunTables(idle)
-    if full.value is None or not {"clearing", "lmp", "system"} <= run.names:
-        return Measured(value=None, why_not=full.why_not or "the idle run recorded no clearing")
-    ders = ders_usd(run) if "der_service" in run.names else 0.0
-    cost = units_usd(run) + ders + participation_usd(run) + unserved_usd(run)
-    left = _left(run, prices).value or 0.0
-    return Measured(value=cost - left - full.value)
+def _difference(one: Measured, other: Measured) -> Measured:
+    if one.value is None or other.value is None:
+        return Measured(value=None, why_not=one.why_not or other.why_not)
+    return Measured(value=one.value - other.value)
 
 
-def _gap(cost: Measured, full: Measured | None, value: Measured) -> dict[str, Measured]:
-    """Cost above that of full visibility, of the value of flexibility, where that can be told. [%]"""
-    if full is None or full.value is None or cost.value is None or value.value is None:
-        return {"gap_of_value_pct": Measured(value=None, why_not=value.why_not or cost.why_not)}
+def _gaps(
+    mine: Mapping[str, Measured], full: Mapping[str, Measured], yardstick: _Yardstick
+) -> dict[str, Measured]:
+    """Costs above those of full visibility: in money as promised, and of the value of flexibility."""
+    none = Measured(value=None, why_not=f"{REFERENCE} is not compared")
+    forward, realised = "cost_forward_compared_usd", "cost_compared_usd"
+    phantom, above = (_difference(mine[key], full.get(key, none)) for key in (forward, realised))
+    return {
+        "phantom_saving_usd": phantom,
+        "gap_forward_of_value_pct": _share(phantom, yardstick.value, full.get(forward, none)),
+        "gap_of_value_pct": _share(above, yardstick.value_in_study, full.get(realised, none)),
+    }
+
+
+def _share(gap: Measured, value: Measured, full: Measured) -> Measured:
+    """A gap of the value of flexibility, where that can be told. [%]"""
+    if gap.value is None or value.value is None or full.value is None:
+        return Measured(value=None, why_not=gap.why_not or value.why_not)
     if value.value <= RESOLVED_SHARE * abs(full.value):
-        why = "flexibility is worth too little here"
-        return {"gap_of_value_pct": Measured(value=None, why_not=why)}
-    gap = PERCENT * (cost.value - full.value) / value.value
-    return {"gap_of_value_pct": Measured(value=gap)}
+        return Measured(value=None, why_not="flexibility is worth too little here")
+    return Measured(value=PERCENT * gap.value / value.value)
 
 
 def _left(run: RunTables, prices: Mapping[str, float]) -> Measured:
     missing = [table for table in ("der_start", "der_type") if table not in run.names]
     if missing:
         return Measured(value=None, why_not=f"no table {', '.join(missing)}")
+    return _worth(stored_mwh(run), bulk_stored_mwh(run), prices)
+
+
+def _worth(by_lda: Mapping[str, float], bulk_mwh: float, prices: Mapping[str, float]) -> Measured:
+    """Worth of energy in LDAs and in units' stores, those at the mean of all LDAs' prices. [$]"""
     mean = sum(prices.values()) / len(prices)
-    in_ldas = sum(mwh * prices[lda] for lda, mwh in stored_mwh(run).items())
-    return Measured(value=in_ldas + bulk_stored_mwh(run) * mean)
+    return Measured(value=sum(mwh * prices[lda] for lda, mwh in by_lda.items()) + bulk_mwh * mean)

@@ -28,7 +28,8 @@ def as_fields(comparison: Comparison) -> dict[str, object]:
             for c in comparison.contenders
         },
         "flexibility_value_usd": comparison.flexibility_value.value,
-        "idle_run": None if comparison.idle is None else str(comparison.idle),
+        "flexibility_value_in_study_usd": comparison.flexibility_value_in_study.value,
+        "idle_days": None if comparison.idle is None else str(comparison.idle),
         "resolution_usd": comparison.resolution_usd,
         "ranking": [asdict(rank) for rank in ranking(comparison)],
         "verdicts": {verdict.key: _plain(verdict) for verdict in verdicts(comparison)},
@@ -134,11 +135,14 @@ def flexibility_words(comparison: Comparison) -> str:
     value = comparison.flexibility_value
     if value.value is None:
         return f"The value of the DERs' flexibility is not told: {value.why_not}."
-    cost = comparison.reference.value("cost_compared_usd")
+    cost = comparison.reference.value("cost_forward_compared_usd")
     share = f", {PERCENT * value.value / cost:.2g} % of it" if cost else ""
+    in_study = comparison.flexibility_value_in_study.value
+    part = "" if in_study is None else f" In the hours of the study it is worth {number(in_study)} $."
     return (
-        f"The DERs' flexibility is worth {number(value.value)} $: with batteries away, vehicles charging on "
-        f"arrival and loads at their base the same commitment costs so much more than {REFERENCE}{share}."
+        f"The DERs' flexibility is worth {number(value.value)} $: with batteries idle, vehicles charging on "
+        f"arrival and loads at their base the same market days cost so much more than {REFERENCE}'s forward "
+        f"cost{share}.{part}"
     )
 
 

@@ -6,12 +6,13 @@ be told apart is *not resolved*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from federates.core.errors import MissingInputError
-from runner.post.compare import net_load
+from runner.post.compare import forward, net_load
 from runner.post.compare.comparison import MARGIN_PCT, PERCENT, Comparison, Contender
+from runner.post.compare.forward import NEAR_SHARE, NEAR_VALUE_PCT
 from runner.post.compare.judging import (
     Verdict,
     at_most,
@@ -29,16 +30,8 @@ from runner.post.vacuity import feeder_stress
 UNEXPLAINED_USD = 0.01
 UNDELIVERED_PCT = 0.5
 """Award that a total DSO may fail to deliver, of all awards."""
-NEAR_SHARE = 1e-3
-"""Cost over that of full visibility that counts as near, as a share of it."""
-NEAR_VALUE_PCT = 5.0
-"""Share of the value of flexibility that a total DSO may leave unused."""
 WORTH_PCT = 0.2
 """Value of flexibility, of the cost, below which a study says little about those who use it."""
-NULL_SHARE = 1e-4
-"""Difference of forward cost between central models where no feeder limit matters, as a share of it."""
-CENTRAL = frozenset({"M1", "M2", "M3", "M4"})
-"""Models in which the ISO dispatches DERs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +187,7 @@ def _layered_near_full(comparison: Comparison) -> Verdict:
         return untested(key, statement, "needs M4 and M5")
     if not _hold(comparison, "M4", "M5"):
         return untested(key, statement, "M4 or M5 broke feeder limits: their costs do not compare")
-    difference, value = pair[0] - pair[1], comparison.flexibility_value.value
+    difference, value = pair[0] - pair[1], comparison.flexibility_value_in_study.value
     if value is None or value <= comparison.resolution_usd:
         statement = f"M5 costs at most {PERCENT * NEAR_SHARE:g} % more than M4, which sees everything"
         if 0.0 < difference <= comparison.resolution_usd:
@@ -206,14 +199,26 @@ def _layered_near_full(comparison: Comparison) -> Verdict:
     return at_most(key, statement, gap, NEAR_VALUE_PCT, "%", "cost of M5 less M4's, of the value")
 
 
+def _override_costs(comparison: Comparison) -> Verdict:
+    key, statement = "override_costs", "What M2's overrides take has to be bought again, at a cost"
+    taken, cost = (figure_of(comparison, "M2", name) for name in ("override_mwh", "override_cost_usd"))
+    if taken is None or cost is None:
+        return untested(key, statement, "needs M2")
+    if taken <= 0.0:
+        return untested(key, statement, "M2 overrides nothing here")
+    return more_than(key, statement, cost, 0.0, "$", "overrides at the real-time LMP")
+
+
 def _worth_it(comparison: Comparison) -> Verdict:
     key = "flexibility_matters"
     statement = f"The DERs' flexibility is worth {WORTH_PCT:g} % of the cost at least"
-    value, cost = comparison.flexibility_value.value, comparison.reference.value("cost_compared_usd")
+    value = comparison.flexibility_value.value
+    cost = comparison.reference.value("cost_forward_compared_usd")
     if value is None or not cost:
         return untested(key, statement, comparison.flexibility_value.why_not)
     share = PERCENT * value / abs(cost)
-    return judged(key, statement, share, WORTH_PCT, "%", "of the cost of M4", holds=share >= WORTH_PCT)
+    why = "of the forward cost of M4"
+    return judged(key, statement, share, WORTH_PCT, "%", why, holds=share >= WORTH_PCT)
 
 
 def _layered_cheapest(comparison: Comparison) -> Verdict:
@@ -233,52 +238,6 @@ def _layered_cheapest(comparison: Comparison) -> Verdict:
     return less_than(key, statement, difference, 0.0, "$", "cost of M5 less the least of the others")
 
 
-def _central_alike(comparison: Comparison) -> Verdict:
-    key = "no_constraint_central_alike"
-    statement = "Where no feeder limit matters, all central models promise the same cost"
-    costs = _unbound_costs(comparison, CENTRAL)
-    if isinstance(costs, str):
-        return untested(key, statement, costs)
-    spread = max(costs.values()) - min(costs.values())
-    threshold = NULL_SHARE * abs(min(costs.values()))
-    return at_most(key, statement, spread, threshold, "$", "spread of the units' forward cost")
-
-
-def _layered_alike(comparison: Comparison) -> Verdict:
-    key = "no_constraint_layered_alike"
-    statement = "Where no feeder limit matters, every bid of M5 promises the cost of the central models"
-    costs = _unbound_costs(comparison, {*CENTRAL, "M5"})
-    if isinstance(costs, str):
-        return untested(key, statement, costs)
-    central = [cost for code, cost in costs.items() if not code.startswith("M5")]
-    layered = [cost for code, cost in costs.items() if code.startswith("M5")]
-    if not central or not layered:
-        return untested(key, statement, "needs M5 and a central model")
-    difference = max(abs(cost - central[0]) for cost in layered)
-    threshold = NEAR_SHARE * abs(central[0])
-    return at_most(key, statement, difference, threshold, "$", "difference of the units' forward cost")
-
-
-def _unbound_costs(comparison: Comparison, models: Collection[str]) -> dict[str, float] | str:
-    """Forward cost of the runs of some models, where no feeder limit was reached in any; or why not."""
-    runs = [c for c in comparison.contenders if c.model in models]
-    broken, costs = figures_of(runs, "violated_feeder_time_pct"), figures_of(runs, "cost_forward_usd")
-    if broken is None or costs is None or len(costs) <= 1:
-        return "needs two models that coordinate"
-    if max(broken) > 0.0 or any(_bound(c) for c in runs):
-        return "a feeder limit was reached"
-    return {run.code: cost for run, cost in zip(runs, costs, strict=True)}
-
-
-def _bound(contender: Contender) -> bool:
-    """Whether a feeder limit bound in a DSO's own program."""
-    tables = contender.tables
-    if "binding" not in tables.names:
-        return False
-    columns = ("voltage_count", "thermal_count", "head_count")
-    return any(bool(tables.column("binding", column).any()) for column in columns)
-
-
 _JUDGES: tuple[Callable[[Comparison], Verdict], ...] = (
     _one_plan,
     _accounts_close,
@@ -286,14 +245,14 @@ _JUDGES: tuple[Callable[[Comparison], Verdict], ...] = (
     _no_bypass,
     _blind_breaks,
     _override_unwinds,
+    _override_costs,
     _layered_breaks_less,
     _layered_holds,
     _layered_delivers,
     _worth_it,
     _layered_near_full,
     _layered_cheapest,
-    _central_alike,
-    _layered_alike,
+    *forward.JUDGES,
     *net_load.JUDGES,
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from federates.core.run_folder import write_whole
-from runner.post.compare.comparison import compare_runs
+from runner.post.compare.comparison import NO_IDLE, compare_runs
 from runner.post.compare.files import as_csv, as_fields, as_markdown, as_text, verdicts_json
 from runner.post.compare.page import page
 
@@ -15,11 +15,11 @@ PAGE = "compare.html"
 
 
 def write_comparison(
-    run_dirs: Sequence[Path], folder: Path, idle: Path | None = None
+    run_dirs: Sequence[Path], folder: Path, idle: Path | str = NO_IDLE
 ) -> tuple[dict[str, object], str]:
     """Compare runs and write what came of it; returns it for programs and, in short, for a terminal.
 
-    ``idle``: run in which nobody uses the DERs' flexibility, by which its value is told.
+    ``idle``: as `compare_runs` takes it.
 
     Raises
     ------

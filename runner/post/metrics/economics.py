@@ -1,9 +1,12 @@
 """What a run cost at true resource cost: as promised the day before, and as it came.
 
-Starts of units are left out: the commitment is the same under every model of a scenario.
+Starts of units are left out: the commitment is the same under every model of a scenario. The forward side is
+that of whole market days, as the day-ahead market clears them, unless the hours of the study are asked for.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,6 +26,15 @@ UNSERVED_USD_PER_MWH = 3_500.0
 """Price of load that is not served: the last step of the ISO's own penalties. [$/MWh]"""
 
 
+Hours = Callable[[RunTables, str], FloatArray]
+"""How much of each day-ahead hour of a table counts, shape (rows,). [h]"""
+
+
+def whole_days(tables: RunTables, table: str) -> FloatArray:
+    """All of every day-ahead hour, shape (rows,). [h]"""
+    return np.ones(tables.t_s(table).size)
+
+
 def hours_within(tables: RunTables, table: str) -> FloatArray:
     """Part of each day-ahead hour that lies in the study, shape (rows,). [h]"""
     begin = tables.t_s(table)
@@ -31,10 +43,42 @@ def hours_within(tables: RunTables, table: str) -> FloatArray:
     return within
 
 
-def forward_usd(tables: RunTables) -> float:
-    """Running cost of the units as scheduled the day before, over the hours of the study. [$]"""
+def forward_units_usd(tables: RunTables, hours: Hours = whole_days) -> float:
+    """Running cost of the units as scheduled the day before. [$]"""
     cost = tables.column("da_clearing", "true_cost_usd_per_h")
-    return float((cost * hours_within(tables, "da_clearing")).sum())
+    return float((cost * hours(tables, "da_clearing")).sum())
+
+
+def forward_ders_usd(tables: RunTables, hours: Hours = whole_days) -> float:
+    """True cost of the DERs as scheduled the day before, starts aside, multiplicity included. [$]"""
+    return float((multiplied(tables, "da_der", "cost_usd") * hours(tables, "da_der")).sum())
+
+
+def forward_unserved_usd(tables: RunTables, hours: Hours = whole_days) -> float:
+    """Load that the day-ahead market did not serve, at the ISO's last penalty step. [$]"""
+    shed_mw = tables.column("da_clearing", "shed_mw")
+    return float((shed_mw * hours(tables, "da_clearing")).sum()) * UNSERVED_USD_PER_MWH
+
+
+def forward_usd(tables: RunTables, hours: Hours = whole_days) -> float:
+    """Resource cost as promised the day before: units, DERs and load not served. [$]"""
+    resources = forward_units_usd(tables, hours) + forward_ders_usd(tables, hours)
+    return resources + forward_unserved_usd(tables, hours)
+
+
+def forward_stored_mwh(tables: RunTables, hours: Hours = whole_days) -> dict[str, float]:
+    """What day-ahead schedules put into each LDA's DERs that store less what they take out. [MWh]"""
+    ldas, place = tables.owners("da_der")
+    put_in = multiplied(tables, "da_der", "stored_kwh") * hours(tables, "da_der") / KW_PER_MW
+    return dict(zip(ldas, np.bincount(place, put_in, len(ldas)).tolist(), strict=True))
+
+
+def forward_bulk_stored_mwh(tables: RunTables, hours: Hours = whole_days) -> float:
+    """What day-ahead schedules leave in the units' stores beyond what was there; 0 without stores. [MWh]"""
+    if "da_store" not in tables.names:
+        return 0.0
+    gained = tables.column("da_store", "end_mwh") - tables.column("da_store", "energy_mwh")
+    return float((gained * hours(tables, "da_store")).sum())
 
 
 def units_usd(tables: RunTables) -> float:
@@ -97,9 +141,25 @@ FAMILY = Family(
     title="Economics: true resource cost",
     metrics=(
         Metric(
-            key="cost_forward_usd", needs=("da_clearing",), value=forward_usd, better="less",
-            meaning="running cost of the units as scheduled the day before, hours of the study only; DERs "
-            "are in the realised cost only", title="units, as promised the day before",
+            key="cost_forward_usd", needs=("da_clearing", "da_der"), value=forward_usd, better="less",
+            meaning="units, DERs and load not served as scheduled the day before, all hours of the study's "
+            "market days; what is left in storage is not credited",
+            title="all resources, as promised the day before",
+        ),
+        Metric(
+            key="cost_forward_units_usd", needs=("da_clearing",), value=forward_units_usd, better="less",
+            meaning="of it, running cost of the units",
+        ),
+        Metric(
+            key="cost_forward_ders_usd", needs=("da_der",), value=forward_ders_usd, better="less",
+            meaning="of it, DERs' fuel, wear, use forgone and sun not taken, starts aside, multiplicity "
+            "included",
+        ),
+        Metric(
+            key="forward_stored_mwh", needs=("da_der",),
+            value=lambda t: sum(forward_stored_mwh(t).values()),
+            meaning="what day-ahead schedules put into DERs that store less what they take out, multiplicity "
+            "included: batteries, vehicles, rooms, tanks, processes",
         ),
         Metric(
             key="cost_units_usd", needs=("clearing",), value=units_usd, better="less",

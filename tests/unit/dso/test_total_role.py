@@ -123,11 +123,13 @@ class Area:
         self._plant.set_conditions(Conditions(v_pu=v_pu, demand_kw=demand.kw, demand_kvar=demand.kvar))
 
     def _grant(self, now: int, v_pu: float, **messages: object) -> Grant:
-        known = {**messages, "telemetry": self._seen(v_pu), "day_ahead_awards": self._day}
+        known = {**messages, "telemetry": self._seen(v_pu)}
         arrivals = {
             port: {SENDERS[port]: Received(SENDERS[port], now - 1, now - 1, message)}
             for port, message in known.items()
         }
+        # known for long, and answered by no bid of this test
+        arrivals["day_ahead_awards"] = {"iso": Received("iso", GATE_S - 600, GATE_S - 600, self._day)}
         return Grant(now, Inbox(arrivals, now - STEP_S))
 
     def _seen(self, v_pu: float) -> Telemetry:

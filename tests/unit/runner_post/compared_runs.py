@@ -35,6 +35,8 @@ def chosen_run(
     *,
     cost_usd: float = 1_000.0,
     forward_usd: float = 1_000.0,
+    forward_ders_usd: float = 0.0,
+    forward_stored_kwh: float = 0.0,
     steps_broken: int = 0,
     left_kwh: float = 0.0,
     shortfall_mw: float = 0.0,
@@ -47,7 +49,7 @@ def chosen_run(
     spilt_mw: float = 0.0,
     **settings: object,
 ) -> Path:
-    """A run of an hour of LDA ``a``, ten times at its interface, of 100 feeder-steps.
+    """A run of an hour of LDA ``a``, ten times at its interface, of 100 feeder-steps; its day is that hour.
 
     Its day-ahead price is 20 $/MWh, its award 10 MW, its costs and violations as named. With a net load of
     each hour it is a day of hours, with 1,000 MW of wind, of which so much is spilt.
@@ -67,6 +69,8 @@ def chosen_run(
     }
     record(run_dir, t.CLEARING, hours, cleared)
     record(run_dir, t.DA_CLEARING, [(0, "system")], {"true_cost_usd_per_h": [forward_usd]})
+    scheduled = {"cost_usd": [forward_ders_usd / 10.0], "stored_kwh": [forward_stored_kwh]}
+    record(run_dir, t.DA_DER, [(0, "a/f1/battery/supplier")], scheduled)
     record(run_dir, t.DA_INTERFACE, [(0, "a")], {"award_mw": [10.0], "lmp_usd_per_mwh": [20.0]})
     record(run_dir, t.AWARD, [(0, "a")], {"award_mw": [10.0], "lmp_usd_per_mwh": [25.0]})
     record(run_dir, t.BID, [(0, "a/0/00")], {"import_mw": [10.0]})
@@ -88,3 +92,10 @@ def chosen_run(
     passing = ["dso_a>iso/bids", *(f"agg_a_x>iso/offers{k}" for k in range(bypass))]
     record(run_dir, t.MESSAGE, [(0, name) for name in passing], {"size_bytes": [10.0] * len(passing)})
     return finished(run_dir, KEYS[code], **settings)
+
+
+def idle_days(folder: Path, forward_usd: float) -> Path:
+    """Day-ahead tables of the same hour with the DERs of LDA ``a`` idle."""
+    record(folder, t.DA_CLEARING, [(0, "system")], {"true_cost_usd_per_h": [forward_usd]})
+    record(folder, t.DA_DER, [(0, "a/f1/battery/supplier")], {})
+    return folder

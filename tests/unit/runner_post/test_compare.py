@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from federates.core import tables as t
 from federates.core.errors import ConfigError, MissingInputError
 from runner.post.compare.comparison import Comparison, compare_runs, differing_settings
 from runner.post.compare.files import as_csv, as_fields, as_markdown, verdicts_json
 from runner.post.compare.judging import Verdict
 from runner.post.compare.verdicts import Rank, ranking, verdicts
 from runner.post.metrics.catalog import METRICS
-from tests.unit.runner_post.compared_runs import chosen_run, finished
-from tests.unit.runner_post.run_folders import run_folder
+from tests.unit.runner_post.compared_runs import chosen_run, finished, idle_days
+from tests.unit.runner_post.run_folders import record, run_folder
 
 MODEL_KEYS = {
     "cost_forward_usd", "cost_realised_usd", "unwound_mwh", "override_mwh", "violation_node_min",
@@ -123,6 +124,12 @@ def test_costs_that_cannot_be_told_apart_share_a_place(tmp_path: Path) -> None:
         ("no_constraint_layered_alike", {}, {}, {"forward_usd": 1_000.9}, "supported"),
         ("no_constraint_layered_alike", {}, {}, {"forward_usd": 998.9}, "not supported"),
         ("no_constraint_layered_alike", {}, {}, {"steps_broken": 1}, "not tested"),
+        # half a dollar of 1,000 is more than can be told apart
+        ("forward_blind_below_full", {"forward_usd": 990.0}, {}, {}, "supported"),
+        ("forward_blind_below_full", {"forward_usd": 1_000.5}, {}, {}, "not supported"),
+        ("forward_full_below_envelope", {}, {}, {}, "not tested"),
+        ("forward_layered_near_full", {}, {}, {}, "not tested"),
+        ("override_costs", {}, {}, {}, "not tested"),
         ("flexibility_matters", {}, {}, {}, "not tested"),
         ("feeders_are_stressed", {}, {}, {"minutes_bound": 30}, "supported"),
         ("feeders_are_stressed", {}, {}, {"minutes_bound": 25}, "not supported"),
@@ -159,42 +166,130 @@ def test_what_overrides_unwind_is_held_to_what_a_total_dso_cannot_deliver(
     assert verdict(compared, "layered_delivers").result == delivers
 
 
+def test_forward_costs_compare_with_what_schedules_leave_in_storage_credited(tmp_path: Path) -> None:
+    """M1's day costs 40 less, its DERs 10 more, and it takes 1 MWh from each of ten stores, at 20 $/MWh."""
+    m1 = chosen_run(
+        tmp_path / "m1", "M1", forward_usd=960.0, forward_ders_usd=10.0, forward_stored_kwh=-1_000.0
+    )
+    compared = compare_runs([chosen_run(tmp_path / "m4", "M4"), m1]).of("M1")
+    assert compared is not None
+    assert compared.value("cost_forward_usd") == pytest.approx(970.0)
+    assert compared.value("storage_left_forward_usd") == pytest.approx(-200.0)
+    assert compared.value("cost_forward_compared_usd") == pytest.approx(1_170.0)
+    assert compared.value("phantom_saving_usd") == pytest.approx(170.0)
+    # as it came, it cost 1,000 and left nothing in storage
+    assert compared.value("cost_over_forward_usd") == pytest.approx(-170.0)
+
+
 @pytest.mark.parametrize(
     ("m5_usd", "result"), [(1_000.9, "supported"), (1_001.1, "not supported"), (1_000.05, "not resolved")]
 )
 def test_the_gap_to_full_visibility_is_held_to_the_value_of_flexibility(
     tmp_path: Path, m5_usd: float, result: str
 ) -> None:
-    """Idle, the same costs 1,020, so that flexibility is worth 20: 5 % of it are 1."""
+    """Idle, the same day costs 1,020, so that flexibility is worth 20: 5 % of it are 1."""
+    m5 = chosen_run(tmp_path / "m5", "M5", cost_usd=m5_usd, forward_usd=m5_usd + 1.0)
     compared = compare_runs(
-        [chosen_run(tmp_path / "m4", "M4"), chosen_run(tmp_path / "m5", "M5", cost_usd=m5_usd)],
-        idle=chosen_run(tmp_path / "idle", "M1", cost_usd=1_020.0),
+        [chosen_run(tmp_path / "m4", "M4"), m5], idle=idle_days(tmp_path / "idle", 1_020.0)
     )
     assert compared.flexibility_value.value == pytest.approx(20.0)
     assert verdict(compared, "layered_near_full_visibility").result == result
     assert verdict(compared, "flexibility_matters").value == pytest.approx(2.0)
     assert verdict(compared, "flexibility_matters").result == "supported"
-    m5 = compared.of("M5")
-    assert m5 is not None
-    assert m5.value("gap_of_value_pct") == pytest.approx(100.0 * (m5_usd - 1_000.0) / 20.0)
+    layered = compared.of("M5")
+    assert layered is not None
+    gap = 100.0 * (m5_usd - 1_000.0) / 20.0
+    assert layered.value("gap_of_value_pct") == pytest.approx(gap)
+    assert layered.value("gap_forward_of_value_pct") == pytest.approx(gap + 5.0)
+
+
+@pytest.mark.parametrize(
+    ("m3_usd", "m5_usd", "order", "near"),
+    [
+        (1_010.0, 1_000.9, "supported", "supported"),
+        (999.5, 1_001.1, "not supported", "not supported"),
+        (1_000.0, 998.9, "supported", "not supported"),
+    ],
+)
+def test_promises_are_held_to_those_of_full_visibility(
+    tmp_path: Path, m3_usd: float, m5_usd: float, order: str, near: str
+) -> None:
+    """Idle, the day costs 1,020: flexibility is worth 20, 5 % of it are 1, whichever way M5 differs."""
+    figures = {"M3": m3_usd, "M4": 1_000.0, "M5": m5_usd}
+    runs = [chosen_run(tmp_path / code, code, forward_usd=usd) for code, usd in figures.items()]
+    compared = compare_runs(runs, idle=idle_days(tmp_path / "idle", 1_020.0))
+    assert verdict(compared, "forward_full_below_envelope").result == order
+    assert verdict(compared, "forward_layered_near_full").result == near
+
+
+@pytest.mark.parametrize(
+    ("m2_usd", "exact_usd", "result"),
+    [
+        (1_000.05, 1_000.0, "supported"),
+        (1_000.15, 1_000.0, "not supported"),
+        (1_000.0, 1_000.15, "not supported"),
+        (1_005.0, None, "not supported"),
+    ],
+)
+def test_without_a_constraint_central_models_and_exact_bids_promise_the_same(
+    tmp_path: Path, m2_usd: float, exact_usd: float | None, result: str
+) -> None:
+    """0.01 % of the cost are 0.1; 1 % of a value of 20 would be 0.2."""
+    runs = [chosen_run(tmp_path / "m2", "M2", forward_usd=m2_usd), chosen_run(tmp_path / "m4", "M4")]
+    bids = {"interval_curve": 1_100.0, "exact_cuts": exact_usd}
+    for kind, usd in bids.items():
+        if usd is not None:
+            bid = {"bid": {"kind": kind}}
+            runs.append(chosen_run(tmp_path / kind, "M5", forward_usd=usd, market=bid))
+    compared = compare_runs(runs, idle=idle_days(tmp_path / "idle", 1_020.0))
+    found = verdict(compared, "no_constraint_central_alike")
+    assert found.result == result
+    assert found.threshold == pytest.approx(0.1, rel=1e-3)
+
+
+@pytest.mark.parametrize(("overridden_kw", "result"), [(3.0, "supported"), (-3.0, "not supported")])
+def test_overrides_cost_what_they_take_at_the_price_of_the_time(
+    tmp_path: Path, overridden_kw: float, result: str
+) -> None:
+    """Injection taken away is bought again; at a positive price, demand taken away is sold."""
+    runs = [chosen_run(tmp_path / "m2", "M2", overridden_kw=overridden_kw), chosen_run(tmp_path / "m5", "M5")]
+    assert verdict(compare_runs(runs), "override_costs").result == result
+
+
+def test_the_value_in_the_study_is_that_of_its_hours(tmp_path: Path) -> None:
+    """The market day has an hour before the study, in which flexibility saves 30 more."""
+    full, idle = chosen_run(tmp_path / "m4", "M4"), idle_days(tmp_path / "idle", 1_020.0)
+    for folder, cost in ((full, 500.0), (idle, 530.0)):
+        record(folder, t.DA_CLEARING, [(-3_600, "system")], {"true_cost_usd_per_h": [cost]}, "before")
+    compared = compare_runs([full, chosen_run(tmp_path / "m5", "M5")], idle=idle)
+    assert compared.flexibility_value.value == pytest.approx(50.0)
+    assert compared.flexibility_value_in_study.value == pytest.approx(20.0)
 
 
 def test_no_gap_is_given_of_a_value_that_cannot_be_told(tmp_path: Path) -> None:
     """At a cost of 1,000, 0.1 is what can be told apart."""
     compared = compare_runs(
         [chosen_run(tmp_path / "m4", "M4"), chosen_run(tmp_path / "m5", "M5", cost_usd=1_010.0)],
-        idle=chosen_run(tmp_path / "idle", "M1", cost_usd=1_000.09),
+        idle=idle_days(tmp_path / "idle", 1_000.09),
     )
     m5 = compared.of("M5")
     assert m5 is not None
-    assert m5.value("gap_of_value_pct") is None
-    assert "too little" in m5.metrics["gap_of_value_pct"].why_not
+    for key in ("gap_of_value_pct", "gap_forward_of_value_pct"):
+        assert m5.value(key) is None
+        assert "too little" in m5.metrics[key].why_not
+
+
+def test_without_idle_days_the_value_says_why_it_is_not_told(tmp_path: Path) -> None:
+    runs = [chosen_run(tmp_path / "m4", "M4"), chosen_run(tmp_path / "m5", "M5")]
+    compared = compare_runs(runs, idle="the market was on strike")
+    assert compared.flexibility_value.value is None
+    assert verdict(compared, "flexibility_matters").why == "the market was on strike"
 
 
 def test_flexibility_that_is_worth_little_is_said_to(tmp_path: Path) -> None:
     compared = compare_runs(
         [chosen_run(tmp_path / "m4", "M4"), chosen_run(tmp_path / "m5", "M5")],
-        idle=chosen_run(tmp_path / "idle", "M1", cost_usd=1_001.0),
+        idle=idle_days(tmp_path / "idle", 1_001.0),
     )
     assert verdict(compared, "flexibility_matters").result == "not supported"
 

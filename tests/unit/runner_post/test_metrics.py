@@ -10,7 +10,13 @@ from federates.core import tables as t
 from federates.recording.parquet import ParquetRecorder
 from runner.post.metrics.architecture import seen_by_iso
 from runner.post.metrics.catalog import FAMILIES, METRICS
-from runner.post.metrics.economics import stored_mwh
+from runner.post.metrics.economics import (
+    forward_bulk_stored_mwh,
+    forward_stored_mwh,
+    forward_usd,
+    hours_within,
+    stored_mwh,
+)
 from runner.post.metrics.metric import measured
 from runner.post.metrics.payments import der_revenue_usd, der_worth_usd
 from runner.post.metrics.unwinding import Entry, ledger
@@ -82,13 +88,29 @@ def test_an_lda_that_exports_has_reverse_flow(run_dir: Path) -> None:
     assert value(run_dir, "reverse_flow_mwh") == pytest.approx(9.0 / 60.0)
 
 
-def test_forward_cost_counts_the_hours_of_the_study_only(run_dir: Path) -> None:
-    # the study is one hour from 0 s; the market day began five hours before
+def test_forward_cost_is_units_ders_and_load_not_served_of_whole_market_days(run_dir: Path) -> None:
+    """The study is one hour from 0 s; of LDA a there are ten sets."""
     record(
         run_dir, t.DA_CLEARING, [(-3_600, "system"), (0, "system"), (3_600, "system")],
-        {"true_cost_usd_per_h": [100.0, 250.0, 100.0]},
+        {"true_cost_usd_per_h": [100.0, 250.0, 100.0], "shed_mw": [0.0, 0.1, 0.0]},
     )  # fmt: skip
-    assert value(run_dir, "cost_forward_usd") == pytest.approx(250.0)
+    record(
+        run_dir, t.DA_DER, [(-3_600, "a/f1/battery/supplier"), (0, "a/f1/pv/supplier")],
+        {"cost_usd": [2.0, 3.0], "stored_kwh": [200.0, 0.0]},
+    )  # fmt: skip
+    record(
+        run_dir, t.DA_STORE, [(-3_600, "u"), (0, "u")],
+        {"energy_mwh": [5.0, 9.0], "end_mwh": [9.0, 8.0]},
+    )  # fmt: skip
+    assert value(run_dir, "cost_forward_units_usd") == pytest.approx(450.0)
+    assert value(run_dir, "cost_forward_ders_usd") == pytest.approx(50.0)
+    assert value(run_dir, "cost_forward_usd") == pytest.approx(450.0 + 50.0 + 0.1 * 3_500.0)
+    assert value(run_dir, "forward_stored_mwh") == pytest.approx(2.0)
+    tables = RunTables(run_dir)
+    assert forward_usd(tables, hours_within) == pytest.approx(250.0 + 30.0 + 350.0)
+    assert forward_stored_mwh(tables, hours_within) == {"a": 0.0}
+    assert forward_bulk_stored_mwh(tables) == pytest.approx(3.0)
+    assert forward_bulk_stored_mwh(tables, hours_within) == pytest.approx(-1.0)
 
 
 def test_realised_cost_is_units_ders_participation_and_load_not_served(run_dir: Path) -> None:
