@@ -224,6 +224,7 @@ EXPECTATION = _table(
     "v_min_pu | pu | least voltage at a load",
     "v_max_pu | pu | greatest voltage at a load",
     "loading_max_pct | % | greatest loading of a phase of a line, regulator or transformer",
+    "broken_count | - | limits that the dispatch breaks, as the program relaxed them",
     "room_less_kw | kW | by how much its DERs could yet make it draw less, by their offers",
     "room_more_kw | kW | by how much its DERs could yet make it draw more, by their offers",
 )  # fmt: skip

@@ -65,10 +65,17 @@ CAUSES: tuple[Cause, ...] = (
         find=rules.exhausted,
     ),
     Cause(
+        key="unsolved",
+        title="foreseen, no better dispatch found",
+        rule="the DSO's dispatch expected to be outside though its DERs had room, and broke limits even as "
+        "its program relaxes them",
+        find=rules.unsolved,
+    ),
+    Cause(
         key="relaxed",
         title="foreseen, limit relaxed",
-        rule="the DSO's dispatch expected to be outside though DERs had room against it: the program relaxes "
-        "limits that the DERs' base state breaks, or the room is at the wrong place",
+        rule="the same, but it kept the limits as its program relaxes them: to the state with DERs at their "
+        "base where that is outside, and heads in active power",
         find=rules.relaxed,
     ),
     Cause(
@@ -80,41 +87,41 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         key="bus",
         title="the bus voltage jumped",
-        rule=f"short; the transmission bus moved by at least {BUS_MOVE_PU:g} pu in the first minute, by more "
+        rule=f"short; the transmission bus moved by at least {BUS_MOVE_PU:g} pu in the first step, by more "
         "than the voltage was outside and by half of what the voltage moved",
         find=rules.bus,
     ),
     Cause(
         key="award",
         title="a new award moved the area",
-        rule=f"short, and began within {DISPATCH_STEPS} minutes of an award that differs from the one before "
+        rule=f"short, and began within {DISPATCH_STEPS} steps of an award that differs from the one before "
         f"by {AWARD_SHARE:.0%} of the area's greatest import",
         find=rules.award,
     ),
     Cause(
         key="rearranged",
         title="a new dispatch rearranged DERs",
-        rule=f"short, and began within {DISPATCH_STEPS} minutes of an award that hardly differs from the one "
+        rule=f"short, and began within {DISPATCH_STEPS} steps of an award that hardly differs from the one "
         "before: set-points moved within the area",
         find=rules.rearranged,
     ),
     Cause(
         key="steered",
         title="DERs moved between awards",
-        rule=f"short; the feeder's draw moved that way in the first minute by {FLOW_SHARE:.0%} of its "
+        rule=f"short; the feeder's draw moved that way in the first step by {FLOW_SHARE:.0%} of its "
         "greatest, half of it or more by its DERs",
         find=rules.steered,
     ),
     Cause(
         key="drawn",
-        title="load or sun moved within the minute",
+        title="load or sun moved within a step",
         rule="the same, less than half of it by its DERs",
         find=rules.drawn,
     ),
     Cause(
         key="regulators",
         title="regulators still on their way",
-        rule="short, and taps moved in it or in the minute in which it was over",
+        rule="short, and taps moved in it or in the step in which it was over",
         find=rules.regulators,
     ),
     Cause(
@@ -132,8 +139,14 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         key="late",
         title="overrides came an interval late",
-        rule="the check of its first interval found nothing broken on the feeder, the next one did",
+        rule="the check of its worst step's interval found nothing broken on the feeder, a later one did",
         find=rules.late,
+    ),
+    Cause(
+        key="insufficient",
+        title="overrides fell short in the plant",
+        rule="the check of the interval found limits broken and left none on the DSO's twin",
+        find=rules.insufficient,
     ),
     Cause(
         key="alone",
@@ -144,7 +157,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         key="powerless",
         title="seen, but the DSO had no more say",
-        rule="the DSO's twin as metered showed it too; under this model it speaks before the market only",
+        rule="the DSO's twin as metered showed the voltage or the head outside; under this model it speaks "
+        "before the market only",
         find=rules.powerless,
     ),
     Cause(
@@ -163,13 +177,14 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         key="moved_taps",
         title="regulators moved after the dispatch",
-        rule="taps moved between a dispatch that expected to be inside and the worst minute",
+        rule="taps moved between a dispatch that expected to be inside and the worst step",
         find=rules.moved_taps,
     ),
     Cause(
         key="unseen",
         title="the DSO's twin did not show it",
-        rule="the dispatch expected to be inside, or the twin as metered showed a voltage inside",
+        rule="the dispatch expected to be inside, or the twin as metered showed the voltage or the head "
+        "inside, or the check found nothing broken",
         find=rules.unseen,
     ),
     Cause(

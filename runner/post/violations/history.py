@@ -35,6 +35,8 @@ class Outlook:
     v_max_pu: FloatArray
     loading_max_pct: FloatArray
     """Greatest loading of an element. [%]"""
+    broken_count: FloatArray
+    """Limits that the dispatch breaks, as its program relaxed them."""
     room_less_kw: FloatArray
     """By how much DERs could yet make the feeder draw less. [kW]"""
     room_more_kw: FloatArray
@@ -49,6 +51,8 @@ class Insight:
     """Least voltage on its twin as metered in the step; table ``estimate``."""
     v_max_pu: FloatArray
     """Greatest voltage on its twin as metered in the step."""
+    head_kva: FloatArray
+    """What the head's meter shows in the step, as the twin has it."""
     broken_count: FloatArray
     """Limits that the check of the step's interval found broken; table ``override_check``."""
     left_count: FloatArray

@@ -18,7 +18,7 @@ NEEDS = ("feeder",)
 ROWS_MOST = 500
 """Violations that the page lists: those of the most node-, element- or head-minutes."""
 SEES = (
-    "A violation is one stretch of minutes in which a feeder of the plant was outside one limit on one side,"
+    "A violation is one stretch of steps in which a feeder of the plant was outside one limit on one side,"
     " unmultiplied. Its cause is the first of the rules below that the tables bear out; what none fits is not"
     " explained."
 )
@@ -38,7 +38,7 @@ SIDES = {
 """Words for a side, where it is not that a voltage is low or high."""
 SHORT = (
     "Short is what was over in less than a market interval, and not merely by the next award: a limit that"
-    " regulators or the next minute restored."
+    " regulators or the next step restored."
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from federates.coordination.catalog import MODELS
 from federates.coordination.model import CoordinationModel, Tier
 from federates.core.arrays import FloatArray, IntArray
+from federates.core.errors import MissingInputError
 from runner.post.load import load
 from runner.post.run_tables import RunTables
 from runner.post.violations.causes import Explained, explained
@@ -29,7 +30,8 @@ PLANT = {
 }  # fmt: skip
 """Fields of a plant's history and the columns of table ``feeder``."""
 OUTLOOK = (
-    "p_kw", "q_kvar", "v_min_pu", "v_max_pu", "loading_max_pct", "room_less_kw", "room_more_kw",
+    "p_kw", "q_kvar", "v_min_pu", "v_max_pu", "loading_max_pct", "broken_count", "room_less_kw",
+    "room_more_kw",
 )  # fmt: skip
 ALSO = (
     "award", "der_type", "deployment", "estimate", "event", "expectation", "head", "interface",
@@ -48,8 +50,6 @@ def plants(tables: RunTables) -> tuple[PlantHistory, ...]:
     MissingInputError
         If the run has no table ``feeder``.
     """
-    t_s = np.unique(tables.t_s("feeder"))
-    names, _ = tables.ids("feeder")
     values = {field: _by_id(tables, "feeder", column) for field, column in PLANT.items()}
     return tuple(
         PlantHistory(
@@ -58,13 +58,12 @@ def plants(tables: RunTables) -> tuple[PlantHistory, ...]:
             step_s=tables.run.clock.step_s,
             **{field: rows[name][1] for field, rows in values.items()},
         )
-        for name in sorted(names)
-        if name in values["p_kw"] and t_s.size
+        for name in sorted(values["p_kw"])
     )
 
 
 class Histories:
-    """Histories of a run's feeders; a table that was not recorded leaves NaN, which bears nothing out."""
+    """Histories of a run's feeders; what was not recorded, or not by its version, is NaN."""
 
     def __init__(self, tables: RunTables) -> None:
         self._tables = tables
@@ -97,6 +96,7 @@ class Histories:
             insight=Insight(
                 v_min_pu=now("estimate", "v_min_pu", plant.feeder),
                 v_max_pu=now("estimate", "v_max_pu", plant.feeder),
+                head_kva=np.hypot(*(now("estimate", f"head_{c}", plant.feeder) for c in ("p_kw", "q_kvar"))),
                 broken_count=np.sum([held("override_check", c) for c in CHECKED], axis=0),
                 left_count=held("override_check", "left_count"),
             ),
@@ -105,14 +105,19 @@ class Histories:
 
     def _at(self, table: str, column: str, id_: str, wanted_s: IntArray) -> FloatArray:
         """A column's value for one id at each time, NaN where there is no row, shape of ``wanted_s``."""
-        if table not in self._tables.names:
-            return np.full(wanted_s.size, np.nan)
         if (table, column) not in self._rows:
-            self._rows[table, column] = _by_id(self._tables, table, column)
+            self._rows[table, column] = self._read(table, column)
         t_s, values = self._rows[table, column].get(id_, (np.zeros(0, np.int64), np.zeros(0)))
         place = np.searchsorted(t_s, wanted_s)
         padded_s, padded = np.append(t_s, -1), np.append(values, np.nan)
         return np.where(padded_s[place] == wanted_s, padded[place], np.nan)
+
+    def _read(self, table: str, column: str) -> _Rows:
+        """A column's rows by id; none where it was not recorded."""
+        try:
+            return _by_id(self._tables, table, column)
+        except MissingInputError:
+            return {}
 
     def _ders(self, plant: PlantHistory) -> dict[str, FloatArray]:
         """What photovoltaics inject, and what others do less sun left unused, shapes (steps,). [kW]"""

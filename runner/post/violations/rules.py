@@ -36,8 +36,15 @@ def exhausted(scene: Scene) -> str | None:
     return _foreseen(scene) if scene.room_kw <= NO_ROOM_KW else None
 
 
+def unsolved(scene: Scene) -> str | None:
+    """The dispatch expected to be outside, DERs had room, and limits were broken as they were relaxed."""
+    broken = scene.history.outlook.broken_count[scene.violation.worst]
+    is_judged = scene.violation.kind is not Kind.HEAD
+    return _foreseen(scene) if is_judged and broken > 0.0 and scene.room_kw > NO_ROOM_KW else None
+
+
 def relaxed(scene: Scene) -> str | None:
-    """The dispatch expected to be outside, and DERs had room."""
+    """The dispatch expected to be outside, DERs had room, and no limit was broken as it was relaxed."""
     return _foreseen(scene) if scene.room_kw > NO_ROOM_KW else None
 
 
@@ -58,7 +65,7 @@ def bus(scene: Scene) -> str | None:
     moved_pu = float(scene.measured[first] - scene.measured[first - 1])
     if not -scene.sign * jump_pu >= max(scene.excess_pu, BUS_MOVE_PU, HALF * abs(moved_pu)):
         return None
-    return f"bus {jump_pu:+.4f} pu in the minute, the voltage {moved_pu:+.4f} pu"
+    return f"bus {jump_pu:+.4f} pu in the step, the voltage {moved_pu:+.4f} pu"
 
 
 def award(scene: Scene) -> str | None:
@@ -112,12 +119,18 @@ def unresolved(scene: Scene) -> str | None:
 
 
 def late(scene: Scene) -> str | None:
-    """The check of its first interval found nothing, the one of a later interval did."""
+    """The check before its worst step found nothing, a later one did while it went on or as it ended."""
     v, broken = scene.violation, scene.history.insight.broken_count
-    later = broken[v.first + 1 : v.last + 2]
-    if broken[v.first] != 0.0 or not (later > 0.0).any():
+    later = broken[v.worst + 1 : v.last + 2]
+    if broken[v.worst] != 0.0 or not (later > 0.0).any():
         return None
-    return f"the check found nothing broken, the next one {np.nanmax(later):.0f} limits"
+    return f"the check found nothing broken, a later one {np.nanmax(later):.0f} limits"
+
+
+def insufficient(scene: Scene) -> str | None:
+    """The DSO's overrides left nothing broken on its twin, and the plant was outside all the same."""
+    broken = float(scene.history.insight.broken_count[scene.violation.worst])
+    return f"{broken:.0f} limits broken at the check, none left after the overrides" if broken > 0.0 else None
 
 
 def alone(scene: Scene) -> str | None:
@@ -161,11 +174,14 @@ def moved_taps(scene: Scene) -> str | None:
 
 
 def unseen(scene: Scene) -> str | None:
-    """Neither the dispatch nor the twin as metered showed it."""
+    """The dispatch, the twin as metered or the check did not show it."""
     if scene.has_outlook:
         return f"the dispatch expected {scene.text(scene.expected)}"
     shown = scene.seen(inside=True)
-    return None if shown is None else f"the twin as metered showed {scene.text(shown)}"
+    if shown is not None:
+        return f"the twin as metered showed {scene.text(shown)}"
+    found_nothing = scene.history.insight.broken_count[scene.violation.worst] == 0.0
+    return "the check found nothing broken" if found_nothing else None
 
 
 def unexplained(_: Scene) -> str | None:
@@ -211,7 +227,7 @@ def _moved(scene: Scene) -> str | None:
     moved_kw, by_ders_kw = _moves_kw(scene)
     if not scene.is_short or not scene.sign * moved_kw >= _least_flow_kw(scene):
         return None
-    return f"feeder {moved_kw:+,.0f} kW in the minute, of it its DERs {by_ders_kw:+,.0f} kW"
+    return f"feeder {moved_kw:+,.0f} kW in the step, of it its DERs {by_ders_kw:+,.0f} kW"
 
 
 def _beside_kw(scene: Scene) -> tuple[float, float]:

@@ -100,12 +100,13 @@ class Scene:
         return low - now if self.violation.side is Side.DRAWS else now - high
 
     def seen(self, *, inside: bool) -> float | None:
-        """The first voltage that the twin as metered showed meanwhile, inside or outside the range. [pu]"""
-        if not self.is_voltage:
-            return None
+        """What the twin as metered first showed meanwhile, inside or outside; never a loading."""
         v, insight = self.violation, self.history.insight
-        low, high = voltage_limits_pu(v.kind)
-        shown = (insight.v_min_pu if v.side is Side.DRAWS else insight.v_max_pu)[v.first : v.last + 1]
+        if v.kind is Kind.RATING:
+            return None
+        low, high = (-np.inf, self.head_limit_kva) if v.kind is Kind.HEAD else voltage_limits_pu(v.kind)
+        of_side = insight.v_min_pu if v.side is Side.DRAWS else insight.v_max_pu
+        shown = (insight.head_kva if v.kind is Kind.HEAD else of_side)[v.first : v.last + 1]
         shown = shown[~np.isnan(shown)]
         wanted = shown[((shown >= low) & (shown <= high)) == inside]
         return float(wanted[0]) if wanted.size else None

@@ -35,6 +35,7 @@ def test_what_is_expected_at_a_dispatch_is_what_the_circuit_shows_at_its_set_poi
     np.testing.assert_allclose([found.v_min_pu, found.v_max_pu], [low, high], rtol=SOLVED)
     power_kw = [own.sum() for own in dso.twin.split(scenario.fleet.power_kw)]
     injected_kw = [own.sum() for own in done.p_kw]
+    assert found.broken_count.sum() == done.broken_count
     np.testing.assert_allclose(found.room_less_kw, np.subtract(power_kw, injected_kw), atol=ROUNDED_KW)
     np.testing.assert_allclose(found.room_more_kw, np.add(power_kw, injected_kw), atol=ROUNDED_KW)
     assert (found.room_more_kw > ROUNDED_KW).all()

@@ -172,6 +172,15 @@ def test_what_the_dispatch_foresaw_was_relaxed_or_nothing_was_left(
     assert cause(history(low(5, 6, 7, 8, 9), outlook=of)) == expected
 
 
+def test_a_foreseen_violation_that_even_the_relaxed_limit_does_not_allow_is_not_the_relaxations() -> None:
+    at, room = low(5, 6, 7, 8, 9), {"v_min_pu": 0.949, "room_less_kw": 50.0}
+    assert cause(history(at, outlook=outlook(broken_count=0.0, **room))) == "relaxed"
+    assert cause(history(at, outlook=outlook(broken_count=1.0, **room))) == "unsolved"
+    assert (
+        cause(history(at, outlook=outlook(broken_count=1.0, **room | {"room_less_kw": 0.0}))) == "exhausted"
+    )
+
+
 def test_a_rating_and_a_head_are_foreseen_by_their_own_figures() -> None:
     """At 3,000 kW a head 100 kVA above its limit has 2,900 kVA; 2,000 kW and 2,100 kvar are 2,900 kVA."""
     steps = range(5, 10)
@@ -278,14 +287,16 @@ def test_overrides_leave_limits_broken_or_come_an_interval_late() -> None:
     seen = insight(broken_count=early, left_count=series(0.0))
     assert cause(history(at, say=OVERRIDE, insight=seen)) == "late"
     assert shown(history(at, say=OVERRIDE, insight=seen)) == (
-        "the check found nothing broken, the next one 3 limits"
+        "the check found nothing broken, a later one 3 limits"
     )
     left = insight(broken_count=early, left_count=series(1.0))
     assert cause(history(at, say=OVERRIDE, insight=left)) == "unresolved"
     at_once = insight(broken_count=series(3.0), left_count=series(0.0))
-    assert cause(history(at, say=OVERRIDE, insight=at_once)) == "unexplained"
+    assert cause(history(at, say=OVERRIDE, insight=at_once)) == "insufficient"
     never = insight(broken_count=series(0.0), left_count=series(0.0))
-    assert cause(history(at, say=OVERRIDE, insight=never)) == "unexplained"
+    assert cause(history(at, say=OVERRIDE, insight=never)) == "unseen"
+    worst_after = replace(at, v_min_pu=at.v_min_pu - series(0.0, {10: 0.001}))
+    assert cause(history(worst_after, say=OVERRIDE, insight=seen)) == "insufficient"
 
 
 def test_a_head_that_its_loads_alone_overload_is_theirs() -> None:
@@ -302,6 +313,10 @@ def test_a_dso_that_speaks_before_the_market_sees_and_can_do_nothing() -> None:
     for v_pu, expected in ((0.9499, "powerless"), (0.95, "unseen")):
         seen = insight(v_min_pu=series(np.nan, {7: v_pu}), v_max_pu=series(np.nan, {7: 1.0}))
         assert cause(history(at, say=ENVELOPE, insight=seen)) == expected
+    head = plant(p_kw=dict.fromkeys(range(5, 11), 3_000.0), head_over_kva=dict.fromkeys(range(5, 11), 100.0))
+    for kva, expected in ((2_900.1, "powerless"), (2_899.9, "unseen")):
+        seen = insight(head_kva=series(np.nan, {7: kva}))
+        assert cause(history(head, say=ENVELOPE, insight=seen, steered_kw=series(-500.0))) == expected
     before = insight(v_min_pu=series(np.nan, {4: 0.94}))
     assert cause(history(at, say=ENVELOPE, insight=before)) == "unexplained"
 

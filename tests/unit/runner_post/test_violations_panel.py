@@ -64,7 +64,8 @@ def add_the_rest(run_dir: Path) -> None:
         "room_less_kw": [7.0] * 6,
     }
     record(run_dir, t.EXPECTATION, feeders, expected)
-    record(run_dir, t.ESTIMATE, [(420, "a/f1")], {"v_min_pu": [0.951], "v_max_pu": [1.01]})
+    seen = {"v_min_pu": [0.951], "v_max_pu": [1.01], "head_p_kw": [300.0], "head_q_kvar": [400.0]}
+    record(run_dir, t.ESTIMATE, [(420, "a/f1")], seen)
     checks = {"voltage_count": [0.0, 1.0], "head_count": [2.0, 3.0], "left_count": [0.0, 4.0]}
     record(run_dir, t.OVERRIDE_CHECK, [(300, "b/f1"), (300, "a/f1")], checks)
     record(run_dir, t.DEPLOYMENT, [(300, "a")], {"spin_mw": [2.0], "regulation_mw": [-0.5]})
@@ -95,7 +96,7 @@ def test_each_table_comes_to_its_feeder_its_area_and_its_minute(tmp_path: Path) 
     assert of_a.outlook.room_less_kw.tolist() == [7.0] * 15
     assert of_a.reserve_mw[5] == 1.5
     assert np.isnan(np.delete(of_a.reserve_mw, 5)).all()
-    assert of_a.insight.v_min_pu[7] == 0.951
+    assert (of_a.insight.v_min_pu[7], of_a.insight.head_kva[7]) == (0.951, 500.0)
     assert np.isnan(np.delete(of_a.insight.v_min_pu, 7)).all()
     assert of_a.insight.broken_count[5:10].tolist() == [4.0] * 5
     assert np.isnan(of_a.insight.broken_count[:5]).all()
