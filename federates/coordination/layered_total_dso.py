@@ -19,6 +19,7 @@ LAYERED_TOTAL_DSO = CoordinationModel(
         Link("aggregator", "der_stores", "dso", "der_stores"),
         Link("dso", "value_cuts", "iso", "value_cuts"),
         Link("iso", "import_queries", "dso", "import_queries"),
+        Link("dso", "store_plans", "aggregator", "store_plans"),
         Link("dso", "der_awards", "aggregator", "awards"),
         Link("dso", "prices", "aggregator", "prices"),
         Link("dso", "advice", "aggregator", "advised"),

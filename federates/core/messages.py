@@ -286,6 +286,24 @@ class DerStores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorePlan:
+    """DSO to aggregator: where its stores stand in the plan behind a day's award; of one simulated set."""
+
+    interval_s: int
+    """Beginning of the first interval. [s]"""
+    length_s: int
+    """Length of each interval. [s]"""
+    intervals: int
+    """Number of intervals."""
+    der: IntArray
+    """Place of each store in the aggregator's portfolio, shape (stores,)."""
+    level_mwh: FloatArray
+    """Level at every boundary, shape ((intervals + 1) * stores,), boundary-major. [MWh]"""
+    worth_usd_per_mwh: FloatArray
+    """Worth of energy at each interval's end, shape (intervals * stores,), interval-major. [$/MWh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValueCut:
     """DSO to ISO: what serving the area through a day costs at the net import asked for, and at least at any.
 

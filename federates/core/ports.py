@@ -29,6 +29,7 @@ from federates.core.messages import (
     ReserveSignal,
     SetPoints,
     StorageOffer,
+    StorePlan,
     Telemetry,
     UnitDispatch,
     ValueCut,
@@ -119,6 +120,7 @@ class DsoPorts(Ports):
     day_ahead_store: Out[StorageOffer] = Out("day_ahead_store", StorageOffer)
     import_limits: Out[ImportLimits] = Out("import_limits", ImportLimits)
     value_cuts: Out[ValueCut] = Out("value_cuts", ValueCut)
+    store_plans: Out[StorePlan] = Out("store_plans", StorePlan)
     der_awards: Out[DerAwards] = Out("der_awards", DerAwards)
     feeder_models: Out[FeederModel] = Out("feeder_models", FeederModel)
     day_ahead_feeder_models: Out[FeederModel] = Out("day_ahead_feeder_models", FeederModel)
@@ -138,6 +140,7 @@ class AggregatorPorts(Ports):
     day_ahead_awards: In[DerAwards] = In("day_ahead_awards", DerAwards, required=False)
     prices: In[InterfaceAward] = In("prices", InterfaceAward, required=False)
     advised: In[PriceAdvice] = In("advised", PriceAdvice, required=False)
+    store_plans: In[StorePlan] = In("store_plans", StorePlan, required=False)
     envelopes: In[DerEnvelopes] = In("envelopes", DerEnvelopes, required=False)
     day_ahead_envelopes: In[DerEnvelopes] = In("day_ahead_envelopes", DerEnvelopes, required=False)
     offers: Out[DerOffers] = Out("offers", DerOffers)

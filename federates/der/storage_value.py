@@ -26,7 +26,7 @@ one that is emptied is worth nothing before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -40,6 +40,8 @@ SIDE_BLOCKS = 2
 PRICE_SPREAD = 0.03
 """Standard deviation of a price around its forecast, relative: that of a day-ahead load forecast. Of 0, 2, 3,
 5 and 8 %, values of 2 to 5 % serve about equally well on the day of `tests/reference/test_storage_day.py`."""
+SAME_CELL = 1e-9
+"""Part of a cell that rounding may leave of it."""
 BELOW_USD_PER_MWH = 1_000.0
 """Worth of a MWh to a store that its power cannot keep from falling below empty. [$/MWh]"""
 KWH_PER_MWH = 1e3
@@ -90,6 +92,10 @@ class StorageFleet:
     def counting_share(self, length_h: float) -> FloatArray:
         """Share of what is moved through a stretch that is left of it at its end, shape (stores,)."""
         return idle_hours(self.leak_per_h, length_h) / length_h
+
+    def select(self, places: IntArray) -> StorageFleet:
+        """Stores at some places."""
+        return StorageFleet(**{f.name: getattr(self, f.name)[places] for f in fields(StorageFleet)})
 
     def limited(self, charge_kw: FloatArray, discharge_kw: FloatArray) -> StorageFleet:
         """The same stores with no more than these powers."""
@@ -181,6 +187,38 @@ def marginal_values(
         through = _through(within, mu[t + 1], price, hours, from_below=True)
         mu[t] = np.where(now.fresh[:, None], 0.0, _carried(fleet, through, now, hours))
     return mu
+
+
+def planned(
+    fleet: StorageFleet,
+    mu_usd_per_mwh: FloatArray,
+    level_kwh: FloatArray,
+    worth_usd_per_mwh: FloatArray,
+    spread: float = PRICE_SPREAD,
+) -> FloatArray:
+    """Slopes that keep to a planned level, and leave it for prices beyond a spread around its worth.
+
+    Below the plan energy is worth at least ``1 + spread`` times what the plan says, above it at most ``1 -
+    spread`` times that, and in the cell of the planned level just that; slopes still do not rise.
+
+    Parameters
+    ----------
+    mu_usd_per_mwh
+        Slopes, shape (stores, cells). [$/MWh]
+    level_kwh
+        Planned level, shape (stores,). [kWh]
+    worth_usd_per_mwh
+        Worth of energy in the plan, shape (stores,). [$/MWh]
+    """
+    cells = mu_usd_per_mwh.shape[1]
+    filled = (level_kwh * cells / fleet.energy_kwh)[:, None]
+    worth = worth_usd_per_mwh[:, None]
+    beyond = spread * np.abs(worth)
+    below = np.maximum(mu_usd_per_mwh, worth + beyond)
+    above = np.minimum(mu_usd_per_mwh, worth - beyond)
+    cell = np.arange(cells)
+    is_below, is_above = cell + 1 <= filled + SAME_CELL, cell >= filled - SAME_CELL
+    return np.where(is_below, below, np.where(is_above, above, worth))
 
 
 def _cell_middles_kwh(fleet: StorageFleet, cells: int) -> FloatArray:

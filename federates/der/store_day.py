@@ -23,7 +23,7 @@ import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.errors import CodecError
-from federates.core.messages import DerStores
+from federates.core.messages import DerStores, StorePlan
 from federates.core.time import SimTime
 from federates.der.model import FleetState, Interval
 from federates.der.portfolio import Portfolio
@@ -114,6 +114,46 @@ class StoreDay:
         cost += self.due_usd_per_mwh * np.maximum(self.due_mwh - level_mwh, 0.0) * (self.due_mwh > 0.0)
         cost[-1] -= self.end_usd_per_mwh * np.minimum(level_mwh[-1], self.end_below_mwh)
         return np.asarray(cost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedLevels:
+    """Where stores stand through a day in a plan; T hours, S stores."""
+
+    der: IntArray
+    """Place of each among the DERs, ascending, shape (S,)."""
+    level_mwh: FloatArray
+    """At every hour's beginning and the day's end, shape (T + 1, S). [MWh]"""
+    worth_usd_per_mwh: FloatArray
+    """Worth of energy at each hour's end, shape (T, S). [$/MWh]"""
+
+    def at(self, hours: float) -> tuple[FloatArray, FloatArray]:
+        """Level [MWh] and worth of energy [$/MWh] so long after the day's beginning, shapes (S,)."""
+        hour = int(np.clip(np.ceil(hours) - 1.0, 0.0, len(self.worth_usd_per_mwh) - 1.0))
+        share = float(np.clip(hours - hour, 0.0, 1.0))
+        level = (1.0 - share) * self.level_mwh[hour] + share * self.level_mwh[hour + 1]
+        return level, self.worth_usd_per_mwh[hour]
+
+
+def plan_message(levels: PlannedLevels, interval_s: SimTime, length_s: int) -> StorePlan:
+    """Message that carries the plan of an aggregator's stores."""
+    return StorePlan(
+        interval_s=interval_s,
+        length_s=length_s,
+        intervals=len(levels.worth_usd_per_mwh),
+        der=levels.der,
+        level_mwh=levels.level_mwh.ravel(),
+        worth_usd_per_mwh=levels.worth_usd_per_mwh.ravel(),
+    )
+
+
+def levels_of(message: StorePlan) -> PlannedLevels:
+    """The plan that a message carries."""
+    return PlannedLevels(
+        der=message.der,
+        level_mwh=message.level_mwh.reshape(message.intervals + 1, -1),
+        worth_usd_per_mwh=message.worth_usd_per_mwh.reshape(message.intervals, -1),
+    )
 
 
 def store_day(

@@ -152,11 +152,15 @@ class DayValue:
 
     def scheduled_kw(self, import_mw: FloatArray) -> list[list[FloatArray]]:
         """Least-cost injections at an import, shape (hours,) [MW], by hour and feeder in fleet order. [kW]"""
-        p_kw = self._program.at_import(import_mw).p_kw
+        p_kw = self.plan(import_mw).p_kw
         return [
             [feeder.bidder.map.to_fleet_order(p) for feeder, p in zip(hour.feeders, own, strict=True)]
             for hour, own in zip(self._hours, p_kw, strict=True)
         ]
+
+    def plan(self, import_mw: FloatArray) -> DayOptimum:
+        """What the area does at an import of shape (hours,). [MW]"""
+        return self._program.at_import(import_mw)
 
     def _cut(self, optimum: DayOptimum) -> DayCut:
         worth = optimum.worth_usd_per_mwh

@@ -16,9 +16,12 @@ from federates.core.time import SimTime
 from federates.der.model import FleetState, Interval, initial_state
 from federates.der.offer import PricePath
 from federates.der.portfolio import Outlook, Portfolio, Within
+from federates.der.storage_value import planned
+from federates.der.store_day import PlannedLevels
 from federates.scenario.lda import LdaScenario
 
 HOUR_S = 3_600
+KW_PER_MW = 1_000.0
 HOURS = 24
 
 
@@ -45,11 +48,17 @@ class PriceTaking:
         chosen[places] = True
         self.portfolio = Portfolio(scenario.fleet.select(chosen))
         self._lmp: dict[int, FloatArray] = {}
+        self._plan: dict[int, PlannedLevels] = {}
 
     def note(self, begin: SimTime, lmp_usd_per_mwh: FloatArray) -> None:
         """Take the prices of the 24 hours from ``begin`` on, a midnight."""
         day = self._clock.day_of(begin)
         self._lmp = {d: known for d, known in self._lmp.items() if d >= day - 1} | {day: lmp_usd_per_mwh}
+
+    def note_plan(self, begin: SimTime, plan: PlannedLevels) -> None:
+        """Take the plan of the stores from ``begin`` on, a midnight."""
+        day = self._clock.day_of(begin)
+        self._plan = {d: known for d, known in self._plan.items() if d >= day - 1} | {day: plan}
 
     def directed(self, now: SimTime) -> BoolArray:
         """Which of the DERs follow set-points at ``now``, shape (ders,)."""
@@ -126,7 +135,7 @@ class PriceTaking:
         outlook = self._outlook(
             self._scenario.expected(interval, issue).ders.of(self._places),
             state,
-            self._slopes(path, interval, issue)[1],
+            self._kept_to_plan(self._slopes(path, interval, issue)[1], interval + self._clock.market_s),
             path,
             self.directed(issue),
             site_kw,
@@ -225,14 +234,41 @@ class PriceTaking:
         intervals = self.portfolio.by_themselves(begin - local_s, path.length_h, issue - local_s)
         return self.portfolio.marginal_values(path, intervals)
 
+    def _kept_to_plan(self, slopes: FloatArray, end: SimTime) -> FloatArray:
+        """Slopes of an interval that ends at ``end``, as the day's plan bends them, where there is one."""
+        day = self._clock.day_of(end - 1)
+        if day not in self._plan:
+            return slopes
+        plan = self._plan[day]
+        level_mwh, worth = plan.at((end - self._clock.midnight(day)) / HOUR_S)
+        own = np.searchsorted(self.portfolio.stores, plan.der)
+        bent = slopes.copy()
+        fleet = self.portfolio.storage.select(own)
+        bent[own] = planned(fleet, slopes[own], KW_PER_MW * level_mwh, worth)
+        return bent
+
     def _in_the_dark(self, begin: SimTime, length_s: int, issue: SimTime) -> Interval:
         local_s = self._clock.day_start_s
         return self.portfolio.in_the_dark(begin - local_s, length_s, issue - local_s)
 
     def save(self) -> State:
-        """Day-ahead prices."""
-        return {f"lmp_{day}": lmp for day, lmp in self._lmp.items()}
+        """Day-ahead prices and plans."""
+        state = {f"lmp_{day}": lmp for day, lmp in self._lmp.items()}
+        for day, plan in self._plan.items():
+            state[f"plan_der_{day}"] = plan.der.astype(np.float64)
+            state[f"plan_level_{day}"] = plan.level_mwh
+            state[f"plan_worth_{day}"] = plan.worth_usd_per_mwh
+        return state
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
         self._lmp = {int(n.removeprefix("lmp_")): v for n, v in state.items() if n.startswith("lmp_")}
+        days = [int(name.removeprefix("plan_der_")) for name in state if name.startswith("plan_der_")]
+        self._plan = {
+            day: PlannedLevels(
+                der=state[f"plan_der_{day}"].astype(np.int64),
+                level_mwh=state[f"plan_level_{day}"],
+                worth_usd_per_mwh=state[f"plan_worth_{day}"],
+            )
+            for day in days
+        }

@@ -45,6 +45,7 @@ def test_the_cost_of_a_day_is_asked_and_answered_until_its_bounds_meet(tmp_path:
     assert asserts.bypass_count(ended.run_dir) == 0
     wires = Counter(wire for _, wire in asserts.column_by(ended.run_dir, "message", "size_bytes"))
     assert wires["agg_lda1_supplier>dso_lda1/der_stores"] == 1
+    assert wires["dso_lda1>agg_lda1_supplier/store_plans"] == 1
     assert wires["dso_lda1>iso/day_ahead_bids"] == 0
     questions = wires["iso>dso_lda1/import_queries"]
     assert wires["dso_lda1>iso/value_cuts"] == questions + 1 <= 5

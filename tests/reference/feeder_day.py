@@ -28,12 +28,12 @@ from federates.dso.day_program import FeederStores
 from federates.dso.day_value import DayCut, DayValue, FeederHour, ValueHour, stores_on_feeders, with_stores
 from federates.iso.cut_rounds import INWARD_SHARE, CutRounds
 from federates.iso.day_ahead import DayAhead, DayBids
-from federates.iso.lda_cuts import LdaCut, import_range
+from federates.iso.lda_cuts import ImportRange, LdaCut, import_range
 from federates.iso.network import market_network
 from federates.iso.scuc import Scuc
 from federates.iso.unit_state import UnitState
 from tests.reference.joint import Joint, JointArea
-from tests.reference.layers import CONSTANT_MW, grid
+from tests.reference.layers import CONSTANT_MW, UNLIMITED, grid
 from tests.unit.dso.area import FEEDERS, Area, area, expected_kw
 from tests.unit.dso.full_space import FullSpace, LinearProgram
 
@@ -84,13 +84,17 @@ class AreaOfDay:
     feeders: tuple[FeederOfDay, ...]
     stores: StoreDay
     feeder_of_der: IntArray
+    limits: FeederLimits
+    """What every feeder keeps."""
 
     def value(self) -> DayValue:
         """What its day costs, ready to be asked."""
         hours = [
             ValueHour(
                 feeders=tuple(
-                    FeederHour(bidder=f.bidders[t], point=f.points[t], columns=f.columns[t], limits=LIMITS)
+                    FeederHour(
+                        bidder=f.bidders[t], point=f.points[t], columns=f.columns[t], limits=self.limits
+                    )
                     for f in self.feeders
                 ),
                 constant_mw=CONSTANT_MW,
@@ -144,7 +148,7 @@ def stores_of(size_kw: FloatArray, seed: int) -> StoreDay:
     )  # fmt: skip
 
 
-def _feeder(one: Area, seed: int, stores: FeederStores, day: StoreDay) -> FeederOfDay:
+def _feeder(one: Area, seed: int, stores: FeederStores, day: StoreDay, limits: FeederLimits) -> FeederOfDay:
     bidders, points, columns_of, spaces = [], [], [], []
     demand_kw, demand_kvar = (np.array([getattr(spot, name) for spot in LOADS]) for name in ("kw", "kvar"))
     for t in range(HOURS):
@@ -153,7 +157,7 @@ def _feeder(one: Area, seed: int, stores: FeederStores, day: StoreDay) -> Feeder
         point = one.point(0.5 * expected_kw(plain, FORECAST_USD_PER_MWH))
         columns = with_stores(plain, stores, day, t)
         bidder = FeederBidder(one.map, f"feeder {seed}")
-        case: FeederCase = bidder.refresh(point, columns, LIMITS)
+        case: FeederCase = bidder.refresh(point, columns, limits)
         bidders.append(bidder)
         points.append(point)
         columns_of.append(columns)
@@ -165,8 +169,9 @@ def _feeder(one: Area, seed: int, stores: FeederStores, day: StoreDay) -> Feeder
 
 
 @cache
-def areas_of_day() -> tuple[AreaOfDay, ...]:
-    """The two areas."""
+def areas_of_day(*, congested: bool = True) -> tuple[AreaOfDay, ...]:
+    """The two areas, or the same on feeders that carry whatever is asked of them."""
+    limits = LIMITS if congested else UNLIMITED
     made, seed = [], 0
     for bus, sets, feeders in AREAS:
         ones = [area("ieee13", ders, share, 1.0) for ders, share in feeders]
@@ -176,10 +181,15 @@ def areas_of_day() -> tuple[AreaOfDay, ...]:
         built = []
         for one, stores in zip(ones, stores_on_feeders(day, feeder_of_der, len(ones)), strict=True):
             seed += 1
-            built.append(_feeder(one, seed, stores, day))
+            built.append(_feeder(one, seed, stores, day, limits))
         made.append(
             AreaOfDay(
-                bus=bus, multiplicity=sets, feeders=tuple(built), stores=day, feeder_of_der=feeder_of_der
+                bus=bus,
+                multiplicity=sets,
+                feeders=tuple(built),
+                stores=day,
+                feeder_of_der=feeder_of_der,
+                limits=limits,
             )
         )
     return tuple(made)
@@ -328,6 +338,8 @@ class Exact:
     """Of the bulk system's dispatch and the areas' days at the award. [$]"""
     messages_count: int
     """From each area."""
+    within: ImportRange
+    """Net imports that the areas' curves cover."""
 
 
 Told = Callable[[DayCut, int], LdaCut]
@@ -373,8 +385,8 @@ class CutDay:
             energy_mwh=np.zeros(units),
         )  # fmt: skip
 
-    def begin(self, cuts: Sequence[LdaCut]) -> None:
-        """Open the market on the first cuts."""
+    def begin(self, cuts: Sequence[LdaCut]) -> ImportRange:
+        """Open the market on the first cuts; the imports that they cover."""
         units = len(self.case.units.ids)
         within = import_range(cuts)
         bids = DayBids(
@@ -387,6 +399,7 @@ class CutDay:
         )
         self.market.open(bids, self.before, self.on)
         self.market.add_cuts(cuts)
+        return within
 
     def run(
         self, *, gap: float, rounds_limit: int, inward_share: float = INWARD_SHARE, told: Told = as_it_is
@@ -395,7 +408,7 @@ class CutDay:
         sets = [one.multiplicity for one in self.areas]
         flat = np.full(HOURS, FORECAST_USD_PER_MWH)
         first = [v.at_prices(flat) for v in self.values]
-        self.begin([told(c, m) for c, m in zip(first, sets, strict=True)])
+        within = self.begin([told(c, m) for c, m in zip(first, sets, strict=True)])
         rounds = CutRounds(self.market.relax(), gap=gap, rounds_limit=rounds_limit, inward_share=inward_share)
         while not rounds.are_over:
             asked = rounds.asked_mw
@@ -413,12 +426,12 @@ class CutDay:
         )
         return Exact(
             rounds=rounds, day=day, cost_usd=units_usd + areas_usd,
-            messages_count=len(rounds.bounds) + 1,
+            messages_count=len(rounds.bounds) + 1, within=within,
         )  # fmt: skip
 
 
-def exact_day() -> tuple[TransmissionCase, CutDay, JointProgram]:
+def exact_day(*, congested: bool = True) -> tuple[TransmissionCase, CutDay, JointProgram]:
     """The day both ways."""
     case = grid(congested=True, losses=False)
-    areas = areas_of_day()
+    areas = areas_of_day(congested=congested)
     return case, CutDay(case, areas), JointProgram(case, areas)

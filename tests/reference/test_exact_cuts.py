@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from federates.dso.bid_method import FixedQuantity
 from tests.reference.feeder_day import (
     HOURS,
     Exact,
@@ -22,10 +23,13 @@ from tests.reference.feeder_day import (
     as_plane_of_the_wrong_sign,
     exact_day,
 )
+from tests.reference.feeder_methods import HourlyDay
 
 GAP = 1e-5
 """Certified gap at which the rounds end."""
 ROUNDS_LIMIT = 60
+PLAN_SHARE = 1e-3
+"""What hourly curves may lose of the cost where stores keep to the plan; without one they lose more."""
 TOLERANCE_SHARE = 1e-8
 """What the programs' own tolerances leave of a cost."""
 
@@ -63,6 +67,39 @@ def test_the_rounds_find_the_joint_optimum_of_a_day_with_storage_and_bound_it() 
     assert lower == sorted(lower)
 
 
+def test_no_other_bid_method_comes_as_near(capsys: pytest.CaptureFixture[str]) -> None:
+    """What each loses of the joint optimum's cost, done hour by hour; printed.
+
+    The last two rows bid curves at the prices that exact cuts end with; in the last, as in real time, stores
+    keep to the plan behind the award.
+    """
+    case, day, _ = exact_day()
+    hourly = HourlyDay(case, day.areas, found().within)
+    naive, exact = hourly.naive_usd_per_mwh, hourly.prices(found().day)
+    plans = [
+        value.plan(found().rounds.best_mw[:, k] / one.multiplicity)
+        for k, (value, one) in enumerate(zip(day.values, day.areas, strict=True))
+    ]
+    done = {
+        "fixed quantity, naive": hourly.realised(naive, FixedQuantity()),
+        "interval curve, naive": hourly.realised(naive),
+        "interval curve, three rounds": hourly.realised(hourly.after_rounds(3)),
+        "interval curve, virtual storage": hourly.realised(hourly.virtual_storage()),
+        "interval curve, exact cuts": hourly.realised(exact),
+        "the same, keeping to the plan": hourly.realised(exact, None, plans),
+    }
+    lost = {name: one.cost_usd / joint().cost_usd - 1.0 for name, one in done.items()}
+    with capsys.disabled():
+        print(
+            "\nlost of the joint optimum's cost:", f"exact cuts, the day-ahead itself {relative(found()):.1e}"
+        )
+        print(*(f"  {name:32} {100 * share:7.4f} %" for name, share in lost.items()), sep="\n")
+    assert all(share > max(relative(found()), TOLERANCE_SHARE) for share in lost.values())
+    kept = lost.pop("the same, keeping to the plan")
+    assert kept <= PLAN_SHARE < min(lost.values())
+    assert all(one.moved_mwh > 1.0 for one in done.values())
+
+
 def test_limits_of_feeders_bind_and_stores_move() -> None:
     """Else the day would show nothing."""
     best = joint()
@@ -70,6 +107,26 @@ def test_limits_of_feeders_bind_and_stores_move() -> None:
     held = sum(float(area.stores.most_mwh.sum()) for area in areas_of_day())
     assert best.moved_mwh > 0.5 * held
     assert np.ptp(found().day.prices.lmp_usd_per_mwh[:, 1]) > 10.0
+
+
+def test_where_no_limit_of_a_feeder_matters_a_layered_day_costs_what_full_sight_costs() -> None:
+    """H2: the ISO with every DER and store in its own program is `JointProgram` here; no feeder has a limit.
+
+    V, what the batteries alone are worth, is less than the whole worth of flexibility.
+    """
+    case, day, program = exact_day(congested=False)
+    full = program.solve()
+    one = day.run(gap=GAP, rounds_limit=ROUNDS_LIMIT)
+    value_usd = HourlyDay(case, day.areas, one.within).idle_usd - full.cost_usd
+    apart_usd = abs(one.cost_usd - full.cost_usd)
+    print(
+        f"full sight {full.cost_usd:.2f} $, exact cuts {apart_usd:.2f} $ apart after {one.messages_count} "
+        f"messages; V {value_usd:.0f} $, {100 * value_usd / full.cost_usd:.2f} % of it"
+    )
+    assert full.feeder_limits_count == 0
+    assert value_usd >= 0.002 * full.cost_usd, "else nothing would be shown"
+    assert apart_usd <= 0.01 * value_usd
+    assert apart_usd <= 1e-4 * full.cost_usd
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.time import Cadence, SimTime
 from federates.der.portfolio import Outlook, Within
-from federates.der.store_day import store_day, stores_message
+from federates.der.store_day import levels_of, store_day, stores_message
 from federates.der.virtual_store import battery_offer
 from federates.scenario.lda import LdaScenario
 from federates.scenario.price_taking import PriceTaking
@@ -154,6 +154,8 @@ class Offers:
     def _note_prices(self, grant: Grant) -> None:
         for begin, lmp in prices_of(self.ports, grant):
             self._ders.note(begin, lmp)
+        for plan in grant.inbox.new(self.ports.store_plans).values():
+            self._ders.note_plan(plan.interval_s, levels_of(plan))
 
     def save(self) -> State:
         """Day-ahead prices."""

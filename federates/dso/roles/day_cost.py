@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from federates.core.arrays import FloatArray
-from federates.core.messages import ImportQuery, InterfaceAward, ValueCut
+from collections.abc import Sequence
+
+import numpy as np
+
+from federates.core.arrays import FloatArray, IntArray
+from federates.core.messages import ImportQuery, InterfaceAward, StorePlan, ValueCut
 from federates.core.time import SimTime
+from federates.der.store_day import PlannedLevels, StoreDay, plan_message
 from federates.dso.day_value import DayValue
 from federates.dso.roles.day_plan import Joined
 from federates.dso.roles.seen import HOUR_S
@@ -18,16 +23,17 @@ class DayCost:
 
     Parameters
     ----------
-    value
-        The day of one simulated set.
+    value, stores
+        The day of one simulated set, and what stores in it.
     midnight_s
         When the day begins. [s]
     multiplicity
         Number of equal sets.
     """
 
-    def __init__(self, value: DayValue, midnight_s: SimTime, multiplicity: int) -> None:
+    def __init__(self, value: DayValue, stores: StoreDay, midnight_s: SimTime, multiplicity: int) -> None:
         self._value, self._midnight_s, self._multiplicity = value, midnight_s, multiplicity
+        self._stores = stores
         self._answered_count = 0
 
     def first(self, price_usd_per_mwh: FloatArray) -> ValueCut:
@@ -48,3 +54,18 @@ class DayCost:
     def scheduled_kw(self, award: InterfaceAward, joined: Joined) -> list[FloatArray]:
         """Injections of each hour at an award, each of shape (ders,). [kW]"""
         return [joined(feeders) for feeders in self._value.scheduled_kw(award.award_mw / self._multiplicity)]
+
+    def plans(self, import_mw: FloatArray, portfolios: Sequence[IntArray]) -> list[StorePlan]:
+        """The plan behind an award of shape (24,), for each aggregator's DERs, given by their places."""
+        plan, stores = self._value.plan(import_mw / self._multiplicity), self._stores
+        level_mwh = np.vstack([stores.begin_mwh, plan.level_mwh])
+        found = []
+        for mine in portfolios:
+            own = np.isin(stores.der, mine)
+            levels = PlannedLevels(
+                der=np.searchsorted(mine, stores.der[own]),
+                level_mwh=level_mwh[:, own],
+                worth_usd_per_mwh=plan.worth_usd_per_mwh[:, own],
+            )
+            found.append(plan_message(levels, self._midnight_s, HOUR_S))
+        return found

@@ -189,6 +189,10 @@ class TotalDsoRole:
         if award is not None and award.message.interval_s == midnight:
             outbox = Outbox()
             self._forward_prices(outbox, grant)
+            if self._day_cost is not None:
+                plans = self._day_cost.plans(award.message.award_mw, self._portfolios)
+                for name, plan in zip(self._aggregators, plans, strict=True):
+                    outbox.put(self.ports.store_plans, plan, to=name)
             self._day_cost = None
             return outbox
         outbox = Outbox(again=True)
@@ -217,7 +221,7 @@ class TotalDsoRole:
             hours.append(dso.linearised(inputs, keep_coefficients=False))
             what = f"hour {hour} of the day's cost"
             self._record_collapses(grant.now, what, hours[-1].collapsed_count)
-        return DayCost(dso.day_value(hours, stores), midnight, self._multiplicity)
+        return DayCost(dso.day_value(hours, stores), stores, midnight, self._multiplicity)
 
     def _offer_store(
         self, outbox: Outbox, grant: Grant, curves: Sequence[NetCurve], ranges_mw: FloatArray

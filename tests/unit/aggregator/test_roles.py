@@ -15,10 +15,19 @@ from federates.aggregator.roles.price_reactive import PriceReactive
 from federates.aggregator.roles.self_consumption import SelfConsumption
 from federates.core.arrays import FloatArray
 from federates.core.errors import MissingInputError
-from federates.core.messages import DerAwards, DerOffers, DerState, InterfaceAward, PriceAdvice, SetPoints
+from federates.core.messages import (
+    DerAwards,
+    DerOffers,
+    DerState,
+    DerStores,
+    InterfaceAward,
+    PriceAdvice,
+    SetPoints,
+)
 from federates.core.ports import AggregatorPorts
 from federates.core.protocol import Grant, Inbox, Outbox, Received
 from federates.core.settings import Study
+from federates.der.store_day import PlannedLevels, plan_message
 from federates.scenario.lda import LdaScenario
 from tests.build import DAY_HOURS, TINY, context, plan, study
 
@@ -112,6 +121,40 @@ def test_prices_of_the_hours_to_come_decide_what_stored_energy_costs(tmp_path: P
         stored = scenario.fleet.of_kind("battery")[offers.der]
         asked.append(offers.price_usd_per_mwh[stored])
     assert (asked[1] > asked[0]).all()
+
+
+def test_stores_keep_to_the_plan_behind_an_award(tmp_path: Path) -> None:
+    """A plan that empties them asks less for their energy, one that fills them more; a restart knows it."""
+    plan(tmp_path)
+    wanted = study(TINY, "market.bid={kind: exact_cuts}")
+    scenario = LdaScenario(wanted, "lda2")
+    first = Offers(context(wanted, NAME, tmp_path)).offer_day_ahead(
+        grant(wanted.clock.day_ahead_opens(0) + 51)
+    )
+    (stores,) = (sent.message for sent in first.sent if isinstance(sent.message, DerStores))
+    known = {"prices": prices(np.full(DAY_HOURS, 30.0)), "der_state": state(scenario)}
+    asked = []
+    for held, worth in ((0.0, 25.0), (1.0, 60.0)):
+        told = plan_message(
+            PlannedLevels(
+                der=stores.der,
+                level_mwh=np.tile(held * stores.most_mwh, (DAY_HOURS + 1, 1)),
+                worth_usd_per_mwh=np.full((DAY_HOURS, stores.der.size), worth),
+            ),
+            MIDNIGHT_S,
+            3_600,
+        )
+        role = Offers(context(wanted, NAME, tmp_path))
+        offers = only(role.offer(grant(-128, store_plans=told, **known)), DerOffers)
+        again = Offers(context(wanted, NAME, tmp_path))
+        again.restore(role.save())
+        assert only(again.offer(grant(-128, since=-129, **known)), DerOffers) is not None
+        np.testing.assert_array_equal(
+            only(again.offer(grant(-128, since=-127, **known)), DerOffers).price_usd_per_mwh,
+            offers.price_usd_per_mwh,
+        )
+        asked.append(offers.price_usd_per_mwh[scenario.fleet.of_kind("battery")[offers.der]])
+    assert asked[0].max() < 30.0 < asked[1].min()
 
 
 def test_later_day_ahead_rounds_value_stored_energy_at_what_is_advised(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from federates.core.errors import ConfigError
-from federates.der.storage_value import StorageFleet, energy_value_usd, marginal_values, offer_blocks
+from federates.der.storage_value import StorageFleet, energy_value_usd, marginal_values, offer_blocks, planned
 
 VALUE_REL_TOL = 2e-4
 """The recursion rounds reach to whole cells; powers below make it whole, so only round-off is left."""
@@ -142,6 +142,21 @@ def test_between_equal_prices_an_uncertain_store_offers_a_part_at_each() -> None
     assert np.ptp(sure) == 0.0
     assert doubtful[0] - doubtful[-1] > 0.5
     assert (np.diff(doubtful) <= 0.0).all()
+
+
+def test_a_plan_bends_slopes_around_its_level_and_leaves_them_falling() -> None:
+    """400 kWh in 48 cells, 200 kWh planned, worth 40; slopes fall from 45 to 35 at 250 kWh.
+
+    Below the plan 45 is more than 40 and 3 %, and stays; from there to 250 kWh it becomes 40 less 3 %, and 35
+    stays. Where the plan ends in a cell, that is worth 40.
+    """
+    one = fleet()
+    mu = np.where(np.arange(48) < 30, 45.0, 35.0)[None]
+    bent = planned(one, mu, np.array([200.0]), np.array([40.0]))[0]
+    np.testing.assert_allclose(bent, np.repeat([45.0, 38.8, 35.0], [24, 6, 18]))
+    inside = planned(one, mu - 20.0, np.array([203.0]), np.array([40.0]))[0]
+    np.testing.assert_allclose(inside, np.repeat([41.2, 40.0, 25.0, 15.0], [24, 1, 5, 18]))
+    assert (np.diff(inside) <= 0.0).all()
 
 
 def test_an_impossible_battery_is_refused() -> None:

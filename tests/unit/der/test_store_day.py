@@ -8,7 +8,15 @@ import pytest
 from federates.core.codec import decode, encode
 from federates.core.errors import CodecError
 from federates.core.messages import DerStores
-from federates.der.store_day import OUTSIDE_USD_PER_MWH, StoreDay, stores_message, stores_of_area
+from federates.der.store_day import (
+    OUTSIDE_USD_PER_MWH,
+    PlannedLevels,
+    StoreDay,
+    levels_of,
+    plan_message,
+    stores_message,
+    stores_of_area,
+)
 
 
 def stores(count: int = 1, **change: object) -> StoreDay:
@@ -64,6 +72,18 @@ def test_stores_of_an_area_come_back_in_the_order_of_its_fleet() -> None:
     np.testing.assert_array_equal(joined.der, [5, 7, 9])
     np.testing.assert_array_equal(joined.most_mwh, [2.0, 7.0, 2.0])
     assert joined.charge_mw.shape == (2, 3)
+
+
+def test_a_plan_goes_straight_from_hour_to_hour() -> None:
+    """1, 2 and 1 MWh at hours 0, 1 and 2; worth 30 at the end of the first hour, 50 at that of the second."""
+    plan = PlannedLevels(
+        der=np.array([0]),
+        level_mwh=np.array([[1.0], [2.0], [1.0]]),
+        worth_usd_per_mwh=np.array([[30.0], [50.0]]),
+    )
+    told = levels_of(plan_message(plan, 0, 3_600))
+    for hours, level, worth in ((0.25, 1.25, 30.0), (1.0, 2.0, 30.0), (1.5, 1.5, 50.0), (2.0, 1.0, 50.0)):
+        assert tuple(float(x[0]) for x in told.at(hours)) == (level, worth)
 
 
 def test_arrays_of_other_hours_are_refused() -> None:
