@@ -400,10 +400,6 @@ class VirtualStorageBid(Settings):
     """Most blocks of a curve."""
 
 
-CUT_ROUNDS_PER_STEP = 3
-"""Questions about the cost of a day that are asked and answered in a physical step."""
-
-
 class ExactCutsBid(Settings):
     """Day-ahead, the cost of the whole day as a function of its net import, in as many rounds as it takes to
     know it where the market needs it; in real time, interval curves.
@@ -412,7 +408,8 @@ class ExactCutsBid(Settings):
     kind: Literal["exact_cuts"]
     """What a total DSO bids."""
     rounds_limit: Annotated[int, Field(ge=2, le=60)] = 60
-    """Most messages from each DSO, three in each physical step from 10:00 on."""
+    """Most messages from each DSO, three in each physical step from 10:00 on; where the market is open for
+    fewer steps, as many as these have room for."""
     gap: Annotated[float, Field(ge=1e-9, le=1e-2)] = 1e-5
     """Certified gap at which the rounds end: upper less lower bound of the whole system's cost, relative."""
     blocks: Annotated[int, Field(ge=1, le=40)] = 20
@@ -681,11 +678,6 @@ class Study(Settings):
         if self.market.day_ahead_rounds > fit:
             what = f"{self.market.day_ahead_rounds} day-ahead rounds, one a step of {self.horizon.step_s} s"
             yield MisfitError(f"{what}: at most {fit} fit the lead-in", "market", "day_ahead_rounds")
-        bid = self.market.bid
-        if isinstance(bid, ExactCutsBid) and bid.rounds_limit > CUT_ROUNDS_PER_STEP * (fit - 1):
-            what = f"{bid.rounds_limit} messages, {CUT_ROUNDS_PER_STEP} a step of {self.horizon.step_s} s"
-            most = CUT_ROUNDS_PER_STEP * (fit - 1)
-            yield MisfitError(f"{what}: at most {most} fit the lead-in", "market", "bid", "rounds_limit")
 
     def _reactive_misfits(self) -> Iterator[MisfitError]:
         if self.der_q == "dso" and self.coordination != "layered_total_dso":

@@ -31,7 +31,7 @@ from federates.core.protocol import Grant, In, Offset, Outbox, Phase, State
 from federates.core.reserve_offer import reserve_of
 from federates.core.settings import ExactCutsBid
 from federates.core.tables import EVENT, SHORTFALL
-from federates.core.time import Cadence, SimTime
+from federates.core.time import PASS_STRIDE_S, Cadence, SimTime
 from federates.iso.cut_market import CutMarket
 from federates.iso.day_ahead import DayAhead
 from federates.iso.feeder_models import feeder_rows
@@ -70,6 +70,7 @@ SETTLE_OFFSET_S = 48
 DAY_AHEAD_OFFSET_S = 55
 LAST_ROUND_OFFSET_S = 59
 """Last second of a physical step at which a question about the cost of a day is asked."""
+ROUNDS_PER_STEP = (LAST_ROUND_OFFSET_S - DAY_AHEAD_OFFSET_S) // PASS_STRIDE_S + 1
 HOUR_S = 3_600
 M = TypeVar("M", InterfaceBid, DerOffers, FeederModel, StorageOffer, ImportLimits, ValueCut)
 PENALTIES = Penalties()
@@ -210,7 +211,7 @@ class Iso:
                 self._forward.committed[day],
                 statements,
                 gap=self._cut_bid.gap,
-                rounds_limit=self._cut_bid.rounds_limit,
+                rounds_limit=min(self._cut_bid.rounds_limit, self._room_for_rounds(day)),
             )
             return self._ask(midnight, self._cut_market)
         market = self._cut_market
@@ -220,6 +221,11 @@ class Iso:
         self._cut_market = None
         self._records.cut_rounds(midnight, market.bounds)
         return self._award_day(day, market.inputs, market.market, cleared, [], None)
+
+    def _room_for_rounds(self, day: int) -> int:
+        """Messages from each DSO for which the market of a day is open, its last step left to the award."""
+        open_s = self._clock.day_ahead_closes(day) - self._clock.day_ahead_opens(day)
+        return ROUNDS_PER_STEP * (open_s // self._clock.step_s - 1)
 
     def _ask(self, midnight: SimTime, market: CutMarket) -> Outbox:
         """The open question, to every DSO."""

@@ -166,14 +166,6 @@ FAULTS = {
         "market.day_ahead_rounds: exact_cuts has rounds of its own",
         "set it to 1",
     ),
-    "more questions than steps": (
-        [
-            ("  step: 60 s", "  step: 2 min\n  market_interval: 10 min"),
-            ("market:\n", "market:\n  bid: {kind: exact_cuts, rounds_limit: §50}\n"),
-        ],
-        "market.bid.rounds_limit: 50 messages, 3 a step of 120 s",
-        "at most 42 fit",
-    ),
     "the cost of a day and reactive power": (
         [
             ("schema_version: 1\n", "schema_version: 1\nder_q: dso\n"),
