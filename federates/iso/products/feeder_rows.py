@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -27,8 +26,8 @@ from federates.lp.solution import Solution
 T = TypeVar("T")
 TOLERANCE = 1e-7
 """Excess below which a row counts as kept, relative to its largest coefficient times one MW."""
-WORST_COUNT = 25
-"""Most rows added per interval and round."""
+WORST_COUNT, WORST_SHARE = 25, 0.2
+"""Most rows added per interval and round: so many, or this part of those broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +66,29 @@ def no_rows(blocks_count: int) -> FeederRows:
     none = np.zeros(0)
     matrix = csr_array((0, blocks_count), dtype=np.float64)
     return FeederRows(matrix=matrix, lower=none, upper=none, excess_usd_per_h=none)
+
+
+class _Marks:
+    """Limits to be found again by their coefficients: a random sum of them first, the whole row after it."""
+
+    def __init__(self, rows: FeederRows, weight: FloatArray) -> None:
+        self._rows, self._weight = rows, weight
+        mark = rows.matrix @ weight
+        self._order = np.argsort(mark, kind="stable")
+        self._ascending = mark[self._order]
+
+    def find(self, others: FeederRows, limits: IntArray) -> IntArray:
+        """Place of each of some other limits here, -1 where it is not; bounds aside."""
+        found: IntArray = np.full(limits.size, -1)
+        if not self._order.size:
+            return found
+        mark = others.matrix[limits] @ self._weight
+        place = np.maximum(np.searchsorted(self._ascending, mark, side="right") - 1, 0)
+        (alike,) = np.nonzero(self._ascending[place] == mark)
+        here = self._order[place[alike]]
+        same = [a == b for a, b in zip(others.keys(limits[alike]), self._rows.keys(here), strict=True)]
+        found[alike] = np.where(same, here, -1)
+        return found
 
 
 class FeederLimits:
@@ -121,10 +143,11 @@ class FeederLimits:
         limit: IntArray = np.full(self._row.size, -1)
         if not self._row.size:
             return limit
-        place = _of_each(rows, lambda r: dict(zip(r.keys(np.arange(r.lower.size)), count(), strict=False)))
+        weight: FloatArray = np.random.default_rng(0).standard_normal(self._blocks.shape[1:])
+        mark = _of_each(rows, lambda r: _Marks(r, weight))
         for t, before in enumerate(self._rows):
             (mine,) = np.nonzero(self._time == t)
-            limit[mine] = [place[t].get(key, -1) for key in before.keys(self._limit[mine])]
+            limit[mine] = mark[t].find(before, self._limit[mine])
         return limit
 
     def _of_rows(self, values: Sequence[FloatArray]) -> FloatArray:
@@ -140,7 +163,8 @@ class FeederLimits:
             over[self._held[t]] = -np.inf
             broken = np.flatnonzero(over > self._kept[t])
             if broken.size:
-                worst = broken[np.argsort(-over[broken], kind="stable")[:WORST_COUNT]]
+                most = max(WORST_COUNT, int(WORST_SHARE * broken.size))
+                worst = broken[np.argsort(-over[broken], kind="stable")[:most]]
                 self._add(t, worst)
                 found += worst.size
         return found
@@ -197,9 +221,10 @@ def _of_each(rows: Sequence[FeederRows], work: Callable[[FeederRows], T]) -> lis
 
 def _greatest(matrix: csr_array) -> FloatArray:
     """Greatest magnitude in each row, shape (rows,)."""
+    filled = np.diff(matrix.indptr) > 0
     greatest = np.zeros(matrix.shape[0])
-    row = np.repeat(np.arange(greatest.size), np.diff(matrix.indptr))
-    np.maximum.at(greatest, row, np.abs(matrix.data))
+    if filled.any():
+        greatest[filled] = np.maximum.reduceat(np.abs(matrix.data), matrix.indptr[:-1][filled])
     return greatest
 
 
