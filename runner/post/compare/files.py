@@ -12,6 +12,7 @@ from runner.post.compare.comparison import PERCENT, REFERENCE, Comparison, Conte
 from runner.post.compare.judging import Verdict
 from runner.post.compare.money import EARNING_HEADS, earning_rows
 from runner.post.compare.verdicts import ranking, verdicts
+from runner.post.compare.wiring import CROSSING_HEADS, HANGING_HEADS, crossing_rows, hanging_rows
 from runner.post.headline import number, unit_of
 from runner.post.metrics.metric import Family, Metric
 from runner.post.metrics.unwinding import NEEDS, Entry, ledger
@@ -122,6 +123,14 @@ def as_markdown(comparison: Comparison) -> str:
         "## What DERs earned",
         "",
         *_table(EARNING_HEADS, earning_rows(comparison)),
+        "",
+        "## What crosses the T-D interface",
+        "",
+        *_table(CROSSING_HEADS, crossing_rows(comparison)),
+        "",
+        "## What falls with whom",
+        "",
+        *_table(HANGING_HEADS, hanging_rows(comparison)),
         "",
     ]
     return "\n".join(lines)

@@ -19,6 +19,14 @@ from runner.post.compare.files import (
     verdict_rows,
 )
 from runner.post.compare.money import EARNING_HEADS, earning_rows
+from runner.post.compare.wiring import (
+    CROSSING_HEADS,
+    CROSSING_WORDS,
+    HANGING_HEADS,
+    HANGING_WORDS,
+    crossing_rows,
+    hanging_rows,
+)
 from runner.post.headline import number, unit_of
 from runner.post.metrics.metric import Family, Metric
 from runner.post.metrics.unwinding import NEEDS
@@ -205,7 +213,21 @@ def _metrics(comparison: Comparison) -> Html:
         table(EARNING_HEADS, earning_rows(comparison), numbers=(7, 8)),
         class_="panel",
     )
-    return _section("metrics", *parts, ledger, earnings)
+    crossing = element(
+        "details",
+        element("summary", "What crosses the T-D interface"),
+        element("p", CROSSING_WORDS, class_="sees"),
+        table(CROSSING_HEADS, crossing_rows(comparison), numbers=(7, 8)),
+        class_="panel",
+    )
+    fallen = element(
+        "details",
+        element("summary", "What falls with whom"),
+        element("p", HANGING_WORDS, class_="sees"),
+        table(HANGING_HEADS, hanging_rows(comparison), numbers=(3, 4)),
+        class_="panel",
+    )
+    return _section("metrics", *parts, ledger, earnings, crossing, fallen)
 
 
 def _family(comparison: Comparison, family: Family) -> Html:

@@ -8,65 +8,15 @@ see. Bypassing is structure; a *conflict* is the harm that it may do: two instru
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from federates.coordination.catalog import MODELS
 from federates.coordination.model import Tier
-from federates.core.wiring import PHYSICAL_LINKS
+from runner.post.metrics import exposure, latency
 from runner.post.metrics.metric import Family, Metric
+from runner.post.metrics.streams import Stream, streams
 from runner.post.run_tables import RunTables
-
-INSIDE = ("agg", "feeder")
-"""Kinds of federates below the DSO, as their names begin."""
-_PHYSICAL = frozenset((link.from_kind, link.to_kind, link.into) for link in PHYSICAL_LINKS)
-_KINDS = {"agg": "aggregator"}
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Messages of one kind from one federate to another."""
-
-    sender: str
-    receiver: str
-    port: str
-    """Port of the receiver."""
-    count: int
-    size_bytes: float
-    """All of them together. [B]"""
-
-    @property
-    def is_physical(self) -> bool:
-        """Whether it is the grid itself, its meters or a device's own owner."""
-        return (_kind(self.sender), _kind(self.receiver), self.port) in _PHYSICAL
-
-    @property
-    def crosses_interface(self) -> bool:
-        """Whether coordination passes between the ISO and an LDA."""
-        return "iso" in self._ends and not self.is_physical
-
-    @property
-    def bypasses(self) -> bool:
-        """Whether it passes between the ISO and what lies below a DSO."""
-        return self.crosses_interface and any(end.startswith(INSIDE) for end in self._ends)
-
-    @property
-    def _ends(self) -> tuple[str, str]:
-        return self.sender, self.receiver
-
-
-def streams(tables: RunTables) -> tuple[Stream, ...]:
-    """All messages of a run, by sender, receiver and port."""
-    names, codes = tables.ids("message")
-    counts = np.bincount(codes, minlength=len(names)).tolist()
-    sizes = np.bincount(codes, tables.column("message", "size_bytes"), len(names)).tolist()
-    found = []
-    for name, count, size in zip(names, counts, sizes, strict=True):
-        ends, _, port = name.partition("/")
-        sender, _, receiver = ends.partition(">")
-        found.append(Stream(sender, receiver, port, count, size))
-    return tuple(found)
 
 
 def bypass_count(tables: RunTables) -> float:
@@ -88,11 +38,6 @@ def ders_seen(tables: RunTables) -> float:
     """DERs of which the ISO holds offers of their own; 0 where offers end at the DSO."""
     model = MODELS[tables.run.coordination]
     return float(len(tables.ids("der")[0])) if model.offers_to is Tier.ISO else 0.0
-
-
-def _kind(federate: str) -> str:
-    kind = federate.partition("_")[0]
-    return _KINDS.get(kind, kind)
 
 
 def _count(tables: RunTables, chosen: Callable[[Stream], bool]) -> float:
@@ -160,6 +105,8 @@ FAMILY = Family(
             key="iso_ders_count", needs=("der",), better="less", value=ders_seen,
             meaning="simulated DERs of which the ISO holds offers of their own", title="DERs the ISO sees",
         ),
+        *exposure.METRICS,
+        *latency.METRICS,
         Metric(
             key="iso_busy_s", needs=("timing",), better="less", value=lambda t: _busy_s(t, "iso"),
             meaning="time that the ISO computed (a time of the machine)",

@@ -89,8 +89,8 @@ def chosen_run(
         recorder.close()
     record(run_dir, t.ACCOUNT, [(0, "real_time")], {"unexplained_usd": [unexplained_usd]})
     record(run_dir, t.SETTLEMENT, [(0, "lda/a/real_time/energy")], {"amount_usd": [-250.0]})
-    passing = ["dso_a>iso/bids", *(f"agg_a_x>iso/offers{k}" for k in range(bypass))]
-    record(run_dir, t.MESSAGE, [(0, name) for name in passing], {"size_bytes": [10.0] * len(passing)})
+    passing = [(0, "dso_a>iso/bids"), *((k, "agg_a_x>iso/der_offers") for k in range(bypass))]
+    record(run_dir, t.MESSAGE, passing, {"size_bytes": [10.0] * len(passing)})
     return finished(run_dir, KEYS[code], **settings)
 
 
