@@ -128,7 +128,7 @@ class DayAhead:
     """Flow beyond ratings, all lines and hours together. [MWh]"""
     objective_usd: float
     """Cost: no-load, starts and blocks of units, offered blocks and reserves, minus the worth of net imports
-    against none, plus penalties. [$]"""
+    against none (where areas state the cost of their day, plus that), plus penalties. [$]"""
     search: Search
     """Where the commitment comes from."""
     state: UnitState
