@@ -6,7 +6,7 @@ large, so that the market's problem only gets finer. Printed for M1, M4 and M5: 
 and of its later clearings (prices drawn anew within 3 %, limits within 0.1 %), of all DSOs' own work for one
 of them (M4: the rows; M5: the curves; M1's DSOs do neither), the size of its program, and what a clearing
 takes in from below. Ratios are what to read; the last line is study H15's verdict on them. Numbers of DERs
-may be given; 100,000 take some four minutes and 4 GB.
+may be given; 100,000 take a minute and a half and some 2 GB.
 """
 
 from __future__ import annotations
