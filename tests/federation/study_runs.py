@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +37,15 @@ from runner.supervise import Outcome, supervise
 from tests.build import ROOT
 from tests.federation.runs import host_processes
 
+Runs = Callable[[str], Path]
+"""Run folder of a study by the key of a coordination model."""
+NOON_OF_SUN = (
+    "horizon.start=2020-03-27T12:00:00",
+    "horizon.duration=20 min",
+    "ldas.0.feeders.0.ders.pv.power=5 MW",
+    "ldas.0.feeders.0.load_scale=0.4",
+)
+"""More sun at noon than the head of lda1/solar1 may export."""
 DELAYED_KINDS = tuple((kind, "tests.federation.study_runs") for kind in PORTS)
 DELAY = "TANDEM_TEST_DELAY"
 DELAY_S = 0.01

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,10 @@ import pytest
 from runner.post.load import load
 from tests import asserts
 from tests.build import TINY
-from tests.federation.study_runs import run, study_of
+from tests.federation.study_runs import NOON_OF_SUN, Runs, run, study_of
 
 pytestmark = pytest.mark.federation
 
-NOON_OF_SUN = (
-    "horizon.start=2020-03-27T12:00:00",
-    "horizon.duration=20 min",
-    "ldas.0.feeders.0.ders.pv.power=5 MW",
-    "ldas.0.feeders.0.load_scale=0.4",
-)
-"""More sun at noon than the head of lda1/solar1 may export."""
 INTERVALS = 4
 OVER_KVA = 1.0
 """Less than a thousandth of the limit."""
@@ -29,21 +21,11 @@ MWH = 1e-9
 WATT = 1e-3
 """Of a kW: the market's own tolerance on an award, for one simulated set."""
 
-Runs = Callable[[str], Path]
 
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """Run folder of the stressed study on loopback under a coordination model; each is run once."""
-    done: dict[str, Path] = {}
-
-    def of(model: str) -> Path:
-        if model not in done:
-            out = tmp_path_factory.mktemp(model)
-            done[model] = run(TINY, out, *NOON_OF_SUN, f"coordination={model}").run_dir
-        return done[model]
-
-    return of
+@pytest.fixture
+def runs(stressed: Runs) -> Runs:
+    """Run folder of the stressed study under a coordination model."""
+    return stressed
 
 
 def over_kva(run_dir: Path) -> float:

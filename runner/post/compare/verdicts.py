@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from federates.core.errors import MissingInputError
-from runner.post.compare import forward, net_load
+from runner.post.compare import evening, forward, net_load
 from runner.post.compare.comparison import MARGIN_PCT, PERCENT, Comparison, Contender
 from runner.post.compare.forward import NEAR_SHARE, NEAR_VALUE_PCT
 from runner.post.compare.judging import (
@@ -252,6 +252,7 @@ _JUDGES: tuple[Callable[[Comparison], Verdict], ...] = (
     _worth_it,
     _layered_near_full,
     _layered_cheapest,
+    *evening.JUDGES,
     *forward.JUDGES,
     *net_load.JUDGES,
 )

@@ -3,6 +3,7 @@
 from runner.post.metrics import (
     architecture,
     economics,
+    evening,
     net_load,
     payments,
     physical,
@@ -14,6 +15,7 @@ from runner.post.metrics.metric import Family, Metric
 FAMILIES: tuple[Family, ...] = (
     economics.FAMILY,
     physical.FAMILY,
+    evening.FAMILY,
     net_load.FAMILY,
     unwinding.FAMILY,
     payments.FAMILY,

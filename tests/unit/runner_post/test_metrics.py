@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from runner.post.metrics.metric import measured
 from runner.post.metrics.payments import der_revenue_usd, der_worth_usd
 from runner.post.metrics.unwinding import Entry, ledger
 from runner.post.run_tables import RunTables
-from tests.unit.runner_post.run_folders import record, run_folder
+from tests.unit.runner_post.run_folders import HOUR, record, run_folder
 
 MARKET = (0, 300)
 """Beginnings of two market intervals of 300 s. [s]"""
@@ -294,3 +295,27 @@ def test_what_is_unmet_counts_for_its_own_lda(run_dir: Path) -> None:
     )  # fmt: skip
     # LDA a ten times 0.06 MW, LDA b once the greater of 0.24 and 0.12 MW
     assert value(run_dir, "undelivered_mwh") == pytest.approx((0.6 + 0.24) / 12.0)
+
+
+def test_the_evenings_export_is_that_of_the_lda_with_most_batteries(tmp_path: Path) -> None:
+    """The study begins a minute before 18 h."""
+    run_dir = run_folder(tmp_path / "run", clock=replace(HOUR, start="2020-07-15T17:59:00"))
+    record(
+        run_dir, t.DER_START, [(0, "a/f1/battery"), (0, "b/f1/battery"), (0, "b/f1/pv")],
+        {"soc_kwh": [10.0, 99.0, 500.0]},
+    )  # fmt: skip
+    # of a there are ten sets: 100 kWh against 99
+    record(run_dir, t.HEAD, [(0, "a"), (60, "a"), (120, "a"), (60, "b")], {"p_mw": [-60.0, -6.0, 3.0, -9.0]})
+    record(
+        run_dir, t.FEEDER, [(0, "a/f1"), (60, "a/f1"), (60, "a/f2"), (120, "a/f1"), (60, "b/f1")],
+        {"p_kw": [-5.0, -5.0, -5.0, 5.0, -5.0], "head_over_kva": [9.0, 9.0, 0.5, 9.0, 9.0]},
+    )  # fmt: skip
+    assert value(run_dir, "evening_export_mwh") == pytest.approx(0.1)
+    assert value(run_dir, "evening_over_export_min") == pytest.approx(1.0)
+
+
+def test_a_study_without_an_evening_has_no_export_in_it(run_dir: Path) -> None:
+    record(run_dir, t.DER_START, [(0, "a/f1/battery")], {"soc_kwh": [10.0]})
+    record(run_dir, t.HEAD, [(0, "a")], {"p_mw": [-60.0]})
+    (found,) = measured(RunTables(run_dir), [METRICS["evening_export_mwh"]]).values()
+    assert found.value is None
