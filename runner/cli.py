@@ -285,7 +285,9 @@ def compare(
     Keys with --json, besides status and exit_reason:
         out_dir, reference, scenario_hash, runs {model: folder}
         models {model: {metric: figure}}          null where there is none; units end the metrics' names
-        flexibility_value_usd, resolution_usd     costs closer than this are not told apart
+        flexibility_value_usd                     of whole market days, and flexibility_value_in_study_usd
+        idle_days                                 folder of the market days cleared with DERs idle
+        resolution_usd                            costs closer than this are not told apart
         ranking [{code, cost_usd, place, why}]
         verdicts {key: {statement, result, value, threshold, unit, why}}
     """

@@ -33,6 +33,7 @@ def test_models_are_run_from_one_plan_and_compared(
     assert len({(run_dir / FILE).read_bytes() for run_dir in runs.values()}) == 1
     for own in found["models"].values():
         assert own["cost_realised_usd"] > 0.0
+        assert own["cost_forward_usd"] > own["cost_forward_ders_usd"] > 0.0
         left_usd = own["cost_realised_usd"] - own["cost_compared_usd"]
         assert own["storage_left_usd"] == pytest.approx(left_usd, abs=1e-6)
         assert own["settlement_unexplained_usd"] <= 0.01

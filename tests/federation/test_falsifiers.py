@@ -155,6 +155,10 @@ CASES = (
     Case(verdict="override_costs", broken=column("M2", "award", "lmp_usd_per_mwh", times(-1.0))),
     Case(verdict="layered_delivers", broken=column("M5", "dispatch", "shortfall_mw", plus(1.0))),
     Case(
+        verdict="layered_near_full_visibility",
+        broken=column("M5", "clearing", "true_cost_usd_per_h", times(1.05)),
+    ),
+    Case(
         verdict="flexibility_matters", base=WORTHY,
         broken=column(IDLE, "da_clearing", "true_cost_usd_per_h", times(1.0 / 1.01)),
     ),

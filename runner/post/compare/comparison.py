@@ -150,7 +150,7 @@ COMPARED = (
     Metric(
         key="phantom_saving_usd", needs=(), value=lambda _: 0.0,
         meaning=f"forward cost compared less {REFERENCE}'s: negative where the day-ahead market promised "
-        "what the feeders cannot carry", title=f"promised below {REFERENCE}'s forward cost",
+        "what the feeders cannot carry", title=f"forward cost less {REFERENCE}'s: below 0, a phantom saving",
     ),
     Metric(
         key="cost_over_forward_usd", needs=(), value=lambda _: 0.0, better="less",

@@ -21,7 +21,7 @@ def _blind_exports(comparison: Comparison) -> Verdict:
 
 def _blind_breaks_export(comparison: Comparison) -> Verdict:
     key = "blind_breaks_export_at_the_peak"
-    statement = "From 18 to 20 h, M1 drives feeders of that LDA beyond their export limit"
+    statement = "From 18 to 20 h, M1 drives feeders of the LDA with most batteries beyond their export limit"
     value = figure_of(comparison, "M1", OVER)
     if value is None:
         return untested(key, statement, "needs M1 over the evening")
@@ -30,7 +30,10 @@ def _blind_breaks_export(comparison: Comparison) -> Verdict:
 
 def _layered_holds_export(comparison: Comparison) -> Verdict:
     key = "layered_holds_export_at_the_peak"
-    statement = "From 18 to 20 h, M5 keeps them beyond it for less time than M1"
+    statement = (
+        "From 18 to 20 h, feeders of the LDA with most batteries are beyond their export limit for less time "
+        "under M5 than under M1"
+    )
     pair = both(comparison, "M5", "M1", OVER)
     if pair is None:
         return untested(key, statement, "needs M1 and M5 over the evening")

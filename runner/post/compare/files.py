@@ -140,7 +140,7 @@ LEDGER_HEADS = ("run", "LDA", "part", "MWh either way", "net MWh", "cost at real
 
 
 def flexibility_words(comparison: Comparison) -> str:
-    """The value of flexibility in one sentence."""
+    """The value of flexibility in words."""
     value = comparison.flexibility_value
     if value.value is None:
         return f"The value of the DERs' flexibility is not told: {value.why_not}."
@@ -148,10 +148,14 @@ def flexibility_words(comparison: Comparison) -> str:
     share = f", {PERCENT * value.value / cost:.2g} % of it" if cost else ""
     in_study = comparison.flexibility_value_in_study.value
     part = "" if in_study is None else f" In the hours of the study it is worth {number(in_study)} $."
+    loss = (
+        f" Below zero: DERs at rest keep no feeder limit, and keeping them costs {REFERENCE} more than "
+        "flexibility saves."
+    )
     return (
         f"The DERs' flexibility is worth {number(value.value)} $: with batteries idle, vehicles charging on "
         f"arrival and loads at their base the same market days cost so much more than {REFERENCE}'s forward "
-        f"cost{share}.{part}"
+        f"cost{share}.{part}{loss if value.value < 0.0 else ''}"
     )
 
 
