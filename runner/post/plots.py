@@ -29,8 +29,10 @@ def figure(
     file
         Name of the files that its buttons save.
     tables
-        Tables that it is taken from.
+        Tables that it is taken from; none: its words say from what.
     """
+    names = _codes(tuple(tables))
+    origin = (element("span", "from ", *names),) if names else ()
     data[f"data-{key}"] = {"file": file, "views": [_view(view) for view in views]}
     return element(
         "article",
@@ -41,7 +43,7 @@ def figure(
         element(
             "p",
             element("button", "Data as CSV", type="button", data_of=key),
-            element("span", "from ", *_codes(tuple(tables))),
+            *origin,
             class_="source",
         ),
         class_="figure",

@@ -155,7 +155,7 @@ def views(gaps: Sequence[Gap]) -> tuple[View, ...]:
         if g.kind != CURVE or g.prices == ADVISED:
             traces.append(_trace(g.name, ends, [g.gap_pct] * len(ends), len(traces), "dot"))
     blocks: Json = [float(n) for n in BLOCKS]
-    title = "cost of the award above the joint optimum [%]"
+    title = "gap [%]"
     ranked = sorted(gaps, key=lambda g: -g.gap_pct)
     return (
         View(
@@ -199,23 +199,29 @@ def page(gaps: Sequence[Gap], told: Sequence[Verdict], best_usd: float) -> str:
         "gaps", "What a bid leaves of the joint optimum",
         f"Of a day that costs {best_usd:,.2f} $ at best. An award is drawn as far as the areas can, at least "
         "cost with all that their stores carry from hour to hour; the bulk system dispatches for it.",
-        views(gaps), file="bid_fidelity", tables=("gaps.csv",), data=data,
+        views(gaps), file="bid_fidelity", tables=(), data=data,
     )  # fmt: skip
     judged_rows = [(v.statement, v.result, _shown(v.value), _shown(v.threshold), v.unit, v.why) for v in told]
     heads = ("statement", "verdict", "figure", "threshold", "unit", "of what")
+    links = (("verdicts", "Verdicts"), ("gaps", "Gaps"), ("bids", "Every bid"))
+    entries = [element("li", element("a", title, href=f"#{key}"), class_="section") for key, title in links]
+    navigation = element(
+        "nav", element("p", "Tandem", class_="mark"), element("ul", *entries), aria_label="Contents"
+    )
     main = element(
         "main",
         element("h1", "bid_fidelity: what a total DSO's bid leaves of the joint optimum"),
-        _panel("Verdicts", table(heads, judged_rows, numbers=(2, 3))),
+        _panel("verdicts", "Verdicts", table(heads, judged_rows, numbers=(2, 3))),
         figure,
-        _panel("Every bid", table(HEADS, rows(gaps), numbers=range(2, 6))),
+        _panel("bids", "Every bid", table(HEADS, rows(gaps), numbers=range(2, 6))),
         element("footer", "Written by python -m tests.bench.bid_fidelity. The page fetches nothing."),
     )
-    return document("bid_fidelity - Tandem", element("div", main, class_="frame"), data, get_plotlyjs())
+    body = element("div", navigation, main, class_="frame")
+    return document("bid_fidelity - Tandem", body, data, get_plotlyjs())
 
 
-def _panel(title: str, content: Html) -> Html:
-    return element("div", element("h3", title), content, class_="panel")
+def _panel(key: str, title: str, content: Html) -> Html:
+    return element("div", element("h3", title), content, class_="panel", id=key)
 
 
 def _shown(value: float | None) -> str:
