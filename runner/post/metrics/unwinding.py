@@ -197,8 +197,26 @@ def _injected_mw(tables: RunTables) -> dict[Key, float]:
         kind, who, market, item = names[code].split("/")
         if (kind, market, item) == ("der", "day_ahead", "energy"):
             key = _lda_of(who, ldas), t
-            found[key] = found.get(key, 0.0) + mwh
+            found[key] = found.get(key, 0.0) + mwh / _settled_h(tables, t)
     return found
+
+
+def _settled_h(tables: RunTables, hour: int) -> float:
+    """How much of a day-ahead hour lies in the study, and is settled. [h]"""
+    last_s: int = min(hour + HOUR_S, tables.run.clock.duration_s)
+    return (last_s - max(hour, 0)) / HOUR_S
+
+
+def unbooked_usd(tables: RunTables) -> float:
+    """What the ISO settled of LDAs' deviations, their aggregators' included, that no part explains. [$]"""
+    names, codes = tables.ids("settlement")
+    paid = np.bincount(codes, tables.column("settlement", "amount_usd"), len(names)).tolist()
+    settled: float = sum(
+        usd
+        for name, usd in zip(names, paid, strict=True)
+        if name.startswith(("lda/", "der/")) and name.endswith("/real_time/energy")
+    )
+    return -settled - sum(entry.cost_usd for entry in ledger(tables))
 
 
 def _lda_of(aggregator: str, ldas: tuple[str, ...]) -> str:
@@ -252,6 +270,11 @@ FAMILY = Family(
             key="undelivered_pct", needs=NEEDS, better="less",
             value=lambda t: 100.0 * (_part_mwh(t, "override") + undelivered_mwh(t)) / awarded_mwh(t),
             meaning="overrides and undelivered awards over all awards",
+        ),
+        Metric(
+            key="unwinding_unbooked_usd", needs=NEEDS, better="less", value=unbooked_usd,
+            meaning="real-time energy statements of LDAs and their aggregators less the cost of the ledger's "
+            "parts: cents of rounding, and what meters of head and interface differ by",
         ),
         Metric(
             key="forecast_change_mwh", needs=NEEDS, value=lambda t: _part_mwh(t, "forecast"),

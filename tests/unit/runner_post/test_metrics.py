@@ -247,6 +247,27 @@ def test_under_a_central_iso_the_inflexible_part_is_told_from_ders_awards(tmp_pa
     assert (found["forecast"].payer, found["redispatch"].payer) == ("LDA", "aggregator")
 
 
+@pytest.mark.parametrize("more_usd", [0.0, 5.0])
+def test_what_the_iso_settles_of_deviations_is_in_the_ledger(tmp_path: Path, more_usd: float) -> None:
+    """2.5 and 3 MW less than day-ahead at 20 and 30 $/MWh for five minutes each: 11.67 $ back, no more."""
+    run_dir = run_folder(tmp_path, coordination="uncoordinated")
+    positions(run_dir)
+    paid = {"lda/a/real_time/energy": 11.67 + more_usd, "lda/a/day_ahead/energy": -400.0}
+    record(run_dir, t.SETTLEMENT, [(0, name) for name in paid], {"amount_usd": list(paid.values())}, "iso")
+    assert value(run_dir, "unwinding_unbooked_usd") == pytest.approx(-more_usd, abs=0.005)
+
+
+def test_of_an_hour_that_is_partly_in_the_study_its_power_is_told(tmp_path: Path) -> None:
+    """1.5 MWh settled of a study of half an hour are the same 3 MW as 3 MWh of an hour."""
+    run_dir = run_folder(tmp_path, coordination="grand_central_blind")
+    positions(run_dir, der_mwh=3.0)
+    whole = entries(run_dir)["redispatch"].net_mwh
+    half_hour = replace(HOUR, duration_s=1_800)
+    half = run_folder(tmp_path / "half", coordination="grand_central_blind", clock=half_hour)
+    positions(half, der_mwh=1.5)
+    assert entries(half)["redispatch"].net_mwh == pytest.approx(whole)
+
+
 def test_what_overrides_take_is_a_part_of_its_own(tmp_path: Path) -> None:
     """Of 80 kW that a DER was asked for its DSO allows 50: ten times 30 kW more are drawn at the head."""
     run_dir = run_folder(tmp_path, coordination="grand_central_override")
