@@ -46,6 +46,8 @@ UP: Mapping[str, FieldList] = {
         "reserve_usd_per_mw_h": Per.BLOCK,
         "p_lo_mw": Per.INTERVAL,
         "p_hi_mw": Per.INTERVAL,
+        "capacity_mw": Per.MESSAGE,
+        "baseline_mw": Per.INTERVAL,
     },
     "StorageOffer": {
         **_STRETCH,
@@ -80,10 +82,16 @@ DOWN: Mapping[str, FieldList] = {
         "lmp_usd_per_mwh": Per.INTERVAL,
         "reserve_mw": Per.PRODUCT,
         "store_mw": Per.INTERVAL,
+        "capacity_mw": Per.MESSAGE,
     },
     "PriceAdvice": {**_STRETCH, "price_usd_per_mwh": Per.INTERVAL},
     "ImportQuery": {**_STRETCH, "round_count": Per.MESSAGE, "import_mw": Per.INTERVAL},
-    "ReserveSignal": {"step_s": Per.MESSAGE, "regulation": Per.MESSAGE, "call": Per.MESSAGE},
+    "ReserveSignal": {
+        "step_s": Per.MESSAGE,
+        "regulation": Per.MESSAGE,
+        "call": Per.MESSAGE,
+        "capacity": Per.MESSAGE,
+    },
 }
 """ISO to DSO: award, price, the price to expect in the next day-ahead round, the import whose cost is asked
 for, what is asked of reserves."""

@@ -65,6 +65,16 @@ class NetCurve:
         """Curve of ``factor`` equal LDAs together: F(P) = m F1(P / m)."""
         return NetCurve(import_mw=self.import_mw * factor, price_usd_per_mwh=self.price_usd_per_mwh)
 
+    def up_to(self, import_mw: float) -> NetCurve:
+        """Curve that imports no more than that, or as little as it can. [MW]"""
+        kept = self.import_mw < import_mw
+        if kept.all():
+            return self
+        if not kept.any():
+            return fixed_quantity(self.p_min_mw)
+        price = self.price_usd_per_mwh[: int(kept.sum()) + 1]
+        return NetCurve(import_mw=np.append(self.import_mw[kept], import_mw), price_usd_per_mwh=price)
+
     def rounded(self) -> NetCurve:
         """Curve with quantities to 1 W and prices to 1e-6 $/MWh."""
         return NetCurve(

@@ -165,6 +165,10 @@ class InterfaceBid:
     [MW]"""
     p_hi_mw: FloatArray = field(default_factory=_none)
     """Greatest net import with all down-reserve called, shape (intervals,). [MW]"""
+    capacity_mw: FloatArray = field(default_factory=_none)
+    """Capacity offered for the commitment of the day, shape (1,); empty: none is bought. [MW]"""
+    baseline_mw: FloatArray = field(default_factory=_none)
+    """Net import from which it is counted, in each market interval of the commitment. [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +189,8 @@ class InterfaceAward:
     store_mw: FloatArray = field(default_factory=_none)
     """Part of the award that the store offered beside the curve draws, negative = discharge, shape
     (intervals,); empty: none was offered. [MW]"""
+    capacity_mw: FloatArray = field(default_factory=_none)
+    """Capacity awarded for the commitment of the day, shape (1,); empty: none is bought. [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +359,8 @@ class ReserveSignal:
     """Part of the regulation awarded, in [-1, 1]; positive = up, which is less import."""
     call: float
     """Part of the spinning reserve awarded, in [0, 1]."""
+    capacity: float
+    """Part of the capacity awarded, in [0, 1], that is called in the interval whose gate comes next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

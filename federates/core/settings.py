@@ -16,7 +16,17 @@ from pydantic import BeforeValidator, Field
 from federates.core.der_settings import DER_KINDS, DerMix
 from federates.core.form import MisfitError, Name, Settings
 from federates.core.time import DAY_AHEAD_CLOSES_S, DAY_S, LEAD_IN_PHYSICS_S, LEAD_IN_S, Clock
-from federates.core.units import Factor, KilovoltAmperes, PositiveShare, Seconds, SecondsFromZero, Share
+from federates.core.units import (
+    Factor,
+    KilovoltAmperes,
+    Kilowatts,
+    PositiveShare,
+    Seconds,
+    SecondsFromZero,
+    Share,
+    UsdPerMw,
+    UsdPerMwh,
+)
 
 GATE_LEAD_MAX_S = 540
 
@@ -421,6 +431,27 @@ BidSettings = Annotated[
 ]
 
 
+class CapacitySettings(Settings):
+    """Capacity that is bought of total DSOs for a part of every market day.
+
+    A DSO that sold it keeps its import, whenever and as long as it is called, that far below what it would be
+    without its batteries, flexible loads and photovoltaics, as it was forecast with the day-ahead bid.
+    """
+
+    price_usd_per_mw: UsdPerMw
+    """Paid for a MW for a market day; for less where not all of its commitment lies in the study."""
+    target_kw: Kilowatts
+    """Bought of all total DSOs together, in proportion to what they offer where that is more."""
+    shortfall_price_usd_per_mwh: UsdPerMwh
+    """Charged for a MWh that is called and not delivered."""
+    confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
+    """With which a DSO can deliver what it offers all through its commitment, by the forecasts' errors."""
+    begin_s: SecondsFromZero = 61_200
+    """Time of day at which capacity is committed; a multiple of the market interval."""
+    duration_s: Seconds = 14_400
+    """How long it is committed, and can be called without a break; a multiple of the market interval."""
+
+
 class MarketSettings(Settings):
     """The ISO market."""
 
@@ -437,6 +468,8 @@ class MarketSettings(Settings):
     dso_reserves: bool = False
     """Whether total DSOs offer regulation and spinning reserve with their curves, as much as their feeders
     can deliver when called, and follow the ISO's signal."""
+    capacity: CapacitySettings | None = None
+    """Capacity that is bought of total DSOs; default: none."""
     hour_ahead: bool = False
     """Whether fast units are committed anew before every hour; else real time starts them as it needs
     them."""
@@ -454,6 +487,9 @@ class MarketSettings(Settings):
         if self.day_ahead_rounds > 1 and self.bid.kind == "exact_cuts":
             what = "exact_cuts has rounds of its own, in which no prices are advised"
             yield MisfitError(f"{what}; set it to 1, or bid another way", "day_ahead_rounds")
+        if self.capacity is not None and self.bid.kind in {"virtual_storage", "exact_cuts"}:
+            what = "a store beside the curves and capacity would sell the same energy twice"
+            yield MisfitError(f"{what}; leave capacity out, or bid interval_curve", "capacity")
 
 
 class ForecastSettings(Settings):
@@ -537,7 +573,7 @@ class DerOptOut(Settings):
 
 
 class ReserveCall(Settings):
-    """The ISO calls spinning reserve of total DSOs; of each interval's award, while it lasts."""
+    """The ISO calls reserve of total DSOs: a share of each interval's award, while it lasts."""
 
     kind: Literal["reserve_call"]
     """Which event."""
@@ -545,6 +581,8 @@ class ReserveCall(Settings):
     """When, from the study's start."""
     duration_s: Seconds
     """For how long."""
+    product: Literal["spin", "capacity"] = "spin"
+    """Spinning reserve, at once; or capacity, announced before the gate of each interval."""
     share: PositiveShare = 1.0
     """Share of the award that is called."""
 
@@ -659,6 +697,7 @@ class Study(Settings):
                     )
         yield from self._rounds_misfits()
         yield from self._reactive_misfits()
+        yield from self._capacity_misfits()
         known = federate_names(self)
         for i, event in enumerate(self.events):
             if event.at_s >= self.horizon.duration_s:
@@ -689,6 +728,42 @@ class Study(Settings):
         if self.der_q == "dso" and self.market.dso_reserves:
             what = "called states are found without the reactive power that der_q dso asks for"
             yield MisfitError(f"{what}; set it to false, or use another der_q", "market", "dso_reserves")
+        if self.der_q == "dso" and self.market.capacity is not None:
+            what = "capacity is found without the reactive power that der_q dso asks for"
+            yield MisfitError(f"{what}; leave it out, or use another der_q", "market", "capacity")
+
+    def _capacity_misfits(self) -> Iterator[MisfitError]:
+        """Commitments and calls that are no whole intervals, and calls of what is not committed."""
+        market_s, capacity = self.horizon.market_interval_s, self.market.capacity
+        calls = [
+            (event, place)
+            for place, event in enumerate(self.events)
+            if isinstance(event, ReserveCall) and event.product == "capacity"
+        ]
+        spans: list[tuple[int, int, tuple[str | int, ...]]] = [
+            (event.at_s, event.duration_s, ("events", place, "at")) for event, place in calls
+        ]
+        if capacity is not None:
+            spans.append((capacity.begin_s, capacity.duration_s, ("market", "capacity", "begin")))
+        for begin_s, duration_s, where in spans:
+            if begin_s % market_s or duration_s % market_s:
+                what = f"capacity goes by market intervals of {market_s} s"
+                yield MisfitError(f"{what}; begin and duration must be multiples of it", *where)
+        if capacity is not None and capacity.begin_s + capacity.duration_s > DAY_S:
+            what = "the commitment goes beyond its day"
+            yield MisfitError(f"{what}; let it end by 24 h", "market", "capacity", "duration")
+        for call, place in calls:
+            if capacity is None:
+                what = "the event calls capacity, which the market does not buy"
+                yield MisfitError(f"{what}; give market.capacity", "events", place, "product")
+                continue
+            first = (call.at_s - self.clock.day_start_s) % DAY_S
+            if first < capacity.begin_s or first + call.duration_s > capacity.begin_s + capacity.duration_s:
+                what = "the call goes beyond the commitment of its day"
+                yield MisfitError(f"{what}; see market.capacity", "events", place, "at")
+            if call.at_s < market_s:
+                what = "a call is announced before the gate of its first interval"
+                yield MisfitError(f"{what}: at the earliest at {market_s} s", "events", place, "at")
 
     def _opt_out_misfits(self, event: DerOptOut, place: int) -> Iterator[MisfitError]:
         lda = next((lda for lda in self.ldas if lda.name == event.lda), None)

@@ -422,6 +422,23 @@ DEPLOYMENT = _table(
     "regulation_mw | MW | regulation asked for; positive = less import",
     "delivered_mw | MW | award less the net import carried at the step's end",
 )  # fmt: skip
+CAPACITY = _table(
+    "capacity", "LDA", "capacity of a total DSO for a market day, at its midnight",
+    "offered_mw | MW | offered day-ahead",
+    "award_mw | MW | bought",
+    "called_mwh | MWh | called",
+    "delivered_mwh | MWh | delivered of it",
+    "paid_usd | $ | for holding it",
+    "charged_usd | $ | for what was called and not delivered",
+)  # fmt: skip
+CAPACITY_INTERVAL = _table(
+    "capacity_interval", "LDA", "a market interval in which capacity is committed",
+    "baseline_mw | MW | net import from which it is counted, as bid",
+    "award_mw | MW | capacity bought",
+    "called_mw | MW | called of it",
+    "import_mw | MW | net import by the meters",
+    "delivered_mw | MW | baseline less import, none or up to what is called",
+)  # fmt: skip
 RESERVE = _table(
     "reserve", "requirement: reg_up, reg_down, spin_REGION or total",
     "a reserve requirement in a real-time interval",
@@ -504,6 +521,7 @@ ACCOUNT = _table(
     "imbalance_usd | $ | paid by deviations less the cost of making them good, handed to what was drawn",
     "cap_cost_usd | $ | paid at published prices less at raw ones, borne by what was drawn",
     "make_whole_usd | $ | paid to units whose revenue is short of their offer cost, borne by what was drawn",
+    "capacity_cost_usd | $ | paid for capacity less charged for shortfalls, borne by what was drawn",
     "rounding_usd | $ | left by rounding statement lines to cents",
     "unexplained_usd | $ | what lines, duals and meters do not agree upon",
     "meter_gap_mwh | MWh | energy metered in, less metered out and lost",
@@ -533,7 +551,7 @@ TABLES: dict[str, Table] = {
         DA_LMP, CLEARING, DA_CLEARING, LINE_PRICE, UNIT_AWARD, DA_UNIT, LDA_RESERVE, DA_LDA_RESERVE, SIGNAL,
         DEPLOYMENT, RESERVE, DA_RESERVE, RESERVE_PRICE, DA_RESERVE_PRICE, STORE, DA_STORE, DA_INTERFACE,
         DA_ROUND, DA_DER, DAY_AHEAD, SETTLEMENT, ACCOUNT, EVENT, MESSAGE, TIMING, OVERRIDE, OVERRIDE_CHECK,
-        ENVELOPE, CONFLICT, SHORTFALL,
+        ENVELOPE, CONFLICT, SHORTFALL, CAPACITY, CAPACITY_INTERVAL,
     )
 }  # fmt: skip
 """Every table by name."""

@@ -160,8 +160,8 @@ def mapped_ends(
 class RegulatedTwin(TwinSolver, Protocol):
     """A twin whose regulators can be let act."""
 
-    def settle(self, taps: FloatArray, at: SetPoints) -> None:
-        """Put the taps where regulators leave them that start from some and act at set-points."""
+    def settle(self, at: SetPoints) -> None:
+        """Put the taps where regulators that act at set-points leave them."""
 
     def set_taps(self, taps: FloatArray) -> None:
         """Put the taps."""
@@ -221,6 +221,29 @@ def steady_states(
     )
 
 
+def sustained_least(
+    ends: MappedEnds,
+    offers: Sequence[FeederOffer],
+    twin: RegulatedTwin,
+    known: SetPoints,
+    taps: FloatArray,
+) -> tuple[SetPoints, float]:
+    """A state of least import that can be held for hours, and its import. [MW]
+
+    It keeps the limits with the taps at which regulators settle there that come from a state with the DERs at
+    rest: they follow as voltages rise, but no farther than their bands ask for. Parameters are those of
+    `steady_states`, and the ends by the maps.
+    """
+    wanted = SetPoints(p_kw=tuple(p[0] for p in ends.p_kw), q_kvar=_q_kvar(offers))
+    twin.set_taps(taps)
+    twin.settle(base_set_points([offer.columns for offer in offers]))
+    reached, _, _ = carried(known, wanted, twin)
+    twin.settle(reached)
+    least = _kept(reached, offers, twin, known)
+    twin.set_taps(taps)
+    return least
+
+
 def _steady(
     least: SetPoints,
     greatest: SetPoints,
@@ -229,9 +252,11 @@ def _steady(
     taps: FloatArray,
 ) -> CalledStates:
     """Two states, led back until each keeps the limits once regulators have answered the other."""
-    twin.settle(taps, greatest)
+    twin.set_taps(taps)
+    twin.settle(greatest)
     low, low_mw = _led_back(least, offers, twin)
-    twin.settle(taps, low)
+    twin.set_taps(taps)
+    twin.settle(low)
     high, high_mw = _led_back(greatest, offers, twin)
     return CalledStates(least=low, greatest=high, import_mw=(low_mw, high_mw))
 

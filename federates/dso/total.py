@@ -21,6 +21,7 @@ from federates.distribution.tangent import AreaTangent
 from federates.dso.accounts import DistributionAccounts, PricedFeeder, accounts
 from federates.dso.bid import BLOCKS_LIMIT, MERGE_MW, FeederBidder, LdaCurve, lda_curve, price_ladder
 from federates.dso.bid_method import import_at
+from federates.dso.capacity import FirmHour
 from federates.dso.case import FeederLimits
 from federates.dso.columns import KW_PER_MW, DerColumns
 from federates.dso.day_value import DayValue, FeederHour, ValueHour, stores_on_feeders, with_stores
@@ -42,6 +43,8 @@ from federates.dso.dlmp import FeederPrices, branch_prices, import_price, prices
 from federates.dso.kept import KeptCoefficients
 from federates.dso.reserve import (
     CalledStates,
+    Held,
+    answering,
     called,
     called_states,
     held,
@@ -50,6 +53,7 @@ from federates.dso.reserve import (
     margin_mw,
     reserve_offer,
     steady_states,
+    sustained_least,
     wear_usd_per_mw_h,
 )
 from federates.dso.twin import Conditions, Twin
@@ -90,6 +94,16 @@ class Offers:
             der=der[order],
             width_kw=width[order],
             price_usd_per_mwh=price[order],
+        )
+
+    def within(self, most_kw: FloatArray) -> Offers:
+        """The same with each DER at or below some injection, or as near to it as it offers, (ders,). [kW]"""
+        none = np.zeros(most_kw.size)
+        cut = held_columns(
+            self.columns(none, none, none), Held(least_kw=np.full(most_kw.size, -np.inf), most_kw=most_kw)
+        )
+        return Offers(
+            floor_kw=cut.floor_kw, der=cut.der, width_kw=cut.width_kw, price_usd_per_mwh=cut.price_usd_per_mwh
         )
 
     def columns(self, base_kw: FloatArray, q_kvar: FloatArray, q_limit_kvar: FloatArray) -> DerColumns:
@@ -213,9 +227,8 @@ class TwinArea:
         """State at set-points, taps held."""
         return self._twin.solve(self._twin.joined(p_kw), self._twin.joined(q_kvar), self._coefficients)
 
-    def settle(self, taps: FloatArray, at: SetPoints) -> None:
-        """Put the taps where regulators leave them that start from some and act at set-points."""
-        self._twin.set_taps(taps)
+    def settle(self, at: SetPoints) -> None:
+        """Put the taps where regulators that act at set-points leave them."""
         self._twin.settle(self._twin.joined(at.p_kw), self._twin.joined(at.q_kvar))
 
     def set_taps(self, taps: FloatArray) -> None:
@@ -333,6 +346,40 @@ class TotalDso:
         self.twin.set_conditions(prepared.conditions)
         found = called_states(ends, offers, twin, prepared.linearised_at)
         return steady_states(found, offers, twin, prepared.linearised_at, inputs.taps)
+
+    def firm(
+        self, inputs: BidInputs, prepared: PreparedBid, offers: Offers, stored_kwh: FloatArray, hours: float
+    ) -> FirmHour:
+        """What one simulated set draws with the DERs that answer a call at rest, and with them called.
+
+        Parameters
+        ----------
+        offers
+            What the DERs could do, whatever they plan to.
+        stored_kwh
+            Energy in the stores as the call begins, shape (ders,). [kWh]
+        hours
+            How long it is held. [h]
+        """
+        fleet, rating = self._scenario.fleet, self._scenario.substation_mva
+        base_kw = self._scenario.base_kw(offers.floor_kw)
+        columns = offers.columns(base_kw, prepared.columns.q_kvar, prepared.columns.q_limit_kvar)
+        cut = held_columns(columns, held(fleet, inputs.expected_kw, stored_kwh, hours))
+        called_on = self._feeder_offers(cut, prepared.state)
+        ends = mapped_ends(self._bidders, prepared.state, called_on)
+        twin = TwinArea(self.twin, [point.coefficients for point in prepared.state.points])
+        self.twin.set_conditions(prepared.conditions)
+        least, least_mw = sustained_least(ends, called_on, twin, prepared.linearised_at, inputs.taps)
+        at_rest = np.where(answering(fleet), base_kw, np.clip(inputs.expected_kw, cut.floor_kw, cut.top_kw))
+        called_kw, sun = self.twin.joined(least.p_kw), fleet.of_kind("pv")
+        return FirmHour(
+            baseline_mw=self.twin.solve(at_rest, inputs.q_kvar).interface_mw,
+            least_mw=max(least_mw, -rating),
+            demand_mw=float(inputs.conditions.demand_kw.sum()) / KW_PER_MW,
+            sun_mw=float(cut.top_kw[sun].sum()) / KW_PER_MW,
+            used_sun_mw=float(called_kw[sun].sum()) / KW_PER_MW,
+            discharge_kw=np.where(fleet.of_kind("battery"), np.maximum(called_kw, 0.0), 0.0),
+        )
 
     def reserve(
         self,

@@ -32,6 +32,7 @@ from federates.core.reserve_offer import reserve_of
 from federates.core.settings import ExactCutsBid
 from federates.core.tables import EVENT, SHORTFALL
 from federates.core.time import PASS_STRIDE_S, Cadence, SimTime
+from federates.iso.capacity import CapacityBook
 from federates.iso.cut_market import CutMarket
 from federates.iso.day_ahead import DayAhead
 from federates.iso.feeder_models import feeder_rows
@@ -106,20 +107,29 @@ class Iso:
             else None
         )
         self._records = MarketRecords(context.recorder, self._scenario.case, tuple(bus_of.items()))
+        market = context.study.market
+        self._capacity = (
+            None
+            if market.capacity is None
+            else CapacityBook(
+                market.capacity, context.study.events, self._ldas, context.clock, context.recorder
+            )
+        )
         self._settlement = Settlement(
             self._scenario.case,
             tuple(bus_of.items()),
             tuple(zip(self._aggregators, self._aggregator_bus, strict=True)),
             context.clock,
             context.recorder,
-            PRODUCTS if self._study.market.reserves.kind != "none" else (),
+            PRODUCTS if market.reserves.kind != "none" else (),
+            self._capacity,
         )
         self._schedules = Schedules(self._scenario.case.units, context.clock)
         self._intervals = self._study.market.look_ahead
         self._with_reserves = self._study.market.reserves.kind != "none"
         self._signals = (
             Signals(self._study.events, self._ldas, len(self._scenario.case.units.ids), context.recorder)
-            if self._study.market.dso_reserves and context.receivers("signal")
+            if (market.dso_reserves or self._capacity) and context.receivers("signal")
             else None
         )
         self._day: int | None = None
@@ -186,7 +196,8 @@ class Iso:
             return self._advice(midnight, rounds.expected_usd_per_mwh)
         self._rounds = None
         best = rounds.best
-        return self._award_day(day, inputs, market, best.cleared, best.book, best.books)
+        capacity = None if self._capacity is None else self._capacity.buy(day, [bids[n] for n in self._dsos])
+        return self._award_day(day, inputs, market, best.cleared, best.book, best.books, capacity)
 
     def day_ahead_by_cuts(self, grant: Grant) -> Outbox:
         """Ask the DSOs what the coming market day costs until the bounds of its cost meet, then award it.
@@ -265,8 +276,9 @@ class Iso:
         cleared: DayAhead,
         book: list[DerOffers],
         books: list[DerBook] | None,
+        capacity_mw: FloatArray | None = None,
     ) -> Outbox:
-        """Settle, record and tell a cleared day."""
+        """Settle, record and tell a cleared day; ``capacity_mw``: what of capacity is bought, (ldas,)."""
         midnight, before = self._clock.midnight(day), self._unit_state(day)
         schedule = Schedule(
             committed=cleared.commitment.astype(np.float64),
@@ -304,7 +316,7 @@ class Iso:
             begin_mwh=before.energy_mwh,
         )
         outbox = Outbox()
-        self._send_day_ahead(outbox, midnight, cleared, book)
+        self._send_day_ahead(outbox, midnight, cleared, book, capacity_mw)
         if day == 0:
             outbox.put(self.ports.dispatch, self._first_dispatch(cleared, inputs.available_mw))
         return outbox
@@ -405,7 +417,8 @@ class Iso:
         self._signals.measure(state.interchange_mw)
         need_mw = self._signals.need_mw(state.unit_output_mw, self._scenario.tripped(now))
         outbox = self.real_time(grant) if self._clock.is_market(now) else Outbox()
-        outbox.put(self.ports.signal, self._signals.next(now, need_mw))
+        called = 0.0 if self._capacity is None else self._capacity.called(self._clock.gated_interval(now))
+        outbox.put(self.ports.signal, self._signals.next(now, need_mw, called))
         return outbox
 
     def _commit_hour(self, grant: Grant, now: SimTime, curves: list[NetCurve], reserves: NetReserves) -> None:
@@ -558,13 +571,18 @@ class Iso:
         )
 
     def _send_day_ahead(
-        self, outbox: Outbox, midnight: SimTime, cleared: DayAhead, offers: list[DerOffers]
+        self,
+        outbox: Outbox,
+        midnight: SimTime,
+        cleared: DayAhead,
+        offers: list[DerOffers],
+        capacity_mw: FloatArray | None,
     ) -> None:
         lmp = cleared.prices.lmp_usd_per_mwh
         for hour in range(24):
             at_ldas = lmp[hour, self._scenario.lda_bus]
             self._records.day_ahead_awards(midnight + HOUR_S * hour, cleared.curve_mw[hour], at_ldas)
-        self._send_interface(outbox, midnight, cleared)
+        self._send_interface(outbox, midnight, cleared, capacity_mw)
         first = 0
         for name, offer, bus in zip(self._aggregators, offers, self._aggregator_bus, strict=True):
             blocks = int((offer.interval == 0).sum())
@@ -575,8 +593,10 @@ class Iso:
             )
             first += blocks
 
-    def _send_interface(self, outbox: Outbox, midnight: SimTime, cleared: DayAhead) -> None:
-        """Each DSO's interchange and the price at its bus, hour by hour."""
+    def _send_interface(
+        self, outbox: Outbox, midnight: SimTime, cleared: DayAhead, capacity_mw: FloatArray | None
+    ) -> None:
+        """Each DSO's interchange and the price at its bus, hour by hour, and its capacity of the day."""
         lmp = cleared.prices.lmp_usd_per_mwh
         for place, dso in enumerate(self._dsos):
             award = InterfaceAward(
@@ -586,6 +606,7 @@ class Iso:
                 lmp_usd_per_mwh=lmp[:, self._scenario.lda_bus[place]],
                 reserve_mw=self._reserve_award(cleared.reserves.curve_mw[..., place]),
                 store_mw=self._store_award(cleared, dso),
+                capacity_mw=np.zeros(0) if capacity_mw is None else capacity_mw[[place]],
             )
             outbox.put(self.ports.day_ahead_awards, award, to=dso)
 
@@ -627,11 +648,12 @@ class Iso:
         return total
 
     def save(self) -> State:
-        """Day-ahead schedules, energy in stores, the settlement's, what DERs missed, the last signal."""
+        """Schedules, energy in stores, the settlement's, what DERs missed, the last signal, capacity."""
         missed = {} if self._shortfall is None else self._shortfall.save()
         signal = {} if self._signals is None else self._signals.save()
+        capacity = {} if self._capacity is None else self._capacity.save()
         own = {"schema": np.array([SCHEMA])}
-        return {**own, **self._schedules.save(), **self._settlement.save(), **missed, **signal}
+        return {**own, **self._schedules.save(), **self._settlement.save(), **missed, **signal, **capacity}
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
@@ -641,6 +663,8 @@ class Iso:
             self._shortfall.restore(state)
         if self._signals is not None:
             self._signals.restore(state)
+        if self._capacity is not None:
+            self._capacity.restore(state)
 
     def finish(self) -> None:
         """Nothing is left to do."""

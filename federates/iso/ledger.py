@@ -21,8 +21,8 @@ LEAST_USD = 0.005
 """An account that holds less than half a cent is not handed on. [$]"""
 CLEARING, UNEXPLAINED = "clearing", "unexplained"
 CONGESTION, LOSS, IMBALANCE, LOSS_DIFFERENCE = "congestion", "loss", "imbalance", "loss_difference"
-RESERVE, CAP, MAKE_WHOLE = "reserve", "cap", "make_whole"
-CHARGED = (CONGESTION, LOSS, IMBALANCE, LOSS_DIFFERENCE, CAP, RESERVE, MAKE_WHOLE)
+RESERVE, CAP, MAKE_WHOLE, CAPACITY = "reserve", "cap", "make_whole", "capacity"
+CHARGED = (CONGESTION, LOSS, IMBALANCE, LOSS_DIFFERENCE, CAP, RESERVE, MAKE_WHOLE, CAPACITY)
 """Accounts that are handed to the loads, in the order of their lines."""
 
 
@@ -72,7 +72,9 @@ def book(
         )
     ]
     for k, product in enumerate(products):
-        lines.append(_reserve_line(ledger, product, proceeds.reserve_mwh[:, k], proceeds.reserve_usd[:, k]))
+        lines.append(
+            _priced_line(ledger, RESERVE, product, proceeds.reserve_mwh[:, k], proceeds.reserve_usd[:, k])
+        )
     for k in of_iso:
         ledger.participants_usd[k] -= energy_usd[k]
         ledger.accounts_usd[CAP] = ledger.balance_usd(CAP) + float(energy_usd[k])
@@ -93,13 +95,33 @@ def book_make_whole(make_whole_usd: FloatArray, drawn_mwh: FloatArray) -> Booked
     return _closed(ledger, [line], none, drawn_mwh)
 
 
-def _reserve_line(ledger: Ledger, product: str, reserve_mwh: FloatArray, exact_usd: FloatArray) -> Line:
-    price = np.divide(exact_usd, reserve_mwh, out=np.zeros_like(exact_usd), where=reserve_mwh != 0.0)
+def book_capacity(
+    item: str, quantity_mwh: FloatArray, exact_usd: FloatArray, drawn_mwh: FloatArray
+) -> Booked:
+    """Books of what one day's capacity is paid (negative: charged), at the loads' cost.
+
+    Parameters
+    ----------
+    item
+        What is paid for.
+    quantity_mwh, exact_usd
+        Provided, and paid for it, shape (participants,). [MWh], [$]
+    """
+    ledger = Ledger(drawn_mwh.size)
+    line = _priced_line(ledger, CAPACITY, item, quantity_mwh, exact_usd)
+    return _closed(ledger, [line], np.zeros(drawn_mwh.size), drawn_mwh)
+
+
+def _priced_line(
+    ledger: Ledger, account: str, item: str, quantity_mwh: FloatArray, exact_usd: FloatArray
+) -> Line:
+    """What an account pays for a quantity, at the mean price that this makes."""
+    price = np.divide(exact_usd, quantity_mwh, out=np.zeros_like(exact_usd), where=quantity_mwh != 0.0)
     return Line(
-        item=product,
-        quantity_mwh=reserve_mwh,
+        item=item,
+        quantity_mwh=quantity_mwh,
         price_usd_per_mwh=price,
-        amount_usd=ledger.pay(RESERVE, exact_usd),
+        amount_usd=ledger.pay(account, exact_usd),
     )
 
 

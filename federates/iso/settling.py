@@ -22,7 +22,8 @@ from federates.core.protocol import State
 from federates.core.tables import ACCOUNT, SETTLEMENT, Recorder
 from federates.core.time import Clock, SimTime
 from federates.iso import ledger
-from federates.iso.ledger import Booked, book, book_make_whole
+from federates.iso.capacity import CapacityBook
+from federates.iso.ledger import Booked, book, book_capacity, book_make_whole
 from federates.iso.make_whole import DAY_AHEAD, MARKETS, REAL_TIME, Operation, RunState, UnitBooks, starts_usd
 from federates.iso.offers import FUELLED
 from federates.iso.participants import Dispatched, Participants, Place
@@ -102,6 +103,8 @@ class Settlement:
         Takes the tables `SETTLEMENT` and `ACCOUNT`.
     products
         Names of the reserve products.
+    capacity
+        What is bought of capacity; None: none is.
     """
 
     def __init__(
@@ -112,7 +115,9 @@ class Settlement:
         clock: Clock,
         recorder: Recorder,
         products: tuple[str, ...] = (),
+        capacity: CapacityBook | None = None,
     ) -> None:
+        self._capacity = capacity
         self._units: Units = case.units
         self._fuelled = case.units.of_kind(*FUELLED)
         self._who = Participants(case, ldas, aggregators, products)
@@ -202,6 +207,8 @@ class Settlement:
         metered = self._who.metered(read, der_mwh)
         self._settle(interval, self._days[day], hour, metered, interval.out | out)
         self._hour_drawn_mwh = self._hour_drawn_mwh + self._who.drawn_mwh(read)
+        if self._capacity is not None:
+            self._capacity.meter(begin, read.interchange_mwh)
         over = end >= self._clock.duration_s
         if over or (end - midnight) % HOUR_S == 0:
             self._close_hour(midnight + hour * HOUR_S)
@@ -274,11 +281,25 @@ class Settlement:
             paid = np.zeros(self._who.count)
             paid[self._who.units] = self._books.make_whole_usd(market)
             self._record(midnight, market, book_make_whole(paid, self._day_drawn_mwh))
+        if self._capacity is not None:
+            self._settle_capacity(day, self._capacity)
         self._tally[REAL_TIME].account[-1] = self._gap_mwh
         columns = np.stack([tally.account for tally in self._tally.values()], axis=1)
         self._recorder.add(ACCOUNT, midnight, MARKETS, *columns)
         del self._days[day]
         self._begin_day()
+
+    def _settle_capacity(self, day: int, book: CapacityBook) -> None:
+        """Pay what was held of capacity, and charge what was called and not delivered."""
+        settled = book.close(day)
+        for market, item, quantity_mwh, usd in (
+            (DAY_AHEAD, "capacity", settled.held_mwh, settled.paid_usd),
+            (REAL_TIME, "capacity_shortfall", -settled.short_mwh, -settled.charged_usd),
+        ):
+            quantity, paid = np.zeros(self._who.count), np.zeros(self._who.count)
+            quantity[self._who.ldas], paid[self._who.ldas] = quantity_mwh, usd
+            booked = book_capacity(item, quantity, paid, self._day_drawn_mwh)
+            self._record(self._clock.midnight(day), market, booked)
 
     def _record(self, begin: SimTime, market: str, booked: Booked) -> None:
         """Write statement lines, and add to the day's account."""
@@ -308,6 +329,7 @@ class Settlement:
             held[ledger.IMBALANCE],
             -held[ledger.CAP],
             -held[ledger.MAKE_WHOLE],
+            -held[ledger.CAPACITY],
             held[ROUNDING],
             held[ledger.UNEXPLAINED],
             0.0,

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
+from federates.core.commitment import called_share
 from federates.core.messages import ReserveSignal, UnitDispatch
 from federates.core.protocol import State
 from federates.core.reserve_offer import DSO_PRODUCTS, asked_mw
-from federates.core.settings import EventSettings, ReserveCall
+from federates.core.settings import EventSettings
 from federates.core.tables import DEPLOYMENT, EVENT, SIGNAL, Recorder
 from federates.core.time import SimTime
 from federates.iso.reserves import OF_DSO, REG_DOWN, REG_UP
@@ -32,12 +33,6 @@ ASKED_MW = 1e-3
 """What is asked of all DSOs together counts from here on: awards have the solver's noise. [MW]"""
 PREFIX = "signal_"
 """Of the names of saved arrays."""
-
-
-def called_share(events: Sequence[EventSettings], t: SimTime) -> float:
-    """Share of the spinning reserve of DSOs that events of the study call at ``t``."""
-    active = [e.share for e in events if isinstance(e, ReserveCall) and e.at_s <= t < e.at_s + e.duration_s]
-    return max(active, default=0.0)
 
 
 def regulation_signal(need_mw: float, up_mw: float, down_mw: float) -> float:
@@ -119,7 +114,7 @@ class Signals:
             import_mw=np.zeros(n),
             reserve_mw=np.zeros((n, len(DSO_PRODUCTS))),
         )
-        self._last = ReserveSignal(step_s=-1, regulation=0.0, call=0.0)
+        self._last = ReserveSignal(step_s=-1, regulation=0.0, call=0.0, capacity=0.0)
 
     def need_mw(self, output_mw: FloatArray, out: BoolArray) -> float:
         """What regulation is needed, by the state of the grid as the last step ended. [MW]"""
@@ -131,13 +126,13 @@ class Signals:
         """Take up a clearing."""
         self._awarded = given
 
-    def next(self, now: SimTime, need_mw: float) -> ReserveSignal:
-        """Signal of the step that begins now."""
-        call = called_share(self._events, now)
+    def next(self, now: SimTime, need_mw: float, capacity: float) -> ReserveSignal:
+        """Signal of the step that begins now; ``capacity``: share called in the interval gated next."""
+        call = called_share(self._events, "spin", now)
         if call != self._last.call:
             self._recorder.add(EVENT, now, ("iso",), [call], text=["share of DSOs' spinning reserve called"])
         regulation = regulation_signal(need_mw, *self._awarded.regulation_mw.tolist())
-        self._last = ReserveSignal(step_s=now, regulation=regulation, call=call)
+        self._last = ReserveSignal(step_s=now, regulation=regulation, call=call, capacity=capacity)
         self._recorder.add(SIGNAL, now, ("system",), [regulation], [call], [need_mw])
         return self._last
 
@@ -164,5 +159,5 @@ class Signals:
     def restore(self, state: State) -> None:
         """Take up a saved state."""
         step_s, regulation, call = state[f"{PREFIX}last"].tolist()
-        self._last = ReserveSignal(step_s=int(step_s), regulation=regulation, call=call)
+        self._last = ReserveSignal(step_s=int(step_s), regulation=regulation, call=call, capacity=0.0)
         self._awarded = Awarded(**{name: state[f"{PREFIX}{name}"] for name in Awarded.__slots__})

@@ -50,6 +50,10 @@ from federates.scenario.system import (
 
 HOUR_S = 3_600
 DAY_STEPS_S = 86_400
+PATH_STREAMS = 1 << 20
+"""First stream of paths that are drawn for possible errors of forecasts."""
+LEAST_FACTOR = 0.1
+"""Least forecast, over what comes, from which is concluded what may come."""
 TOLERANCE_PU = 1e-8
 """Convergence tolerance of the area's circuits. [pu]"""
 
@@ -332,6 +336,29 @@ class LdaScenario:
     def forecast_sigma(self, ahead_s: int) -> float:
         """Standard deviation of the relative error of demand and sun so long after a forecast's issue."""
         return self._forecast.standard_deviation(ahead_s)
+
+    def error_paths(
+        self, target: IntArray, issue: SimTime, paths_count: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Demand and sun over what is forecast of them, as the forecast's errors may have it.
+
+        Paths are drawn as the errors themselves are, but not with them: nobody knows those.
+
+        Parameters
+        ----------
+        target
+            Study times, shape (times,). [s]
+        issue
+            Study time of the forecast. [s]
+
+        Returns
+        -------
+        tuple
+            Two arrays of shape (times, paths).
+        """
+        stream = PATH_STREAMS + 2 * self.place
+        demand, sun = (self._forecast.error(target, issue, stream + k, paths_count) for k in range(2))
+        return 1.0 / np.maximum(1.0 + demand, LEAST_FACTOR), 1.0 / np.maximum(1.0 + sun, LEAST_FACTOR)
 
     def expected(self, target: SimTime, issue: SimTime) -> LdaConditions:
         """Forecast for the market interval at ``target``, issued at ``issue``."""

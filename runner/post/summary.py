@@ -113,6 +113,13 @@ def _delivered_pct(tables: RunTables) -> dict[str, float]:
     return {name: FULL_PCT * delivered[name] / mw for name, mw in called.items() if mw > 0.0}
 
 
+def _capacity_delivered_pct(tables: RunTables) -> dict[str, float]:
+    """Part delivered of the capacity called, by LDA with any. [%]"""
+    called = _sums(tables, "capacity", tables.column("capacity", "called_mwh"))
+    delivered = _sums(tables, "capacity", tables.column("capacity", "delivered_mwh"))
+    return {name: FULL_PCT * delivered[name] / mwh for name, mwh in called.items() if mwh > 0.0}
+
+
 def _bypass_count(tables: RunTables) -> float:
     """Messages between an aggregator and the ISO, which skip the DSO."""
     names, codes = tables.ids("message")
@@ -308,6 +315,18 @@ LDA_FIGURES: tuple[Grouped, ...] = (
     _grouped(
         "reserve_delivered_pct", "deployment", "part delivered of the spinning reserve called",
         _delivered_pct,
+    ),
+    _grouped(
+        "capacity_paid_usd", "capacity", "paid for capacity",
+        lambda t: _sums(t, "capacity", t.column("capacity", "paid_usd")),
+    ),
+    _grouped(
+        "capacity_called_mwh", "capacity", "capacity called times time",
+        lambda t: _sums(t, "capacity", t.column("capacity", "called_mwh")),
+    ),
+    _grouped(
+        "capacity_delivered_pct", "capacity", "part delivered of the capacity called",
+        _capacity_delivered_pct,
     ),
     _grouped(
         "payment_usd", "award", "award times LMP, real time only",

@@ -15,7 +15,7 @@ from federates.dso.total import BidInputs, PreparedBid, TotalDso
 HOUR_S = 3_600
 PREFIX = "reserve_"
 """Of the names of saved arrays."""
-NO_SIGNAL = ReserveSignal(step_s=-1, regulation=0.0, call=0.0)
+NO_SIGNAL = ReserveSignal(step_s=-1, regulation=0.0, call=0.0, capacity=0.0)
 
 
 class SoldReserve:

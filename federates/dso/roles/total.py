@@ -28,6 +28,7 @@ from federates.der.store_day import stores_of_area
 from federates.der.virtual_store import merged_store
 from federates.dso.accounts import DistributionAccounts
 from federates.dso.bid_method import bid_method, price_at
+from federates.dso.capacity import after
 from federates.dso.dispatch import Dispatch
 from federates.dso.dlmp import FeederPrices
 from federates.dso.expectation import expectation
@@ -44,6 +45,7 @@ from federates.dso.roles.seen import (
     state_before,
     telemetry,
 )
+from federates.dso.roles.sold_capacity import SoldCapacity, with_capacity
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
 from federates.dso.statements import AreaPrices, area_prices
 from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
@@ -96,6 +98,8 @@ class TotalDsoRole:
         self._sells_reserve = context.study.market.dso_reserves
         self._states_cost = context.study.market.bid.kind == "exact_cuts"
         self._day_cost: DayCost | None = None
+        sold = context.study.market.capacity
+        self._capacity = None if sold is None else SoldCapacity(sold, self.scenario, context.clock)
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -117,7 +121,7 @@ class TotalDsoRole:
         assert day is not None
         dso = TotalDso(self.scenario, blocks_limit=self._method.blocks_limit)
         midnight = self._clock.midnight(day)
-        curves, reserve, ranges, made = [], [], [], []
+        curves, reserve, ranges, made, firm = [], [], [], [], []
         batteries = self.scenario.fleet.of_kind("battery") & self.scenario.directed(grant.now)
         power = np.where(batteries, self.scenario.fleet.power_kw, 0.0)
         apart = batteries if self._method.stores_apart else np.zeros_like(batteries)
@@ -132,6 +136,10 @@ class TotalDsoRole:
                 sigma = self.scenario.forecast_sigma(inputs.interval_s - self._clock.day_ahead_issue(day))
                 states = dso.called(inputs, prepared, None, DURATION_H)
                 reserve.append(dso.reserve(inputs, prepared, curves[-1], states, sigma))
+            if self._capacity is not None and hour in self._capacity.hours(day):
+                reached = self._capacity.reached_kwh(day, grant.now, self._stored_kwh(grant))
+                able = inputs.offers.ranging(batteries, -power, power)
+                firm.append(dso.firm(inputs, prepared, able, *reached))
         plan = DayPlan(
             curves=tuple(made),
             battery_kw=np.where(apart, power, 0.0),
@@ -142,6 +150,8 @@ class TotalDsoRole:
         last = self._rounds_bid == 0
         outbox = Outbox(again=not last)
         bid = interface_bid(curves, midnight, HOUR_S, self._multiplicity, reserve)
+        if self._capacity is not None and firm:
+            bid = with_capacity(bid, self._capacity.offer(day, firm), self._multiplicity)
         outbox.put(self.ports.day_ahead_bids, bid)
         if self._method.stores_apart:
             self._offer_store(outbox, grant, curves, np.array(ranges))
@@ -223,6 +233,13 @@ class TotalDsoRole:
             self._record_collapses(grant.now, what, hours[-1].collapsed_count)
         return DayCost(dso.day_value(hours, stores), stores, midnight, self._multiplicity)
 
+    def _stored_kwh(self, grant: Grant) -> FloatArray:
+        """Energy in the stores by the meters, or as the study begins, shape (ders,). [kWh]"""
+        seen = grant.inbox.only(self.ports.telemetry)
+        if seen is None:
+            return self.scenario.fleet.initial_kwh
+        return seen.message.soc_mwh * KW_PER_MW
+
     def _offer_store(
         self, outbox: Outbox, grant: Grant, curves: Sequence[NetCurve], ranges_mw: FloatArray
     ) -> None:
@@ -271,7 +288,7 @@ class TotalDsoRole:
             interval_s=interval,
             conditions=conditions(expected, seen.head_v_pu),
             taps=seen.taps,
-            offers=self._joined(offers, 0),
+            offers=self._keeping(interval, grant.now, seen, self._joined(offers, 0)),
             expected_kw=seen.der_p_mw * KW_PER_MW,
             now_kw=seen.der_p_mw * KW_PER_MW,
             q_kvar=seen.der_q_mvar * KW_PER_MW,
@@ -282,6 +299,7 @@ class TotalDsoRole:
         self._record_collapses(interval, "the bid", prepared.collapsed_count)
         self._prepared = prepared
         curve = self._method.sent(prepared.curve, self._waiting.price_usd_per_mwh)
+        curve = curve.up_to(self._import_limit_mw(interval, grant))
         reserve = []
         if self._sells_reserve:
             ahead_s = interval + self._clock.market_s - grant.now
@@ -299,6 +317,23 @@ class TotalDsoRole:
             interface_bid([curve], interval, self._clock.market_s, self._multiplicity, reserve),
         )
         return outbox
+
+    def _keeping(self, interval: SimTime, now: SimTime, seen: Telemetry, offers: Offers) -> Offers:
+        """Offers of an interval that leave the energy of the capacity that is sold."""
+        if self._capacity is None:
+            return offers
+        hours = (interval - now) / HOUR_S
+        stored, p_kw = seen.soc_mwh * KW_PER_MW, seen.der_p_mw * KW_PER_MW
+        return offers.within(
+            self._capacity.most_kw(interval, after(self.scenario.fleet, stored, p_kw, hours))
+        )
+
+    def _import_limit_mw(self, interval: SimTime, grant: Grant) -> float:
+        """What a call of capacity leaves of import, of one simulated set. [MW]"""
+        got = grant.inbox.only(self.ports.signal)
+        if self._capacity is None or got is None:
+            return np.inf
+        return self._capacity.import_limit_mw(interval, got.message.capacity)
 
     def act(self, grant: Grant) -> Outbox:
         """Dispatch a new award; between awards, hold the interchange on it."""
@@ -526,6 +561,8 @@ class TotalDsoRole:
             self._day_ahead_lmp = {d: lmp for d, lmp in self._day_ahead_lmp.items() if d >= day - 1} | {
                 day: got.message.lmp_usd_per_mwh
             }
+            if self._capacity is not None and got.message.capacity_mw.size:
+                self._capacity.award(day, float(got.message.capacity_mw[0]) / self._multiplicity)
 
     def _forward_prices(self, outbox: Outbox, grant: Grant) -> None:
         for award in grant.inbox.new(self.ports.day_ahead_awards).values():
@@ -562,6 +599,8 @@ class TotalDsoRole:
             "mended_count": np.array([float(self._mended_count)]),
         }
         state |= self._reserve.save()
+        if self._capacity is not None:
+            state |= self._capacity.save()
         for day, lmp in self._day_ahead_lmp.items():
             state[f"lmp_{day}"] = lmp
         if self._waiting is not None:
@@ -575,6 +614,8 @@ class TotalDsoRole:
         self._price = float(state["price"][0])
         self._unmet_kw = float(state["unmet_kw"][0])
         self._reserve.restore(state)
+        if self._capacity is not None:
+            self._capacity.restore(state)
         self._mended_count = int(state["mended_count"][0])
         self._day_ahead_lmp = {
             int(name.removeprefix("lmp_")): lmp for name, lmp in state.items() if name.startswith("lmp_")

@@ -160,6 +160,28 @@ def _of_dsos(tables: RunTables) -> tuple[View, ...]:
     )
 
 
+def _capacity(tables: RunTables) -> tuple[View, ...]:
+    grid = line_grid(tables, "capacity_interval")
+    drawn: dict[str, list[JsonObject]] = {}
+    for column, words, color, width in (
+        ("baseline_mw", "baseline, as bid", GREY, 1.4),
+        ("award_mw", "baseline less award", SKY, 1.4),
+        ("called_mw", "baseline less what is called", INK, 1.4),
+        ("import_mw", "metered", ORANGE, 3.0),
+    ):
+        names, values = by_id(tables, "capacity_interval", column, grid, "mean")
+        _, baseline = by_id(tables, "capacity_interval", "baseline_mw", grid, "mean")
+        below = column in {"award_mw", "called_mw"}
+        for k, name in enumerate(names):
+            shown = baseline[k] - values[k] if below else values[k]
+            one = line(tables, grid, words, shown, color, width=width, steps=True)
+            drawn.setdefault(name, []).append(one)
+    return tuple(
+        View(name=name, traces=tuple(traces), y_title="net import [MW]", layout={})
+        for name, traces in drawn.items()
+    )
+
+
 SECTION = Section(
     key="reserves",
     title="Reserves",
@@ -203,6 +225,15 @@ SECTION = Section(
             needs=("lda_reserve",),
             also=("deployment",),
             draw=_of_dsos,
+        ),
+        Figure(
+            key="capacity-of-dsos",
+            title="Capacity of DSOs: committed, called, metered",
+            sees="Net import while capacity is committed: the baseline that the DSO has bid, how far below it"
+            " the award and what is called of it lie, and the meters. A call is delivered where the meters"
+            " are at or below it; without a call they may be anywhere.",
+            needs=("capacity_interval",),
+            draw=_capacity,
         ),
     ),
 )

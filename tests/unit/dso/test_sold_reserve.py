@@ -22,7 +22,7 @@ from tests.build import study
 SETS = 5
 AHEAD_S = 427
 SIGMA = 0.005
-CALLED = ReserveSignal(step_s=60, regulation=0.5, call=1.0)
+CALLED = ReserveSignal(step_s=60, regulation=0.5, call=1.0, capacity=0.0)
 LOST_SHARE = 0.1
 """Marginal losses of the IEEE 13-node feeder, at most."""
 SAME_KW = 1e-6
@@ -132,7 +132,8 @@ def test_each_called_state_keeps_the_limits_once_regulators_have_answered_the_ot
     stored, hours = 0.5 * area().fleet.energy_kwh, AHEAD_S / 3_600 + DURATION_H
 
     def after(before: SetPoints, now: SetPoints) -> TwinState:
-        twin.settle(asked.taps, before)
+        twin.set_taps(asked.taps)
+        twin.settle(before)
         return twin(now.p_kw, now.q_kvar)
 
     states = dso.called(asked, prepared, stored, hours)

@@ -100,7 +100,7 @@ class Area:
 
     def act(self, step: int, regulation: float, v_pu: float) -> FloatArray:
         """Set-points that are sent in a step; the plant follows them. [kW]"""
-        signal = ReserveSignal(step_s=STEP_S * step, regulation=regulation, call=0.0)
+        signal = ReserveSignal(step_s=STEP_S * step, regulation=regulation, call=0.0, capacity=0.0)
         grant = self._grant(STEP_S * step + 1, v_pu, awards=self._award, signal=signal)
         for sent in self._role.act(grant).sent:
             if isinstance(sent.message, DerAwards):

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federates.core.arrays import FloatArray
+from federates.core.commitment import called_share
 from federates.core.messages import UnitDispatch
 from federates.core.reserve_offer import asked_mw
 from federates.core.settings import DerOptOut, ReserveCall
 from federates.core.tables import DEPLOYMENT, EVENT
 from federates.iso.reserves import PRODUCTS, REG_DOWN, REG_UP, SPIN
-from federates.iso.signal import Signals, awarded, called_share, regulation_signal
+from federates.iso.signal import Signals, awarded, regulation_signal
 from federates.recording.memory import MemoryRecorder
 
 IN = np.zeros(2, dtype=np.bool_)
@@ -33,8 +34,11 @@ def test_a_call_lasts_as_long_as_its_event_and_the_greatest_share_counts() -> No
             {"kind": "der_opt_out", "at": 0, "duration": 9_000, "lda": "a", "ders": "f/pv"}
         ),
     )
-    shares = [called_share(events, t) for t in (0, 599, 600, 1_199, 1_200, 1_259, 1_260, 1_499, 1_500)]
+    shares = [
+        called_share(events, "spin", t) for t in (0, 599, 600, 1_199, 1_200, 1_259, 1_260, 1_499, 1_500)
+    ]
     assert shares == [0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 0.5, 0.5, 0.0]
+    assert called_share(events, "capacity", 1_200) == 0.0
 
 
 @given(need=st.integers(-500_000, 500_000), up=st.integers(0, 100_000), down=st.integers(0, 100_000))
@@ -84,11 +88,11 @@ def signals(recorder: MemoryRecorder, *events: ReserveCall) -> Signals:
 def test_what_dsos_give_already_is_part_of_the_need_so_that_the_signal_stands_still() -> None:
     """Short by 15 MW: unit 1 gives 115. The signal is 15 / 30; the LDA then carries 5, the unit 110."""
     one = signals(MemoryRecorder())
-    first = one.next(60, one.need_mw(np.array([115.0, 50.0]), IN))
+    first = one.next(60, one.need_mw(np.array([115.0, 50.0]), IN), 0.0)
     assert first.regulation == pytest.approx(0.5)
     need = one.need_mw(np.array([110.0, 50.0]), IN)
     assert need == pytest.approx(15.0)
-    assert one.next(120, need).regulation == pytest.approx(0.5)
+    assert one.next(120, need, 0.0).regulation == pytest.approx(0.5)
 
 
 def test_units_without_headroom_or_out_say_nothing_of_the_need() -> None:
@@ -101,11 +105,11 @@ def test_an_answer_is_measured_against_the_award_where_something_was_asked() -> 
     """Of an award of 25 MW all 8 of spin are called: an import of 17.2 delivers 7.8."""
     recorder = MemoryRecorder()
     one = signals(recorder, call(60, 60, 1.0))
-    one.next(0, 0.0)
+    one.next(0, 0.0, 0.0)
     one.measure(np.array([24.0]))
-    one.next(60, 0.0)
+    one.next(60, 0.0, 0.0)
     one.measure(np.array([17.2]))
-    one.next(120, 0.0)
+    one.next(120, 0.0, 0.0)
     one.measure(np.array([25.0]))
     rows = recorder.rows(DEPLOYMENT)
     assert rows.t_s.tolist() == [60]
@@ -117,7 +121,7 @@ def test_an_answer_is_measured_against_the_award_where_something_was_asked() -> 
 
 def test_a_restored_signal_goes_on_where_it_was() -> None:
     one, other = signals(MemoryRecorder(), call(0, 600, 0.5)), Signals((), ("a",), 2, MemoryRecorder())
-    one.next(60, 12.0)
+    one.next(60, 12.0, 0.0)
     other.restore(one.save())
     output = np.array([104.0, 50.0])
     assert other.need_mw(output, IN) == one.need_mw(output, IN) != 0.0

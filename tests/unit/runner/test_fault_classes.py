@@ -16,6 +16,8 @@ AGGREGATORS = (
 )
 SECOND_LDA = "  - name: lda2\n"
 EVENT = "events:\n  - {kind: link_loss, at: 600, duration: 300, sender: %s, receiver: %s}\nldas:\n"
+CAPACITY = "{price: 300, target: 20 MW, shortfall_price: 200, duration: %s}"
+CALL = "{kind: reserve_call, product: %s, at: %s, duration: 10 min}"
 
 FAULTS = {
     "unknown key": (
@@ -186,6 +188,53 @@ FAULTS = {
         ],
         "market.dso_reserves: called states are found without the reactive power that der_q dso asks for",
         "set it to false, or use another der_q",
+    ),
+    "capacity and reactive power of the same DERs": (
+        [
+            ("schema_version: 1\n", "schema_version: 1\nder_q: dso\n"),
+            ("market:\n", f"market:\n  §capacity: {CAPACITY % '4 h'}\n"),
+        ],
+        "market.capacity: capacity is found without the reactive power that der_q dso asks for",
+        "leave it out",
+    ),
+    "capacity beside a store of the same batteries": (
+        [("market:\n", f"market:\n  bid: {{kind: virtual_storage}}\n  §capacity: {CAPACITY % '4 h'}\n")],
+        "market.capacity: a store beside the curves and capacity would sell the same energy twice",
+        "leave capacity out",
+    ),
+    "a commitment beyond its day": (
+        [("market:\n", f"market:\n  capacity: {CAPACITY % '§8 h'}\n")],
+        "market.capacity.duration: the commitment goes beyond its day",
+        "let it end by 24 h",
+    ),
+    "a call of capacity that nobody buys": (
+        [("ldas:\n", f"events:\n  - {CALL % ('§capacity', '10 min')}\nldas:\n")],
+        "events[0].product: the event calls capacity, which the market does not buy",
+        "give market.capacity",
+    ),
+    "a call of capacity within an interval": (
+        [
+            ("market:\n", f"market:\n  capacity: {CAPACITY % '4 h'}\n"),
+            ("ldas:\n", f"events:\n  - {CALL % ('capacity', '§7 min')}\nldas:\n"),
+        ],
+        "events[0].at: capacity goes by market intervals of 300 s",
+        "must be multiples of it",
+    ),
+    "a call of capacity beyond its commitment": (
+        [
+            ("market:\n", f"market:\n  capacity: {CAPACITY % '15 min'}\n"),
+            ("ldas:\n", f"events:\n  - {CALL % ('capacity', '§10 min')}\nldas:\n"),
+        ],
+        "events[0].at: the call goes beyond the commitment of its day",
+        "see market.capacity",
+    ),
+    "a call of capacity without notice": (
+        [
+            ("market:\n", f"market:\n  capacity: {CAPACITY % '4 h'}\n"),
+            ("ldas:\n", f"events:\n  - {CALL % ('capacity', '§0 s')}\nldas:\n"),
+        ],
+        "events[0].at: a call is announced before the gate of its first interval",
+        "at the earliest at 300 s",
     ),
     "no day-ahead for the second day": (
         [("start: 2020-03-27T17:00:00", "start: §2020-03-27T13:00:00"), ("duration: 1 h", "duration: 12 h")],

@@ -108,6 +108,11 @@ def _reserves(run_dir: Path, market: range) -> None:
             reg_down_mw=[2.0, 0.0])  # fmt: skip
     _record(run_dir, t.DEPLOYMENT, _rows(market, "a", "b"), spin_mw=[3.0, 1.0], regulation_mw=[-0.5, 0.0],
             delivered_mw=[2.4, 1.0])  # fmt: skip
+    _record(run_dir, t.CAPACITY_INTERVAL, _rows(market, "a", "b"), baseline_mw=[9.0, 5.0],
+            award_mw=[4.0, 2.0], called_mw=[2.0, 0.0], import_mw=[7.5, 6.0],
+            delivered_mw=[1.5, 0.0])  # fmt: skip
+    _record(run_dir, t.CAPACITY, _rows(range(1), "a", "b"), offered_mw=[4.0, 2.0], award_mw=[4.0, 2.0],
+            called_mwh=[2.0, 0.0], delivered_mwh=[1.5, 0.0], paid_usd=[400.0, 200.0])  # fmt: skip
 
 
 def _areas(run_dir: Path, market: range, steps: range) -> None:

@@ -221,6 +221,14 @@ def test_what_dsos_sold_is_shown_with_what_was_asked_and_delivered(page: Page) -
     assert (lines["asked for"], lines["delivered"]) == ([2.5] * 12, [2.4] * 12)
 
 
+def test_a_call_of_capacity_is_shown_below_the_baseline_beside_the_meters(page: Page) -> None:
+    """From 9 MW, 4 awarded and 2 called; 7.5 are metered."""
+    lines = {trace["name"]: trace["y"] for trace in page.data("capacity-of-dsos")["a"]}
+    assert lines["baseline less award"] == [5] * 12
+    assert lines["baseline less what is called"] == [7] * 12
+    assert lines["metered"] == [7.5] * 12
+
+
 def test_stores_stand_beside_their_day_ahead_schedule(page: Page) -> None:
     now, ahead = page.data("stores")["313_STORAGE_1"]
     assert now["y"] == [50, 60] * 6
