@@ -182,7 +182,7 @@ class FeederMap:
             s_kva=s_kva,
             into_kw=near_kva.real,
             limit_kva=np.minimum(
-                self.tree.rating_kva, self.tree.rating_a * np.abs(node_v[self.tree.near]) / W_PER_KW
+                self.tree.rating_kva, self.tree.rating_a * np.abs(node_v[self.tree.far]) / W_PER_KW
             ),
             p_head_kw=head_kva.real,
             q_head_kvar=head_kva.imag,
@@ -236,7 +236,7 @@ class OperatingPoint:
     into_kw: FloatArray
     """Power entering it at its near end, shape (m,). [kW]"""
     limit_kva: FloatArray
-    """Rating at the voltage of the near node, shape (m,); infinite where there is none. [kVA]"""
+    """Rating at the voltage of the far node, as ``s_kva``, shape (m,); infinite where there is none. [kVA]"""
     p_head_kw: float
     """Drawn at the head. [kW]"""
     q_head_kvar: float

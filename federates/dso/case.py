@@ -42,12 +42,22 @@ class FeederLimits:
     """Greatest import at the head. [MW]"""
     export_mw: float = np.inf
     """Greatest export at the head. [MW]"""
+    import_is_reachable: bool = False
+    """Whether the DERs are known to keep the import limit; it is relaxed to the base state otherwise."""
     loading_pu: float = 1.0
     """Share of each rating that may be used."""
     before_pu: FloatArray | None = None
     """Voltage at each far node before the interval, shape (m,); None: it may begin anywhere. [pu]"""
+    relaxed_pu: tuple[float, float] = (-np.inf, np.inf)
+    """Voltages beyond which no base state relaxes the limits, where the DERs are known to keep them. [pu]"""
     step_pu: float = np.inf
     """How far the interval may move each of them, other than to the base state. [pu]"""
+
+    def relaxed_import_mw(self, base_import_mw: float) -> float:
+        """Greatest import, relaxed to the base state's where that limit is not known to be reachable. [MW]"""
+        if self.import_is_reachable:
+            return self.import_mw
+        return max(self.import_mw, base_import_mw + RELAXATION_MW)
 
 
 class LinearMap(Protocol):
@@ -138,6 +148,11 @@ class Case:
         relief_kw = self.point.relief_by_p @ up + self.point.relief_by_q @ side
         return self.import_at_floor_mw - float(relief_kw) / KW_PER_MW
 
+    def keeps(self, p_kw: FloatArray) -> bool:
+        """Whether injections of shape (D,), cut to the offers, keep every limit but the head's. [kW]"""
+        cut = np.clip(p_kw, self.columns.floor_kw, self.columns.top_kw)
+        return bool(self.excess(cut, self.columns.q_kvar).max() <= 0.0)
+
     def excess(self, p_kw: FloatArray, q_kvar: FloatArray) -> FloatArray:
         """How far each limit is exceeded (negative: room), shape (K, m) or (K, m, cases).
 
@@ -203,7 +218,7 @@ def feeder_case(point: OperatingPoint, columns: DerColumns, limits: FeederLimits
         normal=bounds.normal,
         import_at_floor_mw=import_at_floor,
         least_import_mw=min(-limits.export_mw, base_import - RELAXATION_MW),
-        greatest_import_mw=max(limits.import_mw, base_import + RELAXATION_MW),
+        greatest_import_mw=limits.relaxed_import_mw(base_import),
         relaxed_nodes_count=bounds.relaxed_nodes_count,
         relaxed_branches_count=bounds.relaxed_branches_count,
     )
@@ -241,7 +256,7 @@ class SolvedBase:
     @property
     def greatest_import_mw(self) -> float:
         """Head limit, relaxed. [MW]"""
-        return max(self.limits.import_mw, self.point.p_head_kw / KW_PER_MW + RELAXATION_MW)
+        return self.limits.relaxed_import_mw(self.point.p_head_kw / KW_PER_MW)
 
 
 def area_case(
@@ -314,6 +329,9 @@ def _bounds(
     is_high, is_low = w_base_pu2 > v_max, w_base_pu2 < v_min
     high = np.where(is_high, w_base_pu2 + beyond_pu2, np.maximum(v_max, w_base_pu2 + RELAXATION_PU2))
     low = np.where(is_low, w_base_pu2 - beyond_pu2, np.minimum(v_min, w_base_pu2 - RELAXATION_PU2))
+    high = np.minimum(high, max(v_max, limits.relaxed_pu[1] ** 2))
+    if limits.relaxed_pu[0] > 0.0:
+        low = np.maximum(low, min(v_min, limits.relaxed_pu[0] ** 2))
     if limits.before_pu is not None:
         above, below = ((limits.before_pu + sign * limits.step_pu) ** 2 for sign in (1, -1))
         high = np.minimum(high, np.maximum(above, w_base_pu2 + RELAXATION_PU2))

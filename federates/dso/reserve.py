@@ -24,7 +24,7 @@ from typing import Protocol
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
-from federates.core.curve import QUANTITY_TICK_MW, NetCurve, fixed_quantity
+from federates.core.curve import QUANTITY_TICK_MW, fixed_quantity
 from federates.core.reserve_offer import DSO_PRODUCTS, NO_RESERVE, ReserveOffer
 from federates.der.fleet import Fleet
 from federates.dso.bid import FeederBidder, LdaCurve, merit_order
@@ -359,7 +359,7 @@ def wear_usd_per_mw_h(fleet: Fleet) -> float:
 
 
 def reserve_offer(
-    curve: NetCurve,
+    range_mw: tuple[float, float],
     called_mw: tuple[float, float],
     expected_mw: float,
     margin: float,
@@ -367,13 +367,13 @@ def reserve_offer(
 ) -> ReserveOffer:
     """Reserve to offer with a curve.
 
-    The opportunity cost of energy is no part of its price: the market sees it in the curve, since what is
-    called must lie in the same range. Regulation asks for the wear of its movement.
+    The opportunity cost of energy is no part of its price: the market sees it in the curve, since an award
+    and what is called from it must lie in one range. Regulation asks for the wear of its movement.
 
     Parameters
     ----------
-    curve
-        What is bid for energy.
+    range_mw
+        Least and greatest import of the area; the curve for energy may be narrower by its step. [MW]
     called_mw
         Least and greatest import that can be called. [MW]
     expected_mw
@@ -383,8 +383,8 @@ def reserve_offer(
     regulation_usd_per_mw_h
         Asked for regulation.
     """
-    low = max(called_mw[0], curve.p_min_mw) + margin
-    high = min(called_mw[1], curve.p_max_mw) - margin
+    low = max(called_mw[0], range_mw[0]) + margin
+    high = min(called_mw[1], range_mw[1]) - margin
     room = np.floor((high - low) / QUANTITY_TICK_MW) * QUANTITY_TICK_MW
     yielding = YIELDING_SHARE * room
     up, down = expected_mw - low >= -yielding, high - expected_mw >= -yielding
@@ -402,6 +402,6 @@ def reserve_offer(
         product=offered.astype(np.int64),
         width_mw=width[offered],
         price_usd_per_mw_h=price[offered],
-        p_lo_mw=float(low) if up else curve.p_min_mw,
-        p_hi_mw=float(high) if down else curve.p_max_mw,
+        p_lo_mw=float(low) if up else range_mw[0],
+        p_hi_mw=float(high) if down else range_mw[1],
     )

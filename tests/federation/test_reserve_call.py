@@ -92,20 +92,25 @@ def by_lda(run_dir: Path, table: str, *columns: str) -> Iterator[tuple[FloatArra
 
 
 def test_spin_is_bought_of_dsos_ahead_and_in_real_time(called: Path) -> None:
+    """Of one area at least; the other stands so near its limits that its feeders may bear no call."""
     for table in ("lda_reserve", "da_lda_reserve"):
-        for _, spin, other in by_lda(called, table, "spin_mw", "supplemental_mw"):
-            assert spin.max() > 1.0
-            assert other.max() == 0.0
+        sold = list(by_lda(called, table, "spin_mw", "supplemental_mw"))
+        assert max(spin.max() for _, spin, _ in sold) > LEAST_SOLD_MW
+        assert all(other.max() == 0.0 for _, _, other in sold)
 
 
 def test_all_of_a_call_is_delivered_from_the_first_minute_and_for_as_long_as_it_lasts(called: Path) -> None:
+    sellers = 0
     for t, spin, delivered in by_lda(called, "deployment", "spin_mw", "delivered_mw"):
         during = (t >= CALL_S) & (t < END_S)
         assert t[during].tolist() == list(range(CALL_S, END_S, 60))
-        assert (spin[during] > 0.1).all()
         assert (spin[~during] == 0.0).all()
+        if not spin.any():
+            continue
+        sellers += int((spin[during] > LEAST_SOLD_MW).all())
         assert delivered[during].sum() >= DELIVERED_SHARE * spin[during].sum()
         assert delivered[during][0] >= DELIVERED_SHARE * spin[during][0]
+    assert sellers
 
 
 def test_a_call_breaks_no_limit(called: Path) -> None:
@@ -118,15 +123,17 @@ def test_a_call_breaks_no_limit(called: Path) -> None:
 def test_reserve_is_paid_in_two_settlements_and_nothing_stays_unexplained(called: Path) -> None:
     asserts.assert_settled(called, load_study(called / "study.yaml").study)
     paid = {r["id"]: r["amount_usd"] for r in load(called, "settlement").to_pylist()}
-    assert paid["lda/lda1/day_ahead/spin"] > 0.0
-    assert all(f"lda/{name}/real_time/spin" in paid for name in LDAS)
+    sold = [paid.get(f"lda/{name}/day_ahead/spin", 0.0) for name in LDAS]
+    assert max(sold) > 0.0
+    assert any(f"lda/{name}/real_time/spin" in paid for name in LDAS)
 
 
 def test_the_summary_states_what_was_delivered_of_what_was_called(called: Path) -> None:
-    figures = summary(called).by_lda
-    for name in LDAS:
-        assert figures[name]["reserve_delivered_pct"] >= 100.0 * DELIVERED_SHARE
-        assert figures[name]["reserve_sold_mwh"] > figures[name]["reserve_called_mwh"] > 0.1
+    sold = [figures for figures in summary(called).by_lda.values() if figures["reserve_called_mwh"] > 0.1]
+    assert sold
+    for figures in sold:
+        assert figures["reserve_delivered_pct"] >= 100.0 * DELIVERED_SHARE
+        assert figures["reserve_sold_mwh"] > figures["reserve_called_mwh"]
 
 
 @pytest.mark.parametrize("which", ["regulated", "stretched"])

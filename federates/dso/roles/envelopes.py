@@ -19,7 +19,7 @@ from federates.dso.envelope import ALLOCATIONS, Ability, operating_envelope
 from federates.dso.reference import kept_reference
 from federates.dso.roles.inflexible_demand import InflexibleDemand
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, seen_state, telemetry
-from federates.dso.total import LOADING_SHARE, V_MAX_PU, V_MIN_PU, VOLTAGE_MARGIN_PU
+from federates.dso.total import HEAD_SHARE, LOADING_SHARE, V_MAX_PU, V_MIN_PU, VOLTAGE_MARGIN_PU
 from federates.dso.twin import Twin
 from federates.scenario.lda import ExpectedLda
 
@@ -48,8 +48,8 @@ class Envelopes(InflexibleDemand):
             v_min_pu=V_MIN_PU + VOLTAGE_MARGIN_PU,
             v_max_pu=V_MAX_PU - VOLTAGE_MARGIN_PU,
             loading_pu=LOADING_SHARE,
-            import_kva=LOADING_SHARE * heads[:, 0],
-            export_kva=LOADING_SHARE * heads[:, 1],
+            import_kva=HEAD_SHARE * heads[:, 0],
+            export_kva=HEAD_SHARE * heads[:, 1],
         )
 
     @property

@@ -32,6 +32,7 @@ from federates.dso.capacity import after
 from federates.dso.dispatch import Dispatch
 from federates.dso.dlmp import FeederPrices
 from federates.dso.expectation import expectation
+from federates.dso.local_need import LocalNeed
 from federates.dso.observer import Observer
 from federates.dso.roles.day_cost import LAST_ROUND_OFFSET_S, DayCost
 from federates.dso.roles.day_plan import DayPlan, DayPlans
@@ -41,6 +42,7 @@ from federates.dso.roles.seen import (
     conditions,
     interface_bid,
     record_collapses,
+    seen_state,
     settle_idle,
     state_before,
     telemetry,
@@ -48,7 +50,7 @@ from federates.dso.roles.seen import (
 from federates.dso.roles.sold_capacity import SoldCapacity, with_capacity
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
 from federates.dso.statements import AreaPrices, area_prices
-from federates.dso.total import BidInputs, Offers, PreparedBid, Sight, TotalDso
+from federates.dso.total import HEAD_SHARE, BidInputs, Offers, PreparedBid, Sight, TotalDso
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from federates.scenario.schedule_records import ScheduleRecords
@@ -94,6 +96,7 @@ class TotalDsoRole:
         self._rounds_bid = 0
         self._plans = DayPlans()
         self._schedules = ScheduleRecords(context.recorder, self.scenario, np.arange(n))
+        self._need = LocalNeed(self.scenario, HEAD_SHARE)
         self._method = bid_method(context.study.market.bid)
         self._sells_reserve = context.study.market.dso_reserves
         self._states_cost = context.study.market.bid.kind == "exact_cuts"
@@ -284,11 +287,13 @@ class TotalDsoRole:
         seen, engine = received.message, self._engine(step)
         offers = self._offers(grant, day_ahead=False, interval=interval)
         expected = self._observer.expected(interval, grant.now, received, engine.twin)
+        shown = seen_state(seen)
+        top_kw = self._need.top_kw(grant.now, interval, self._clock.market_s, shown.energy_kwh, shown.p_kw)
         self._waiting = BidInputs(
             interval_s=interval,
             conditions=conditions(expected, seen.head_v_pu),
             taps=seen.taps,
-            offers=self._keeping(interval, grant.now, seen, self._joined(offers, 0)),
+            offers=self._keeping(interval, grant.now, seen, self._joined(offers, 0).within(top_kw)),
             expected_kw=seen.der_p_mw * KW_PER_MW,
             now_kw=seen.der_p_mw * KW_PER_MW,
             q_kvar=seen.der_q_mvar * KW_PER_MW,

@@ -162,7 +162,7 @@ def test_a_trim_alone_takes_away_most_of_what_interpolation_misses(monkeypatch: 
 
 
 def test_on_the_map_itself_interpolation_is_exact_and_no_pass_is_taken() -> None:
-    one, offer, curve = setting()
+    one, offer, curve = setting(rating=2.0, load=0.5)
     point = one.point(0.6 * expected_kw(offer.columns))
 
     def linear(p_kw: Sequence[FloatArray], q_kvar: Sequence[FloatArray]) -> TwinState:

@@ -67,7 +67,7 @@ def most_injection_kw(scenario: LdaScenario, model: FeederModel) -> FloatArray:
     return np.asarray(1_000.0 * found.x)
 
 
-NEAR_PU, FAR_PU = 0.002, 0.008
+NEAR_PU, FAR_PU = 0.004, 0.008
 """What the map may err by around the right dispatch, to which batteries add, and does around another."""
 
 

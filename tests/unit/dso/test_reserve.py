@@ -53,7 +53,7 @@ BROKEN = BROKEN_POWER_SHARE
 """What the dispatch counts as broken: a share of a rating, or fifty times what it grants a voltage. [pu^2]"""
 UNLIMITED = FeederLimits(v_min_pu=0.0, v_max_pu=2.0, loading_pu=1e3)
 WIDE = NetCurve(import_mw=np.array([-50.0, 50.0]), price_usd_per_mwh=np.full(2, 30.0))
-CURVE = NetCurve(import_mw=np.array([-2.0, 6.0]), price_usd_per_mwh=np.array([30.0, 30.0]))
+RANGE_MW = (-2.0, 6.0)
 
 
 def fleet() -> Fleet:
@@ -182,7 +182,7 @@ def test_a_call_of_all_reserve_is_delivered_without_a_new_violation_and_not_with
         """Import when all that is sold is called, and the set-points to which that leads."""
         cut = replace(offer, columns=held_columns(offer.columns, limits), limits=of)
         states = called_states(ends(one, offer, limits, of), [cut], twin, known)
-        made = reserve_offer(bid, states.import_mw, expected, 0.01, 0.0)
+        made = reserve_offer((bid.p_min_mw, bid.p_max_mw), states.import_mw, expected, 0.01, 0.0)
         target = made.p_lo_mw if up else made.p_hi_mw
         return target, called(known, award.interface_mw, target, states)
 
@@ -237,18 +237,18 @@ def test_a_call_goes_straight_from_the_award_towards_its_state_and_never_beyond(
 def test_what_is_offered_is_callable_from_what_is_expected(
     low: float, high: float, expected: float, margin: float
 ) -> None:
-    offer = reserve_offer(CURVE, (low, high), expected, margin, 1.0)
+    offer = reserve_offer(RANGE_MW, (low, high), expected, margin, 1.0)
     assert (offer.width_mw >= 0.0).all()
     if not offer.offers:
         return
-    assert CURVE.p_min_mw <= offer.p_lo_mw <= offer.p_hi_mw <= CURVE.p_max_mw
+    assert RANGE_MW[0] <= offer.p_lo_mw <= offer.p_hi_mw <= RANGE_MW[1]
     names = {DSO_PRODUCTS[k] for k in offer.product}
     assert names <= set(DSO_PRODUCTS)
     if "spin" in names:
-        assert offer.p_lo_mw == max(low, CURVE.p_min_mw) + margin
+        assert offer.p_lo_mw == max(low, RANGE_MW[0]) + margin
         assert expected >= offer.p_lo_mw - YIELDING_SHARE * offer.width_mw.max()
     else:
-        assert offer.p_lo_mw == CURVE.p_min_mw  # energy is not held back for what is not sold
+        assert offer.p_lo_mw == RANGE_MW[0]  # energy is not held back for what is not sold
     if "reg_down" in names:
         assert expected <= offer.p_hi_mw + YIELDING_SHARE * offer.width_mw.max()
 
@@ -263,7 +263,7 @@ def test_tighter_limits_never_widen_the_offer(
     low: float, high: float, tighter: float, expected: float
 ) -> None:
     def by_product(ends: tuple[float, float]) -> FloatArray:
-        offer = reserve_offer(CURVE, ends, expected, 0.0, 0.0)
+        offer = reserve_offer(RANGE_MW, ends, expected, 0.0, 0.0)
         return np.bincount(offer.product, weights=offer.width_mw, minlength=len(DSO_PRODUCTS))
 
     wide = by_product((low, high))
@@ -272,8 +272,8 @@ def test_tighter_limits_never_widen_the_offer(
 
 
 def test_an_area_without_room_offers_nothing() -> None:
-    assert reserve_offer(CURVE, (3.0, 3.0), 3.0, 0.0, 1.0) is NO_RESERVE
-    assert reserve_offer(CURVE, (-2.0, 6.0), 2.0, 4.0, 1.0) is NO_RESERVE
+    assert reserve_offer(RANGE_MW, (3.0, 3.0), 3.0, 0.0, 1.0) is NO_RESERVE
+    assert reserve_offer(RANGE_MW, (-2.0, 6.0), 2.0, 4.0, 1.0) is NO_RESERVE
 
 
 def test_the_margin_is_a_quantile_of_the_forecast_and_regulation_asks_for_half_a_cycle_of_wear() -> None:

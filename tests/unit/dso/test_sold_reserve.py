@@ -11,10 +11,10 @@ import pytest
 from federates.core.arrays import FloatArray
 from federates.core.messages import InterfaceAward, ReserveSignal
 from federates.core.reserve_offer import DURATION_H, ReserveOffer
-from federates.dso.dispatch import SetPoints, TwinState, is_alarming
+from federates.dso.dispatch import FeederOffer, SetPoints, TwinState, is_alarming
 from federates.dso.reserve import called_states, held, held_columns, mapped_ends
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
-from federates.dso.total import BidInputs, Offers, PreparedBid, TotalDso, TwinArea
+from federates.dso.total import V_MAX_PU, V_MIN_PU, BidInputs, Offers, PreparedBid, TotalDso, TwinArea
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from tests.build import study
@@ -29,6 +29,8 @@ SAME_KW = 1e-6
 """Two engines on the same inputs."""
 SAME_MW = 0.01
 """Import of the same set-points with taps some steps apart: loads follow their voltage."""
+TAPS_MW = 0.05
+"""Import of what limits admit, with taps some steps apart."""
 
 
 @cache
@@ -74,6 +76,14 @@ def bidden(sold: SoldReserve) -> tuple[TotalDso, BidInputs, PreparedBid, Reserve
     return dso, asked, prepared, offer
 
 
+def range_a(prepared: PreparedBid) -> list[FeederOffer]:
+    """The feeders with their limits as they are, without what the DSO keeps inside them."""
+    return [
+        replace(feeder, limits=replace(feeder.limits, v_min_pu=V_MIN_PU, v_max_pu=V_MAX_PU, loading_pu=1.0))
+        for feeder in prepared.feeders
+    ]
+
+
 def award(import_mw: float, reserve_mw: list[float]) -> InterfaceAward:
     return InterfaceAward(
         interval_s=900,
@@ -101,12 +111,13 @@ def test_a_call_is_less_import_by_what_was_sold_and_its_set_points_hold_an_hour(
     # what is lost on the way falls with what is drawn, so that less is injected than import falls by; but
     # the state's import is known at the taps of another award
     injected, called = (moved - before).sum(), 1e3 * (import_mw - wanted)
-    assert (1.0 - LOST_SHARE) * called < injected < called + 1e3 * SAME_MW
+    assert (1.0 - LOST_SHARE) * called < injected < called + 1e3 * TAPS_MW
     batteries = area().fleet.of_kind("battery")
-    stored = 0.5 * area().fleet.energy_kwh[batteries]
-    discharged = np.maximum(moved[batteries], 0.0) * (AHEAD_S / 3_600 + DURATION_H)
-    assert (discharged <= stored * area().fleet.discharge_efficiency[batteries] + SAME_KW).all()
-    assert discharged.max() > 0.0
+    deliverable_kwh = 0.5 * (area().fleet.energy_kwh * area().fleet.discharge_efficiency)[batteries]
+    held_kw = deliverable_kwh / (AHEAD_S / 3_600 + DURATION_H)
+    # the award itself may ask for more of a battery that a limit needs, for its interval only
+    assert (moved[batteries] <= np.maximum(before[batteries], held_kw) + SAME_KW).all()
+    assert (moved[batteries] > before[batteries] + SAME_KW).sum() > 0.5 * batteries.sum()
 
 
 def test_what_waits_for_its_award_at_midnight_is_made_again_to_the_same_states() -> None:
@@ -143,7 +154,7 @@ def test_each_called_state_keeps_the_limits_once_regulators_have_answered_the_ot
         (states.least, states.greatest, states.import_mw[1]),
     ):
         shown = after(before, now)
-        assert not is_alarming(shown, prepared.feeders)
+        assert not is_alarming(shown, range_a(prepared))
         assert shown.interface_mw == pytest.approx(import_mw, abs=SAME_MW)
     # the guard: states that know the taps of the gate alone break limits, and are wider
     columns = held_columns(prepared.columns, held(area().fleet, asked.expected_kw, stored, hours))
@@ -151,5 +162,5 @@ def test_each_called_state_keeps_the_limits_once_regulators_have_answered_the_ot
     twin.set_taps(asked.taps)
     ends = mapped_ends(dso._bidders, prepared.state, offers)
     blind = called_states(ends, offers, twin, prepared.linearised_at)
-    assert is_alarming(after(blind.greatest, blind.least), prepared.feeders)
+    assert is_alarming(after(blind.greatest, blind.least), range_a(prepared))
     assert np.diff(blind.import_mw) > np.diff(states.import_mw)

@@ -11,11 +11,24 @@ from federates.core.arrays import ComplexArray, FloatArray
 from federates.core.errors import CollapsedError, ConfigError
 from federates.distribution.circuit import Control
 from federates.dso.dispatch import is_alarming
-from federates.dso.total import V_MAX_PU, VOLTAGE_STEP_PU, BidInputs, Offers, PreparedBid, Sight, TotalDso
+from federates.dso.total import (
+    HEAD_SHARE,
+    IMPORT_STEP_SHARE,
+    MOVE_USD_PER_MWH,
+    V_MAX_PU,
+    VOLTAGE_STEP_PU,
+    BidInputs,
+    Offers,
+    PreparedBid,
+    Sight,
+    TotalDso,
+)
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from tests.build import RTS_DAY, study
 
+MAP_PU = 0.01
+"""What the linear map may err by far from where it was taken."""
 ENGINE_MW = 1e-4
 """What the engine's tolerance leaves between two solves that begin elsewhere, some feeders added up."""
 
@@ -158,3 +171,120 @@ def test_an_area_far_outside_its_limits_still_bids(name: str) -> None:
     high_pu = max(float(before.max()) for before in bid.before_pu if before is not None)
     assert high_pu > V_MAX_PU + VOLTAGE_STEP_PU
     assert bid.curve.import_mw[-1] > bid.curve.import_mw[0]
+
+
+def test_moving_away_costs_the_same_upward_and_downward_and_staying_nothing() -> None:
+    """One DER of 20 kW in two blocks, injecting -5: 5 kW of the first block lie below it."""
+    offers = Offers(
+        floor_kw=np.array([-10.0, 0.0]),
+        der=np.array([0, 0, 1]),
+        width_kw=np.array([10.0, 10.0, 4.0]),
+        price_usd_per_mwh=np.array([20.0, 30.0, 25.0]),
+    )
+    now_kw = np.array([-5.0, 4.0])
+    staying = offers.staying(now_kw, 2.0)
+    np.testing.assert_array_equal(staying.der, [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(staying.width_kw, [5.0, 5.0, 10.0, 4.0, 0.0])
+    np.testing.assert_array_equal(staying.price_usd_per_mwh, [18.0, 22.0, 32.0, 23.0, 27.0])
+    none = np.zeros(2)
+    before, after = (o.columns(none, none, none) for o in (offers, staying))
+    np.testing.assert_array_equal(before.top_kw, after.top_kw)
+
+    def more(p_kw: FloatArray) -> float:
+        """What the moving adds to the cost of a state, against staying. [$/h]"""
+        added = after.cost_usd_per_h(p_kw) - before.cost_usd_per_h(p_kw)
+        return added - (after.cost_usd_per_h(now_kw) - before.cost_usd_per_h(now_kw))
+
+    for p_kw in (now_kw, np.array([-10.0, 4.0]), np.array([7.0, 1.0])):
+        assert more(p_kw) == pytest.approx(2.0 * np.abs(p_kw - now_kw).sum() / 1e3)
+
+
+@pytest.mark.parametrize(("move_usd_per_mwh", "takes_turns"), [(MOVE_USD_PER_MWH, False), (0.0, True)])
+def test_stores_worth_about_the_same_do_not_take_turns(
+    monkeypatch: pytest.MonkeyPatch, move_usd_per_mwh: float, takes_turns: bool
+) -> None:
+    """Two in three charge, all worth the same; then those that charged are 0.5 $/MWh less worth filling.
+
+    The award stays. Without a cost of moving the others charge in their place.
+    """
+    monkeypatch.setattr("federates.dso.total.MOVE_USD_PER_MWH", move_usd_per_mwh)
+    scenario = LdaScenario(study(RTS_DAY), "suburb")
+    dso = TotalDso(scenario)
+    stores = scenario.fleet.of_kind("battery")
+    power_kw = np.where(stores, scenario.fleet.power_kw, 0.0)
+    charges = stores & (np.cumsum(stores) % 3 != 0)
+    now_kw = np.where(charges, -power_kw, 0.0)
+    offers = Offers(
+        floor_kw=-power_kw,
+        der=np.flatnonzero(stores),
+        width_kw=power_kw[stores],
+        price_usd_per_mwh=np.where(charges, 34.75, 35.25)[stores],
+    )
+    inputs = replace(
+        charging(scenario, 1.0, 0.5),
+        taps=dso.twin.circuit.taps(),
+        offers=offers,
+        expected_kw=now_kw,
+        now_kw=now_kw,
+    )
+    bid = dso.bid(inputs, keep_coefficients=False)
+    stays_mw = dso.twin.solve(now_kw, inputs.q_kvar).interface_mw
+    done = dso.dispatch(bid, stays_mw, inputs.taps, 1.0)
+    moved_kw = np.abs(dso.twin.joined(done.p_kw) - now_kw).sum()
+    assert done.broken_count == 0
+    assert (moved_kw > 0.3 * power_kw.sum()) == takes_turns
+    assert takes_turns or moved_kw < 0.02 * power_kw.sum()
+
+
+def test_a_head_that_demand_alone_overloads_draws_no_more_than_the_ders_need_to_leave() -> None:
+    """Batteries of 4 MW a feeder bring each head from above its limit down to it; the base would not."""
+    scenario = LdaScenario(study(RTS_DAY), "city")
+    dso = TotalDso(scenario)
+    inputs = replace(charging(scenario, 1.02, 1.7), taps=dso.twin.circuit.taps() + 6.0)
+    at_rest = replace(inputs, expected_kw=np.zeros(len(scenario.fleet)))
+    bid = dso.bid(at_rest, keep_coefficients=False)
+    base = dso.twin.solve(scenario.base_kw(inputs.offers.floor_kw), inputs.q_kvar)
+    for offer, point in zip(bid.feeders, base.points, strict=True):
+        assert offer.limits.import_is_reachable
+        assert offer.limits.import_mw < point.p_head_kw / 1e3
+        assert offer.limits.import_mw < HEAD_SHARE * 3.5
+    heads_mw = sum(offer.limits.import_mw for offer in bid.feeders)
+    assert bid.curve.import_mw[-1] == pytest.approx(heads_mw, rel=0.01)
+
+
+def test_the_import_moves_by_one_step_of_the_substations_rating_and_reserve_by_what_feeders_bear() -> None:
+    scenario = LdaScenario(study(RTS_DAY), "city")
+    dso = TotalDso(scenario)
+    at_rest = np.zeros(len(scenario.fleet))
+    inputs = replace(
+        charging(scenario, 1.0, 1.0), taps=dso.twin.circuit.taps(), expected_kw=at_rest, now_kw=at_rest
+    )
+    step = IMPORT_STEP_SHARE * scenario.substation_mva
+    bid, free = (dso.bid(i, keep_coefficients=False) for i in (inputs, replace(inputs, now_kw=None)))
+    before = dso.twin.solve(at_rest, inputs.q_kvar).interface_mw
+    np.testing.assert_allclose(bid.curve.import_mw[[0, -1]], [before - step, before + step], atol=1e-6)
+    assert free.curve.import_mw[0] < before - 2.0 * step
+    assert free.curve.import_mw[-1] > before + 1.2 * step
+    assert bid.range_mw[0] < before - 2.0 * step
+    assert bid.whole == (False, False)
+
+
+def test_limits_are_not_relaxed_beyond_range_a_where_taps_have_followed_ders_that_keep_it() -> None:
+    """Taps are up for batteries that charge: without them nodes would be outside, with them none is."""
+    scenario = LdaScenario(study(RTS_DAY), "city")
+    dso = TotalDso(scenario)
+    now_kw = np.where(scenario.fleet.of_kind("battery"), -0.3 * scenario.fleet.power_kw, 0.0)
+    start = charging(scenario, 1.0, 1.0)
+    dso.twin.set_conditions(start.conditions)
+    dso.twin.settle(now_kw, np.zeros(now_kw.size))
+    inputs = replace(start, taps=dso.twin.circuit.taps(), expected_kw=now_kw, now_kw=now_kw)
+    rest = dso.twin.solve(scenario.base_kw(start.offers.floor_kw), start.q_kvar)
+    bid = dso.bid(inputs, keep_coefficients=False)
+    held = [offer.limits.relaxed_pu[1] < V_MAX_PU for offer in bid.feeders]
+    outside = [float(np.sqrt(point.w_pu2.max())) > V_MAX_PU for point in rest.points]
+    assert any(one and other for one, other in zip(held, outside, strict=True))
+    for vertex in range(bid.curve.import_mw.size):
+        p_kw = dso.twin.joined([p[vertex] for p in bid.curve.p_kw])
+        state = dso.twin.solve(p_kw, start.q_kvar)
+        for is_held, point in zip(held, state.points, strict=True):
+            assert not is_held or np.sqrt(point.w_pu2.max()) < V_MAX_PU + MAP_PU

@@ -41,7 +41,7 @@ SUNNY = (
     "ldas.0.feeders.0.load_scale=0.4",
     "ldas.0.feeders.0.export_limit=5 MVA",
 )
-V_BID_PU, V_NOW_PU = 1.0, 1.035
+V_BID_PU, V_NOW_PU = 1.0, 1.03
 BINDING_PU = 0.001
 """Beyond its limit a voltage is mended."""
 STILL_KW = 0.1
@@ -67,10 +67,11 @@ class Area:
             lmp_usd_per_mwh=np.full(DAY_HOURS, 25.0),
         )
         batteries = self._scenario.fleet.of_kind("battery")
-        self.p_kw = np.where(batteries, 0.0, self._scenario.expected(0, GATE_S).available_kw)
+        # a third of the sun until now: from there the import steps up or down
+        self.p_kw = np.where(batteries, 0.0, 0.3 * self._scenario.expected(0, GATE_S).available_kw)
         bid = self._bid()
         (reserve,) = reserve_of(bid)
-        self.award_mw = (reserve.p_lo_mw + float(bid.import_mw[-1])) / 2.0 / SETS
+        self.award_mw = float(bid.import_mw[-1]) / SETS
         self.sold_mw = self.award_mw - reserve.p_lo_mw / SETS
         self._award = InterfaceAward(
             interval_s=0,
