@@ -294,11 +294,26 @@ class TwinArea:
 
 
 class TotalDso:
-    """Bids and dispatch of one area."""
+    """Bids and dispatch of one area.
 
-    def __init__(self, scenario: LdaScenario, *, blocks_limit: int = BLOCKS_LIMIT) -> None:
+    Parameters
+    ----------
+    blocks_limit
+        Most blocks of a curve.
+    move_usd_per_mwh
+        What the DSO counts for moving a DER; zero where others dispatch. [$/MWh]
+    """
+
+    def __init__(
+        self,
+        scenario: LdaScenario,
+        *,
+        blocks_limit: int = BLOCKS_LIMIT,
+        move_usd_per_mwh: float = MOVE_USD_PER_MWH,
+    ) -> None:
         self._scenario = scenario
         self._blocks_limit = blocks_limit
+        self._move_usd_per_mwh = move_usd_per_mwh
         self.twin = Twin(scenario)
         names = [f"{scenario.name}/{name}" for name in scenario.feeder_names]
         self._bidders = [FeederBidder(m, name) for m, name in zip(self.twin.maps, names, strict=True)]
@@ -363,7 +378,7 @@ class TotalDso:
         base_kw = self._scenario.base_kw(inputs.offers.floor_kw)
         offers = inputs.offers
         if inputs.now_kw is not None:
-            offers = offers.staying(inputs.now_kw, MOVE_USD_PER_MWH)
+            offers = offers.staying(inputs.now_kw, self._move_usd_per_mwh)
         columns = offers.columns(base_kw, inputs.q_kvar, inputs.q_limit_kvar)
         expected = np.clip(inputs.expected_kw, columns.floor_kw, columns.top_kw)
         self.twin.set_taps(inputs.taps)

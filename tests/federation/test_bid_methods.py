@@ -67,5 +67,6 @@ def test_a_study_chooses_what_its_dsos_bid(tmp_path: Path, bid: str, most: int) 
     asserts.assert_laws(ended.run_dir)
     sizes = entries(ended.run_dir)
     assert len(sizes) == LDAS
-    # this area's curves have more than four blocks: the limit is reached
-    assert max(sizes) == most
+    # a step of import from before the interval may end a curve between two of its points
+    assert max(sizes) <= most
+    assert (max(sizes) > 1) == (most > 1)

@@ -60,7 +60,7 @@ class FeederModelRole(InflexibleDemand):
         expected = self.scenario.expected_day(day, self.clock.day_ahead_issue(day))
         alone = self.day_ahead_kw(grant, day, expected)
         foreseen = self._foreseen_day(grant, day)
-        engine, state = TotalDso(self.scenario), self.expected_state(grant, day)
+        engine, state = self._new_engine(), self.expected_state(grant, day)
         hours, rows = [], []
         for hour, (own, price) in enumerate(zip(expected, prices.tolist(), strict=True)):
             offers = self._offers(foreseen, hour, grant.now, alone[hour])
@@ -185,11 +185,15 @@ class FeederModelRole(InflexibleDemand):
     def _record_collapses(self, t: SimTime, what: str, found: Linearised) -> None:
         record_collapses(self._recorder, self.name, t, what, found.collapsed_count)
 
+    def _new_engine(self) -> TotalDso:
+        """The ISO dispatches, and counts nothing for moving a DER."""
+        return TotalDso(self.scenario, move_usd_per_mwh=0.0)
+
     def _engine_of(self, now: SimTime) -> TotalDso:
         """The day's engine: new every midnight, so that a run continued there has the same numbers."""
         day = max(self.clock.day_of(now), 0)
         if day != self._engine_day:
-            self._engine_day, self._engine = day, TotalDso(self.scenario)
+            self._engine_day, self._engine = day, self._new_engine()
         return self._engine
 
     def save(self) -> State:

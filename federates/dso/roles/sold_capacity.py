@@ -139,7 +139,8 @@ class SoldCapacity:
         """Take up a saved state."""
         for day in state[f"{PREFIX}_days"].astype(int).tolist():
             capacity, share = state[f"{PREFIX}_{day}_mw"].tolist()
-            self._share[day] = share
+            if share > 0.0:
+                self._share[day] = share
             self._offers[day] = CapacityOffer(
                 capacity_mw=capacity,
                 baseline_mw=state[f"{PREFIX}_{day}_baseline_mw"],

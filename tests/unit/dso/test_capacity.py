@@ -45,6 +45,7 @@ EVENING = (
     "horizon.market_interval=15 min",
     "forecast.kind=perfect",
     "ldas.0.feeders.0.ders.flexible.share=1 %",
+    "ldas.0.feeders.0.load_scale=0.6",
 )
 CALL_S = 3_600
 """17:00, as the commitment begins: it is called for all of its four hours. [s]"""
@@ -292,6 +293,10 @@ def test_what_is_sold_outlasts_a_restart_and_an_offer_without_an_award_holds_not
     assert np.isinf(mine.import_limit_mw(0, 0.5))  # before the commitment
     unsold.award(0, 0.0)
     assert np.isinf(unsold.most_kw(at, stored)).all()
+    assert np.isinf(unsold.import_limit_mw(at, 0.5))
+    state = mine.save()
+    key = next(name for name, values in state.items() if name.endswith("_mw") and values.size == 2)
+    unsold.restore({**state, key: state[key] * np.array([1.0, 0.0])})
     assert np.isinf(unsold.import_limit_mw(at, 0.5))
 
 

@@ -68,7 +68,8 @@ def most_injection_kw(scenario: LdaScenario, model: FeederModel) -> FloatArray:
 
 
 NEAR_PU, FAR_PU = 0.004, 0.008
-"""What the map may err by around the right dispatch, to which batteries add, and does around another."""
+"""What the map may err by around the right dispatch, to which batteries add and from which the voltage margin
+keeps, and does around another."""
 
 
 @pytest.mark.parametrize(

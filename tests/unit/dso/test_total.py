@@ -200,16 +200,13 @@ def test_moving_away_costs_the_same_upward_and_downward_and_staying_nothing() ->
 
 
 @pytest.mark.parametrize(("move_usd_per_mwh", "takes_turns"), [(MOVE_USD_PER_MWH, False), (0.0, True)])
-def test_stores_worth_about_the_same_do_not_take_turns(
-    monkeypatch: pytest.MonkeyPatch, move_usd_per_mwh: float, takes_turns: bool
-) -> None:
+def test_stores_worth_about_the_same_do_not_take_turns(move_usd_per_mwh: float, takes_turns: bool) -> None:
     """Two in three charge, all worth the same; then those that charged are 0.5 $/MWh less worth filling.
 
     The award stays. Without a cost of moving the others charge in their place.
     """
-    monkeypatch.setattr("federates.dso.total.MOVE_USD_PER_MWH", move_usd_per_mwh)
     scenario = LdaScenario(study(RTS_DAY), "suburb")
-    dso = TotalDso(scenario)
+    dso = TotalDso(scenario, move_usd_per_mwh=move_usd_per_mwh)
     stores = scenario.fleet.of_kind("battery")
     power_kw = np.where(stores, scenario.fleet.power_kw, 0.0)
     charges = stores & (np.cumsum(stores) % 3 != 0)
