@@ -118,8 +118,8 @@ class Comparison:
 COMPARED = (
     Metric(
         key="storage_left_usd", needs=(), value=lambda _: 0.0, better="more",
-        meaning="energy in DER batteries and units' stores at the end less at the beginning, at the "
-        "reference's mean day-ahead LMP of the bus; managed vehicles, rooms, tanks and processes are not "
+        meaning="energy in DER batteries, managed vehicles and units' stores at the end less at the "
+        "beginning, at the reference's mean day-ahead LMP of the bus; rooms, tanks and processes are not "
         "counted",
     ),
     Metric(

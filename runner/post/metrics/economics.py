@@ -110,20 +110,22 @@ def realised_usd(tables: RunTables) -> float:
 
 
 def stored_mwh(tables: RunTables) -> dict[str, float]:
-    """Energy in each LDA's batteries at the end less before the first step, multiplicity included. [MWh]
+    """Energy in each LDA's batteries and vehicles at the end less before the first step, multiplied. [MWh]
 
-    Batteries only: what is in managed vehicles, rooms, tanks and processes is not counted.
+    Trips are the same under every model, so that what vehicles differ in is charging put off. What is in
+    rooms, tanks and processes is not counted.
     """
     t_s = tables.t_s("der_type")
-    end = _batteries_mwh(tables, "der_type", t_s == t_s.max())
-    begin = _batteries_mwh(tables, "der_start", tables.t_s("der_start") == 0)
+    end = _stores_mwh(tables, "der_type", t_s == t_s.max())
+    begin = _stores_mwh(tables, "der_start", tables.t_s("der_start") == 0)
     return {lda: mwh - begin[lda] for lda, mwh in end.items()}
 
 
-def _batteries_mwh(tables: RunTables, table: str, chosen: BoolArray) -> dict[str, float]:
-    """Energy in each LDA's batteries in some rows of a table, shape (rows,), multiplicity included. [MWh]"""
+def _stores_mwh(tables: RunTables, table: str, chosen: BoolArray) -> dict[str, float]:
+    """Energy in each LDA's batteries and managed vehicles in some rows of a table, shape (rows,). [MWh]"""
     ldas, place = tables.owners(table)
-    stored = multiplied(tables, table, "soc_kwh") * of_kind(tables, table, "battery") / KW_PER_MW
+    is_store = of_kind(tables, table, "battery") + of_kind(tables, table, "ev")
+    stored = multiplied(tables, table, "soc_kwh") * is_store / KW_PER_MW
     return dict(zip(ldas, np.bincount(place[chosen], stored[chosen], len(ldas)).tolist(), strict=True))
 
 
@@ -185,8 +187,8 @@ FAMILY = Family(
         ),
         Metric(
             key="stored_mwh", needs=("der_start", "der_type"), value=lambda t: sum(stored_mwh(t).values()),
-            meaning="energy in DER batteries at the end less before the first step, multiplicity included; "
-            "managed vehicles, rooms, tanks and processes are not counted",
+            meaning="energy in DER batteries and managed vehicles at the end less before the first step, "
+            "multiplicity included; rooms, tanks and processes are not counted",
         ),
         Metric(
             key="bulk_stored_mwh", needs=("clearing",), value=bulk_stored_mwh,

@@ -39,6 +39,7 @@ def chosen_run(
     forward_stored_kwh: float = 0.0,
     steps_broken: int = 0,
     left_kwh: float = 0.0,
+    left_in: str = "battery",
     shortfall_mw: float = 0.0,
     overridden_kw: float = 0.0,
     minutes_bound: int = 0,
@@ -78,7 +79,7 @@ def chosen_run(
     record(run_dir, t.LMP, [(0, "1")], {"energy_usd_per_mwh": [25.0]})
     record(run_dir, t.SYSTEM, hours, {"load_mw": [mw + WIND_MW for mw in net_load_mw] or [0.0]})
     record(run_dir, t.DER_SERVICE, [(0, "a/f1/battery")], {})
-    record(run_dir, t.DER_TYPE, [(60, "a/f1/battery")], {"soc_kwh": [left_kwh]})
+    record(run_dir, t.DER_TYPE, [(60, f"a/f1/{left_in}")], {"soc_kwh": [left_kwh]})
     record(run_dir, t.DER_START, [(0, "a/f1/battery")], {})
     record(run_dir, t.DISPATCH, [(0, "a")], {"shortfall_mw": [shortfall_mw]})
     bound = [(300 * k, "a/f1") for k in range(max(minutes_bound // 5, 1))]

@@ -52,11 +52,14 @@ def test_differences_are_from_the_model_that_sees_everything(tmp_path: Path) -> 
     assert m1.value("phantom_saving_usd") == pytest.approx(-50.0)
 
 
-def test_what_is_left_in_storage_is_credited_at_the_references_day_ahead_price(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left_in", ["battery", "ev"])
+def test_what_is_left_in_storage_is_credited_at_the_references_day_ahead_price(
+    tmp_path: Path, left_in: str
+) -> None:
     compared = compare_runs(
         [
             chosen_run(tmp_path / "m0", "M0", cost_usd=1_000.0),
-            chosen_run(tmp_path / "m5", "M5", cost_usd=1_030.0, left_kwh=200.0),
+            chosen_run(tmp_path / "m5", "M5", cost_usd=1_030.0, left_kwh=200.0, left_in=left_in),
         ]
     )
     m5 = compared.of("M5")
