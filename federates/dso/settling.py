@@ -48,6 +48,8 @@ class LdaSettlement:
         self._ders_count = len(scenario.fleet)
         self._is_apart = MODELS[context.study.coordination].offers_to is Tier.ISO
         self._hour: Settled | None = None
+        self._before: Settled | None = None
+        self._interval: SimTime | None = None
         self._settled_with = tuple(
             "aggregator"
             if self._is_apart and k < self._ders_count and scenario.fleet.participates[k]
@@ -67,7 +69,10 @@ class LdaSettlement:
         directed = self._scenario.directed(interval) & self._is_apart
         prices = self._pricing.prices(grant, interval)
         settled = settle(prices, got.message, directed, self._clock.market_s / HOUR_S)
-        self._hour = settled if self._hour is None else self._hour + settled
+        if interval != self._interval:
+            self._before, self._interval = self._hour, interval
+        # settled again, an interval counts once
+        self._hour = settled if self._before is None else self._before + settled
         end = interval + self._clock.market_s
         if end >= self._clock.duration_s or (end - self._clock.day_start_s) % HOUR_S == 0:
             self._close(interval, book(self._hour, self._ders_count))

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federates import catalog
 from federates.core.context import Context
 from federates.core.protocol import Federate
 from federates.core.tables import BRANCH, BUS, INTERFACE, NODE, UNIT
@@ -23,6 +22,7 @@ from tests.reference import balanced_area, pandapower_area
 from tests.reference.balanced_area import AREAS
 from tests.reference.balanced_area import BRANCH as LINES
 from tests.reference.in_one_thread import FinishedRun, run_in_one_thread
+from tests.reference.seats import without_settlement
 
 T_S = 240
 """The step that is compared: the last one, whose taps the areas still hold."""
@@ -151,7 +151,7 @@ def seat(context: Context) -> Federate:
     """The product's own federates, but pandapower in the plants' seats."""
     if context.seating.kind == "feeder":
         return pandapower_area.build(context)
-    return catalog.build(context)
+    return without_settlement(context)
 
 
 def test_federation_with_pandapower_in_the_plants_seat_is_the_one_network(tmp_path: Path) -> None:

@@ -15,17 +15,18 @@ from federates.core.codec import encode
 from federates.core.context import Context
 from federates.core.messages import BoundaryVoltage
 from federates.core.ports import TransmissionPorts
-from federates.core.protocol import Federate, Grant, Handler, Offset, Outbox, Phase, State
+from federates.core.protocol import Federate, Grant, Handler, Outbox
 from federates.core.settings import Study
 from federates.core.tables import INTERFACE, SYSTEM, TABLES, Table
 from federates.feeder.federate import FIRST_PASS_OFFSET_S
 from runner.study import load_study
 from tests.reference.given_dispatch import GivenDispatch
 from tests.reference.in_one_thread import FinishedRun, run_in_one_thread
+from tests.reference.seats import SETTLE_OFFSET_S, Instead, without_settlement
 
 STUDIES = Path(__file__).parents[2] / "configs" / "studies"
 EVENING = ("coordination=uncoordinated", "horizon.start=2020-03-27T19:00:00")
-STEP_S, DISPATCH_OFFSET_S, SETTLE_OFFSET_S = 60, 1, 48
+STEP_S, DISPATCH_OFFSET_S, BID_OFFSET_S = 60, 1, 53
 WARM_MW = 1e-4
 """OpenDSS starts from its last solution, so that a second solve is one iteration better: by less than the
 fixed point's tolerance, 1e-6 of 100 MVA."""
@@ -54,7 +55,9 @@ def one_area(bus: str, *, bump: float, support: bool) -> Study:
 def test_more_load_in_an_area_lowers_the_voltage_of_its_bus(bus: str, support: bool, tmp_path: Path) -> None:
     def build(context: Context) -> Federate:
         # a unit at the bus itself would hold its voltage whatever the load
-        return GivenDispatch(context, idle_at=(bus,)) if context.name == "iso" else catalog.build(context)
+        if context.name == "iso":
+            return GivenDispatch(context, idle_at=(bus,))
+        return without_settlement(context)
 
     found = []
     for place, bump in enumerate((0.0, 0.4)):
@@ -95,34 +98,6 @@ def watched(passes: list[Pass], transmission: Federate) -> Federate:
     return Instead(transmission, {offset: replace(phase, handler=act)})
 
 
-class Instead:
-    """A federate with other handlers."""
-
-    def __init__(self, federate: Federate, phases: dict[Offset, Phase]) -> None:
-        self._federate, self._phases = federate, phases
-
-    @property
-    def phases(self) -> dict[Offset, Phase]:
-        """The other handlers."""
-        return self._phases
-
-    def start(self) -> Outbox:
-        """The federate's own."""
-        return self._federate.start()
-
-    def save(self) -> State:
-        """The federate's own."""
-        return self._federate.save()
-
-    def restore(self, state: State) -> None:
-        """The federate's own."""
-        self._federate.restore(state)
-
-    def finish(self) -> None:
-        """The federate's own."""
-        self._federate.finish()
-
-
 def test_steps_settle_in_three_to_five_passes_and_residuals_are_recorded(tmp_path: Path) -> None:
     trip_s, market_s = 120, 300
     study = rts(
@@ -134,7 +109,7 @@ def test_steps_settle_in_three_to_five_passes_and_residuals_are_recorded(tmp_pat
     def build(context: Context) -> Federate:
         if context.name == "iso":
             return GivenDispatch(context)
-        federate = catalog.build(context)
+        federate = without_settlement(context)
         return watched(passes, federate) if context.name == "transmission" else federate
 
     run = run_in_one_thread(study, tmp_path, build, is_planned=False)
@@ -203,6 +178,8 @@ def commits(kind: str, now: int, outbox: Outbox) -> bool:
             return now % STEP_S == FIRST_PASS_OFFSET_S or not outbox.again
         case "dso":
             return now % STEP_S == DISPATCH_OFFSET_S
+        case "total dso":
+            return now % STEP_S in (DISPATCH_OFFSET_S, BID_OFFSET_S)
         case "transmission":
             return not outbox.again
         case "iso":
@@ -215,11 +192,13 @@ def acting_twice(kinds: set[str], acts: dict[str, int]) -> Callable[[Context], F
     """Builder of federates that do everything twice, all but what commits.
 
     A plant commits in a step's first pass, in which its regulators act, and at its end, where energy moves; a
-    total DSO at its dispatch, where it moves the set-points that it holds by what the meter misses.
+    total DSO at its dispatch, where it moves the set-points that it holds by what the meter misses, and at
+    its bid, whose linear map it keeps for the next.
     """
 
     def build(context: Context) -> Federate:
         recorder, kind = Muted(context), context.seating.kind
+        layered = context.study.coordination == "layered_total_dso"
         if kind not in kinds:
             return catalog.build(context)
         federate = catalog.build(replace(context, recorder=recorder))
@@ -227,7 +206,7 @@ def acting_twice(kinds: set[str], acts: dict[str, int]) -> Callable[[Context], F
         def twice(handler: Handler) -> Handler:
             def act(grant: Grant) -> Outbox:
                 first = handler(grant)
-                if commits(kind, grant.now, first):
+                if commits("total dso" if kind == "dso" and layered else kind, grant.now, first):
                     return first
                 recorder.is_muted = True
                 second = handler(grant)
