@@ -63,7 +63,7 @@ from federates.iso.schedule import Schedule, Schedules
 from federates.iso.settling import Settlement
 from federates.iso.shortfall import Shortfall
 from federates.iso.signal import Signals, awarded
-from federates.iso.unit_state import UnitState
+from federates.iso.unit_state import planned_state
 from federates.scenario.staleness import held_by_link_loss
 from federates.scenario.system import SystemScenario
 
@@ -183,7 +183,7 @@ class Iso:
             inputs,
             tuple(tuple(c) for c in curves),
             books,
-            self._unit_state(day),
+            planned_state(self._forward, day),
             self._forward.committed[day],
             tuple(reserves),
             tuple(self._feeder_rows(list(models.values()), book, h) for h in range(24)) if models else (),
@@ -218,7 +218,7 @@ class Iso:
             self._cut_market = CutMarket(
                 self._day_market(),
                 self._day_inputs(day),
-                self._unit_state(day),
+                planned_state(self._forward, day),
                 self._forward.committed[day],
                 statements,
                 gap=self._cut_bid.gap,
@@ -279,7 +279,7 @@ class Iso:
         capacity_mw: FloatArray | None = None,
     ) -> Outbox:
         """Settle, record and tell a cleared day; ``capacity_mw``: what of capacity is bought, (ldas,)."""
-        midnight, before = self._clock.midnight(day), self._unit_state(day)
+        midnight, before = self._clock.midnight(day), planned_state(self._forward, day)
         schedule = Schedule(
             committed=cleared.commitment.astype(np.float64),
             energy_mwh=cleared.energy_mwh,
@@ -508,15 +508,6 @@ class Iso:
                     self._scenario.case, self._scenario.lda_bus, with_reserves=self._with_reserves
                 )
             self._schedules.forget_before(day)
-
-    def _unit_state(self, day: int) -> UnitState:
-        plan = self._forward
-        return UnitState(
-            on=plan.state_on[day],
-            in_state_h=plan.state_h[day],
-            output_mw=plan.state_mw[day],
-            energy_mwh=plan.state_mwh[day],
-        )
 
     def _inputs(self, grant: Grant, now: SimTime) -> RealTimeInputs:
         expected = self._scenario.expected(now, now - self._clock.gate_lead_s, self._intervals)

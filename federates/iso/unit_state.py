@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
+from federates.core.forward import ForwardPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +43,13 @@ class UnitState:
             output_mw=output_mw[-1].copy(),
             energy_mwh=energy_mwh[-1].copy(),
         )
+
+
+def planned_state(plan: ForwardPlan, day: int) -> UnitState:
+    """State in the hour before a market day, as the forward plan has it."""
+    return UnitState(
+        on=plan.state_on[day],
+        in_state_h=plan.state_h[day],
+        output_mw=plan.state_mw[day],
+        energy_mwh=plan.state_mwh[day],
+    )

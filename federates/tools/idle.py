@@ -24,7 +24,7 @@ from federates.der.model import Interval, initial_state
 from federates.der.pv import Photovoltaics
 from federates.iso.market import DayAheadMarket, DerBook, fixed_curves
 from federates.iso.records import MarketRecords
-from federates.iso.unit_state import UnitState
+from federates.iso.unit_state import planned_state
 from federates.recording.parquet import ParquetRecorder
 from federates.scenario.lda import LdaScenario
 from federates.scenario.schedule_records import ScheduleRecords
@@ -62,12 +62,7 @@ def clear_idle(
         hours = slice(HOURS * day, HOURS * (day + 1))
         bid_mw = np.stack([np.asarray(fixed_mw[lda.name][hours]) for lda in study.ldas], axis=1)
         books = [_book(system.lda_bus, days, hour) for hour in range(HOURS)]
-        before = UnitState(
-            on=plan.state_on[day],
-            in_state_h=plan.state_h[day],
-            output_mw=plan.state_mw[day],
-            energy_mwh=plan.state_mwh[day],
-        )
+        before = planned_state(plan, day)
         net_mw = bid_mw - np.stack([own.resting_mw for own in days], axis=1)
         cleared = market.clear(inputs, fixed_curves(net_mw), books, before, plan.committed[day])
         records.day_ahead(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +15,8 @@ from federates.core.arrays import FloatArray, IntArray
 from federates.core.errors import MissingInputError
 from runner.manifest import RunManifest, read_run
 from runner.post.load import load, tables_of
+
+T = TypeVar("T")
 
 
 class RunTables:
@@ -56,12 +61,18 @@ class RunTables:
         MissingInputError
             If there is no such table, or it has no such column, as in a run of another version.
         """
-        rows = self._table(table)
-        if column not in rows.column_names:
-            has = ", ".join(rows.column_names)
-            raise MissingInputError(f"table {table!r} of {self.run_dir} has no {column}; columns: {has}")
-        values: FloatArray = rows[column].to_numpy()
+        values: FloatArray = self._column(table, column).to_numpy()
         return values
+
+    def texts(self, table: str, column: str) -> list[str]:
+        """Texts of a column, row by row; empty where a row has none.
+
+        Raises
+        ------
+        MissingInputError
+            If there is no such table, or it has no such column, as in a run of another version.
+        """
+        return [text or "" for text in self._column(table, column).to_pylist()]
 
     def interval(self, table: str) -> IntArray:
         """Beginning of the market interval that holds each row, shape (rows,). [s]"""
@@ -93,7 +104,27 @@ class RunTables:
         ldas, place = self.owners(table)
         return np.array([float(self.run.multiplicity[lda]) for lda in ldas])[place]
 
+    def _column(self, table: str, column: str) -> pa.ChunkedArray:
+        rows = self._table(table)
+        if column not in rows.column_names:
+            has = ", ".join(rows.column_names)
+            raise MissingInputError(f"table {table!r} of {self.run_dir} has no {column}; columns: {has}")
+        return rows[column]
+
     def _table(self, table: str) -> pa.Table:
         if table not in self._loaded:
             self._loaded[table] = load(self.run_dir, table)
         return self._loaded[table]
+
+
+def once(compute: Callable[[RunTables], T]) -> Callable[[RunTables], T]:
+    """A function of a run's tables, computed once for each reader of them; what it returns is shared."""
+    found: WeakKeyDictionary[RunTables, T] = WeakKeyDictionary()
+
+    @wraps(compute)
+    def known(tables: RunTables) -> T:
+        if tables not in found:
+            found[tables] = compute(tables)
+        return found[tables]
+
+    return known

@@ -28,7 +28,7 @@ from runner.post.metrics.economics import (
     stored_mwh,
     whole_days,
 )
-from runner.post.metrics.metric import Family, Measured, Metric, measured
+from runner.post.metrics.metric import Family, Measured, Metric, lacking, measured
 from runner.post.run_tables import RunTables
 
 REFERENCE = "M4"
@@ -369,9 +369,8 @@ def _forward(run: RunTables, prices: Mapping[str, float], hours: Hours) -> Measu
 
 def _left_forward(run: RunTables, prices: Mapping[str, float], hours: Hours) -> Measured:
     """Worth of what day-ahead schedules leave in storage. [$]"""
-    missing = [table for table in ("da_clearing", "da_der") if table not in run.names]
-    if missing:
-        return Measured(value=None, why_not=f"no table {', '.join(missing)}")
+    if none := lacking(run, ("da_clearing", "da_der")):
+        return none
     return _worth(forward_stored_mwh(run, hours), forward_bulk_stored_mwh(run, hours), prices)
 
 
@@ -419,9 +418,8 @@ def _share(gap: Measured, value: Measured, full: Measured) -> Measured:
 
 
 def _left(run: RunTables, prices: Mapping[str, float]) -> Measured:
-    missing = [table for table in ("der_start", "der_type") if table not in run.names]
-    if missing:
-        return Measured(value=None, why_not=f"no table {', '.join(missing)}")
+    if none := lacking(run, ("der_start", "der_type")):
+        return none
     return _worth(stored_mwh(run), bulk_stored_mwh(run), prices)
 
 

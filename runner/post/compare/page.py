@@ -204,28 +204,20 @@ def _metrics(comparison: Comparison) -> Html:
         "Every LDA's change from day-ahead award to meters, cut into its parts, at the real-time LMP.",
         table(LEDGER_HEADS, ledger_rows(comparison), numbers=(3, 4, 5)),
     )
-    earnings = element(
-        "details",
-        element(
-            "summary", "What DERs earned, by LDA, kind, side of the meter, aggregator, owner and product"
-        ),
+    earnings = _folded(
+        "What DERs earned, by LDA, kind, side of the meter, aggregator, owner and product",
         element("p", EARNING_WORDS, class_="sees"),
         table(EARNING_HEADS, earning_rows(comparison), numbers=(7, 8)),
-        class_="panel",
     )
-    crossing = element(
-        "details",
-        element("summary", "What crosses the T-D interface"),
+    crossing = _folded(
+        "What crosses the T-D interface",
         element("p", CROSSING_WORDS, class_="sees"),
         table(CROSSING_HEADS, crossing_rows(comparison), numbers=(7, 8)),
-        class_="panel",
     )
-    fallen = element(
-        "details",
-        element("summary", "What falls with whom"),
+    fallen = _folded(
+        "What falls with whom",
         element("p", HANGING_WORDS, class_="sees"),
         table(HANGING_HEADS, hanging_rows(comparison), numbers=(3, 4)),
-        class_="panel",
     )
     return _section("metrics", *parts, ledger, earnings, crossing, fallen)
 
@@ -235,12 +227,8 @@ def _family(comparison: Comparison, family: Family) -> Html:
     rows = [
         (element("code", key), *cells) for key, *cells in metric_rows(comparison, family)
     ]  # fmt: skip
-    return element(
-        "details",
-        element("summary", f"{family.title} ({len(rows)})"),
-        table(heads, rows, numbers=range(2, len(heads) - 1)),
-        class_="panel",
-    )
+    shown = table(heads, rows, numbers=range(2, len(heads) - 1))
+    return _folded(f"{family.title} ({len(rows)})", shown)
 
 
 def _provenance(comparison: Comparison) -> Html:
@@ -261,3 +249,7 @@ def _panel(title: str, words: str, *content: Html) -> Html:
     return element(
         "div", element("h3", title), element("p", words, class_="sees"), joined(content), class_="panel"
     )
+
+
+def _folded(title: str, *content: Html) -> Html:
+    return element("details", element("summary", title), *content, class_="panel")

@@ -118,13 +118,10 @@ def _stressed(comparison: Comparison) -> Verdict:
 
 def _no_bypass(comparison: Comparison) -> Verdict:
     key, statement = "layered_precludes_bypass", "Under M5 nothing passes the DSO between ISO and DERs"
-    layered = comparison.of("M5")
     central = [c for c in comparison.contenders if c.model not in {"M0", "M0b", "M5"}]
-    passed = figures_of(central, "bypass_messages")
-    if layered is None or layered.value("bypass_messages") is None or not passed or min(passed) <= 0.0:
+    value, passed = figure_of(comparison, "M5", "bypass_messages"), figures_of(central, "bypass_messages")
+    if value is None or not passed or min(passed) <= 0.0:
         return untested(key, statement, "needs M5 and a central model whose messages bypass")
-    value = layered.value("bypass_messages")
-    assert value is not None
     return at_most(key, statement, value, 0.0, "messages", "bypassing messages of M5")
 
 
@@ -172,10 +169,7 @@ def _layered_delivers(comparison: Comparison) -> Verdict:
         return untested(key, statement, "needs M5")
     other = both(comparison, "M5", "M2", "undelivered_pct")
     if other is not None and 0.0 < other[1] <= other[0]:
-        return Verdict(
-            key=key, statement=statement, result="not supported", value=value, threshold=other[1], unit="%",
-            why="of awards, M5 against M2",
-        )  # fmt: skip
+        return judged(key, statement, value, other[1], "%", "of awards, M5 against M2", holds=False)
     return at_most(key, statement, value, UNDELIVERED_PCT, "%", "of awards")
 
 
@@ -188,15 +182,15 @@ def _layered_near_full(comparison: Comparison) -> Verdict:
     if not _hold(comparison, "M4", "M5"):
         return untested(key, statement, "M4 or M5 broke feeder limits: their costs do not compare")
     difference, value = pair[0] - pair[1], comparison.flexibility_value_in_study.value
+    why = "cost of M5 less M4's"
+    held = difference, NEAR_SHARE * abs(pair[1]), "$", why
     if value is None or value <= comparison.resolution_usd:
         statement = f"M5 costs at most {PERCENT * NEAR_SHARE:g} % more than M4, which sees everything"
-        if 0.0 < difference <= comparison.resolution_usd:
-            return unresolved(key, statement, difference, comparison)
-        return at_most(key, statement, difference, NEAR_SHARE * abs(pair[1]), "$", "cost of M5 less M4's")
+    else:
+        held = PERCENT * difference / value, NEAR_VALUE_PCT, "%", f"{why}, of the value"
     if 0.0 < difference <= comparison.resolution_usd:
         return unresolved(key, statement, difference, comparison)
-    gap = PERCENT * difference / value
-    return at_most(key, statement, gap, NEAR_VALUE_PCT, "%", "cost of M5 less M4's, of the value")
+    return at_most(key, statement, *held)
 
 
 def _override_costs(comparison: Comparison) -> Verdict:

@@ -7,13 +7,12 @@ from datetime import datetime
 import numpy as np
 
 from federates.core.arrays import BoolArray, IntArray
+from federates.core.time import DAY_S
 from runner.post.metrics.metric import HOUR_S, MIN_PER_H, Family, Metric, multiplied, of_kind, step_integral
+from runner.post.metrics.physical import HEAD_COUNTS_KVA
 from runner.post.run_tables import RunTables
 
 FROM_H, TO_H = 18, 20
-DAY_S = 24 * HOUR_S
-HEAD_COUNTS_KVA = 1.0
-"""Power above a head's limit that counts as beyond it. [kVA]"""
 
 
 def battery_lda(tables: RunTables) -> str:

@@ -8,15 +8,14 @@ are counts of what hangs on one node, not of the harm that its fall would do, wh
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
 
 from federates.core.ports import PORTS
-from runner.post.load import load
 from runner.post.metrics.metric import KW_PER_MW, Metric
 from runner.post.metrics.streams import Stream, kind_of, streams
-from runner.post.run_tables import RunTables
+from runner.post.run_tables import RunTables, once
 
 PER_DER = ("DerOffers", "DerAwards", "FeederModel")
 """Messages in which every DER has entries of its own."""
@@ -59,6 +58,7 @@ class Crossing:
     """All of them together. [B]"""
 
 
+@once
 def hanging(tables: RunTables) -> tuple[Hanging, ...]:
     """What hangs on each node: on the ISO and DSOs by their awards and checks."""
     fleet, found = _fleet(tables), defaultdict[tuple[str, str], set[str]](set)
@@ -74,8 +74,8 @@ def hanging(tables: RunTables) -> tuple[Hanging, ...]:
         Hanging(
             node=node,
             what=what,
-            ders=sum(fleet[a][0] for a in served),
-            mw=sum(fleet[a][1] for a in served),
+            ders=sum(fleet[a][0] for a in sorted(served)),
+            mw=sum(fleet[a][1] for a in sorted(served)),
         )
         for (node, what), served in sorted(found.items())
     )
@@ -83,13 +83,14 @@ def hanging(tables: RunTables) -> tuple[Hanging, ...]:
 
 def _fleet(tables: RunTables) -> dict[str, tuple[float, float]]:
     """DERs in a market and their greatest power by aggregator, multiplicity included. [-, MW]"""
-    rows = load(tables.run_dir, "der_unit", ["power_kw", "participates"]).to_pylist()
+    names, codes = tables.ids("der_unit")
+    power_kw, participates = (tables.column("der_unit", c).tolist() for c in ("power_kw", "participates"))
     total = defaultdict[str, list[float]](lambda: [0.0, 0.0])
-    for row in rows:
-        lda, _, own = str(row["id"]).split("/")
-        times = tables.run.multiplicity[lda] * row["participates"]
+    for code, kw, counts in zip(codes.tolist(), power_kw, participates, strict=True):
+        lda, _, own = names[code].split("/")
+        times = tables.run.multiplicity[lda] * counts
         total[f"agg_{lda}_{own}"][0] += times
-        total[f"agg_{lda}_{own}"][1] += times * row["power_kw"] / KW_PER_MW
+        total[f"agg_{lda}_{own}"][1] += times * kw / KW_PER_MW
     return {name: (ders, mw) for name, (ders, mw) in total.items()}
 
 
@@ -102,13 +103,14 @@ def crossings(tables: RunTables) -> tuple[Crossing, ...]:
     rows = []
     for (sender, receiver, port), sent in sorted(found.items()):
         message = PORTS[receiver].all()[port].message
+        assert is_dataclass(message)
         rows.append(
             Crossing(
                 sender=sender,
                 receiver=receiver,
                 port=port,
                 message=message.__name__,
-                fields=tuple(f.name for f in fields(message)),  # type: ignore[arg-type]
+                fields=tuple(f.name for f in fields(message)),
                 is_per_der=message.__name__ in PER_DER,
                 count=sum(s.count for s in sent),
                 size_bytes=sum(s.size_bytes for s in sent),

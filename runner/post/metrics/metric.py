@@ -62,10 +62,15 @@ def measured(tables: RunTables, metrics: Iterable[Metric]) -> dict[str, Measured
     return {metric.key: _measured(tables, metric) for metric in metrics}
 
 
+def lacking(tables: RunTables, needs: Iterable[str]) -> Measured | None:
+    """No figure, for want of tables that were not recorded; None: all of them are there."""
+    missing = [name for name in needs if name not in tables.names]
+    return Measured(value=None, why_not=f"no table {', '.join(missing)}") if missing else None
+
+
 def _measured(tables: RunTables, metric: Metric) -> Measured:
-    missing = [name for name in metric.needs if name not in tables.names]
-    if missing:
-        return Measured(value=None, why_not=f"no table {', '.join(missing)}")
+    if none := lacking(tables, metric.needs):
+        return none
     value = float(metric.value(tables))
     if not np.isfinite(value):
         return Measured(value=None, why_not="nothing of the kind in the tables")

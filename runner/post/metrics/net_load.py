@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from federates.core.arrays import FloatArray
+from federates.core.time import DAY_S
 from runner.post.metrics.metric import (
     HOUR_S,
     KW_PER_MW,
@@ -18,13 +19,13 @@ from runner.post.metrics.metric import (
     of_kind,
     step_integral,
 )
-from runner.post.run_tables import RunTables
+from runner.post.run_tables import RunTables, once
 
-DAY_S = 24 * HOUR_S
 RAMP_S = 3 * HOUR_S
 PERCENT = 100.0
 
 
+@once
 def net_load_mw(tables: RunTables) -> FloatArray:
     """Withdrawals, LDAs included, and losses less wind and sun of the bulk grid that there could be.
 

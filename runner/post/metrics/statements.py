@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
-from runner.post.load import load
 from runner.post.metrics.metric import Family, Metric
 from runner.post.metrics.payments import statement_usd
-from runner.post.run_tables import RunTables
+from runner.post.run_tables import RunTables, once
 
 CUSTOMER, UTILITY = "customer", "utility"
 """Sides of the meter: a DER stands at a load's bus, or elsewhere."""
@@ -82,23 +81,25 @@ class Lines:
     """The same before rounding. [$]"""
 
 
+@once
 def points(tables: RunTables) -> dict[str, Point]:
     """Every meter by its name ``LDA/der/NAME`` or ``LDA/load/NAME``."""
-    about = _about(tables)
-    rows = load(tables.run_dir, "meter_point").to_pylist()
+    about, (names, codes) = _about(tables), tables.ids("meter_point")
+    has_load, rated_kw = (tables.column("meter_point", c).tolist() for c in ("has_load", "rated_kw"))
+    rows = zip(codes.tolist(), tables.texts("meter_point", "place"), has_load, rated_kw, strict=True)
     found = {}
-    for row in rows:
-        name, _, kind = str(row["id"]).rpartition("/")
+    for code, place, is_loaded, kw in rows:
+        name, _, kind = names[code].rpartition("/")
         lda, _, own = name.split("/")
         aggregator, owner = about.get(f"{lda}/{own}", ("", "")) if kind != "load" else ("", "")
         found[name] = Point(
             lda=lda,
             kind=kind,
-            place=f"{lda}/{row['place']}",
-            side=CUSTOMER if row["has_load"] else UTILITY,
+            place=f"{lda}/{place}",
+            side=CUSTOMER if is_loaded else UTILITY,
             aggregator=aggregator,
             owner=owner,
-            rated_kw=row["rated_kw"],
+            rated_kw=kw,
         )
     return found
 
@@ -107,8 +108,9 @@ def _about(tables: RunTables) -> dict[str, tuple[str, str]]:
     """Aggregator and owner of each DER, as far as they are recorded."""
     if "der_unit" not in tables.names:
         return {}
-    rows = load(tables.run_dir, "der_unit", ["owner"]).to_pylist()
-    split = ((str(row["id"]).rpartition("/"), row["owner"] or "") for row in rows)
+    names, codes = tables.ids("der_unit")
+    owners = zip(codes.tolist(), tables.texts("der_unit", "owner"), strict=True)
+    split = ((names[code].rpartition("/"), owner) for code, owner in owners)
     return {name: (aggregator, owner) for (name, _, aggregator), owner in split}
 
 
@@ -124,6 +126,7 @@ def lines(tables: RunTables, item: str) -> tuple[Lines, ...]:
     )
 
 
+@once
 def earnings(tables: RunTables) -> tuple[Earning, ...]:
     """What DERs earned: energy on their own meters, and what stays with those who hold their positions."""
     at, total = points(tables), defaultdict[Group, FloatArray](lambda: np.zeros(2))
@@ -174,7 +177,7 @@ def _is_reserve(key: str, lda: str) -> bool:
 def _aggregators_usd(tables: RunTables) -> dict[str, float]:
     """What aggregators with awards of their own passed on to each DER, of one simulated set. [$]"""
     names, codes = tables.ids("statement")
-    who = load(tables.run_dir, "statement", ["settled_with"])["settled_with"].to_pylist()
+    who = tables.texts("statement", "settled_with")
     apart = np.array([one == "aggregator" for one in who], dtype=np.float64)
     sums = np.bincount(codes, apart * tables.column("statement", "amount_usd"), len(names)).tolist()
     there = np.bincount(codes, apart, len(names)) > 0
@@ -202,6 +205,7 @@ def forward_usd(tables: RunTables) -> float:
     return bought - sum(statement_usd(tables, "lda").values())
 
 
+@once
 def customer_prices(tables: RunTables) -> tuple[FloatArray, FloatArray]:
     """Mean price, network item included, and energy of every load, shapes (loads,). [$/MWh, MWh]"""
     drawn = {line.name: -line.mwh for line in lines(tables, ENERGY) if line.name.split("/")[1] == "load"}
@@ -261,6 +265,7 @@ def _widest(group: IntArray, values: FloatArray) -> float:
     return float((most - least)[filled].max(initial=0.0))
 
 
+@once
 def unused_sun_hours(tables: RunTables) -> FloatArray:
     """Sun not taken of each photovoltaic unit, over its rating, shape (units,). [h]
 

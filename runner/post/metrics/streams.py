@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.core.wiring import PHYSICAL_LINKS
-from runner.post.run_tables import RunTables
+from runner.post.run_tables import RunTables, once
 
 INSIDE = ("agg", "feeder")
 """Kinds of federates below the DSO, as their names begin."""
@@ -53,6 +53,7 @@ class Stream:
         return self.sender, self.receiver
 
 
+@once
 def streams(tables: RunTables) -> tuple[Stream, ...]:
     """All messages of a run, by sender, receiver and port."""
     names, codes = tables.ids("message")

@@ -25,7 +25,7 @@ from federates.coordination.catalog import MODELS
 from federates.coordination.model import Tier
 from federates.core.arrays import FloatArray
 from runner.post.metrics.metric import HOUR_S, KW_PER_MW, Family, Metric, multiplied
-from runner.post.run_tables import RunTables
+from runner.post.run_tables import RunTables, once
 
 Part = Literal["forecast", "override", "redispatch"]
 Key = tuple[str, int]
@@ -63,6 +63,7 @@ class Changes:
     """Real-time price at the LDA's bus. [$/MWh]"""
 
 
+@once
 def ledger(tables: RunTables) -> tuple[Entry, ...]:
     """The ledger of a run, by LDA and part."""
     found = changes(tables)

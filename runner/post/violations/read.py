@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 import numpy as np
 
@@ -29,10 +30,6 @@ PLANT = {
     "q_kvar": "q_kvar", "tap_moves_count": "tap_moves_count",
 }  # fmt: skip
 """Fields of a plant's history and the columns of table ``feeder``."""
-OUTLOOK = (
-    "p_kw", "q_kvar", "v_min_pu", "v_max_pu", "loading_max_pct", "broken_count", "room_less_kw",
-    "room_more_kw",
-)  # fmt: skip
 ALSO = (
     "award", "der_type", "deployment", "estimate", "event", "expectation", "head", "interface",
     "override_check",
@@ -92,7 +89,7 @@ class Histories:
             award_mw=held("award", "award_mw", lda),
             most_mw=self._most_mw.get(lda, np.nan),
             reserve_mw=now("deployment", "spin_mw", lda) + now("deployment", "regulation_mw", lda),
-            outlook=Outlook(**{c: held("expectation", c) for c in OUTLOOK}),
+            outlook=Outlook(**{f.name: held("expectation", f.name) for f in fields(Outlook)}),
             insight=Insight(
                 v_min_pu=now("estimate", "v_min_pu", plant.feeder),
                 v_max_pu=now("estimate", "v_max_pu", plant.feeder),

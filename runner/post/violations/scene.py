@@ -7,8 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from federates.core.arrays import FloatArray
-from runner.post.violations.history import History
-from runner.post.violations.violation import FULL_PCT, Kind, Side, Violation, voltage_limits_pu
+from runner.post.violations.history import History, Outlook
+from runner.post.violations.violation import (
+    FULL_PCT,
+    Kind,
+    PlantHistory,
+    Side,
+    Violation,
+    voltage_limits_pu,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +54,7 @@ class Scene:
     @property
     def measured(self) -> FloatArray:
         """The plant's figure for what was violated, step by step, shape (steps,)."""
-        plant = self.history.plant
-        if self.violation.kind is Kind.RATING:
-            return plant.loading_max_pct
-        if self.violation.kind is Kind.HEAD:
-            return np.asarray(np.hypot(plant.p_kw, plant.q_kvar))
-        return plant.v_min_pu if self.violation.side is Side.DRAWS else plant.v_max_pu
+        return self._violated(self.history.plant)
 
     @property
     def has_outlook(self) -> bool:
@@ -62,12 +64,15 @@ class Scene:
     @property
     def expected(self) -> float:
         """The dispatch's figure for what was violated, in the worst step; NaN without a dispatch."""
-        look, at = self.history.outlook, self.violation.worst
+        return float(self._violated(self.history.outlook)[self.violation.worst])
+
+    def _violated(self, figures: PlantHistory | Outlook) -> FloatArray:
+        """Of the figures that tell how a feeder is, the one of what was violated, shape (steps,)."""
         if self.violation.kind is Kind.RATING:
-            return float(look.loading_max_pct[at])
+            return figures.loading_max_pct
         if self.violation.kind is Kind.HEAD:
-            return float(np.hypot(look.p_kw[at], look.q_kvar[at]))
-        return float((look.v_min_pu if self.violation.side is Side.DRAWS else look.v_max_pu)[at])
+            return np.asarray(np.hypot(figures.p_kw, figures.q_kvar))
+        return figures.v_min_pu if self.violation.side is Side.DRAWS else figures.v_max_pu
 
     @property
     def is_foreseen(self) -> bool:

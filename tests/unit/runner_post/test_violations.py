@@ -71,22 +71,39 @@ def insight(**changes: FloatArray) -> Insight:
     return Insight(**{name: changes.get(name, series(np.nan)) for name in Insight.__slots__})
 
 
-def history(feeder: PlantHistory, **changes: object) -> History:
+NOTHING, UNKNOWN = series(0.0), series(np.nan)
+BLIND, UNAWARE = outlook(), insight()
+
+
+def history(
+    feeder: PlantHistory,
+    *,
+    say: Say = TOTAL,
+    sun_kw: FloatArray = NOTHING,
+    steered_kw: FloatArray = NOTHING,
+    bus_pu: FloatArray = NOTHING + 1.0,
+    award_mw: FloatArray = NOTHING + 10.0,
+    most_mw: float = 20.0,
+    reserve_mw: FloatArray = UNKNOWN,
+    outlook: Outlook = BLIND,
+    insight: Insight = UNAWARE,
+    events: tuple[tuple[int, str], ...] = (),
+) -> History:
     """The feeder in an area where nothing happens, but for what is named."""
-    quiet = History(
+    return History(
         plant=feeder,
-        say=TOTAL,
+        say=say,
         market_s=MARKET_S,
-        sun_kw=series(0.0),
-        steered_kw=series(0.0),
-        bus_pu=series(1.0),
-        award_mw=series(10.0),
-        most_mw=20.0,
-        reserve_mw=series(np.nan),
-        outlook=outlook(),
-        insight=insight(),
+        sun_kw=sun_kw,
+        steered_kw=steered_kw,
+        bus_pu=bus_pu,
+        award_mw=award_mw,
+        most_mw=most_mw,
+        reserve_mw=reserve_mw,
+        outlook=outlook,
+        insight=insight,
+        events=events,
     )
-    return replace(quiet, **changes)  # type: ignore[arg-type]
 
 
 def cause(of: History) -> str:
