@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ _HEADER = struct.Struct("<4sIq")
 _F64 = struct.Struct("<d")
 _I64 = struct.Struct("<q")
 _U32 = struct.Struct("<I")
+M = TypeVar("M")
 
 
 def _put_array(value: object, dtype: str) -> bytes:
@@ -103,7 +104,7 @@ def encode(message: object, sent_s: SimTime) -> bytes:
     return _HEADER.pack(MAGIC, tag, sent_s) + body
 
 
-def decode(data: bytes, expected: type[object]) -> tuple[SimTime, object]:
+def decode(data: bytes, expected: type[M]) -> tuple[SimTime, M]:
     """Instant of sending and message, which must be of the expected type.
 
     Raises

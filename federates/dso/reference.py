@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array, hstack
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.dso.envelope import MARGIN, Ability, Judge
+from federates.lp.blueprint import Blueprint
 from federates.lp.program import Program
 
 PASSES_LIMIT = 6
@@ -115,15 +115,16 @@ def _least_move(rows: _Rows, moved_kw: FloatArray, ability: Ability) -> FloatArr
     missing_kw = rows.missing / greatest - slope @ moved_kw
     room = np.concatenate([ability.most_kw - ability.reference_kw, ability.reference_kw - ability.least_kw])
     program = Program("envelope's reference", look_at="what is missing of its limits, which must be finite")
-    parts, dearer = np.repeat(room / PARTS, PARTS), 1.0 + TILT * np.arange(PARTS) / PARTS
-    program.add_columns(0.0, parts, np.tile(dearer, room.size))
-    program.add_columns(0.0, spare_kw, SPARE_COST)
-    program.add_columns(0.0, np.full(spare_kw.size, np.inf), EXCESS_COST)
-    left = diags_array(np.full(spare_kw.size, -1.0))
-    by_part = np.repeat(np.hstack([slope, -slope]), PARTS, axis=1)
-    matrix = csr_array(hstack([csr_array(by_part), left, left]))
-    starts, columns = matrix.indptr[:-1].astype(np.int64), matrix.indices.astype(np.int64)
-    program.add_rows(-np.inf, -missing_kw, starts, columns, matrix.data)
-    x = np.clip(program.solve().x[: parts.size], 0.0, parts)
-    up, down = np.split(x.reshape(-1, PARTS).sum(axis=1), 2)
+    blueprint = Blueprint(program)
+    part_kw, dearer = room[:, None] / PARTS, 1.0 + TILT * np.arange(PARTS) / PARTS
+    parts = blueprint.columns((room.size, PARTS), 0.0, part_kw, dearer)
+    spare = blueprint.columns(spare_kw.shape, 0.0, spare_kw, SPARE_COST)
+    excess = blueprint.columns(spare_kw.shape, 0.0, np.inf, EXCESS_COST)
+    limits = blueprint.rows(spare_kw.shape, -np.inf, -missing_kw)
+    blueprint.entries(limits[:, None, None], parts, np.hstack([slope, -slope])[:, :, None])
+    blueprint.entries(limits, spare, -1.0)
+    blueprint.entries(limits, excess, -1.0)
+    blueprint.pour()
+    x = np.clip(program.solve().x[parts], 0.0, part_kw)
+    up, down = np.split(x.sum(axis=1), 2)
     return np.asarray(up - down)

@@ -360,7 +360,7 @@ class Scuc:
         alone; the price is that of the optimum on the cuts, at a little more of everything.
         """
         assert self._lda_costs is not None
-        self._lda_costs.hold(self._program, import_mw)
+        self._lda_costs.hold(import_mw)
         return self._day_ahead(*self._opened, GIVEN)
 
     def _committed(self, bids: DayBids, state: UnitState, commitment: BoolArray) -> tuple[_Day, BoolArray]:
@@ -470,7 +470,7 @@ class Scuc:
             dispatch, held = settle_waste(self._losses, self._energy, dispatch, self._solve)
         spent = self._tie_break_usd(dispatch)
         if self._lda_costs is not None:
-            self._lda_costs.free(self._program)
+            self._lda_costs.free()
         marginal = self._marginal(day)
         x = np.pad(dispatch.x, (0, self._program.columns_count - dispatch.x.size))
         fixed, line_price = self._prices(marginal), self._lines.price_usd_per_mwh(marginal)

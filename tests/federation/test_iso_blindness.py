@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ParamSpec
 
 import numpy as np
 import pytest
@@ -123,7 +124,18 @@ def people(scenarios: list[LdaScenario]) -> frozenset[str]:
     return frozenset(name for name in found if len(name) > 1)
 
 
+P = ParamSpec("P")
 Run = Callable[[str, str], Seen]
+
+
+def keeping(make: Callable[P, Program], made: list[Program]) -> Callable[P, Program]:
+    """The same maker of programs, which are kept beyond their market."""
+
+    def kept(*args: P.args, **options: P.kwargs) -> Program:
+        made.append(make(*args, **options))
+        return made[-1]
+
+    return kept
 
 
 @pytest.fixture(scope="module")
@@ -133,16 +145,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     variants = {"base": SHARED, "renamed": RENAMED, "more": MORE}
     with pytest.MonkeyPatch.context() as patched:
         programs: list[Program] = []
-
-        class Kept(Program):
-            """The ISO's program, kept beyond its market."""
-
-            def __init__(self, *args: object, **options: object) -> None:
-                super().__init__(*args, **options)  # type: ignore[arg-type]
-                programs.append(self)
-
         for module in (scuc, sced):
-            patched.setattr(module, "Program", Kept)
+            patched.setattr(module, "Program", keeping(Program, programs))
 
         def of(model: str, variant: str) -> Seen:
             if (model, variant) not in done:

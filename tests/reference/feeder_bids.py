@@ -16,11 +16,8 @@ import numpy as np
 
 from federates.core.arrays import FloatArray
 from federates.core.curve import NetCurve, fixed_quantity
-from federates.der.storage_value import StorageBlocks, StorageFleet, marginal_values, offer_blocks
-from federates.der.store_day import StoreDay
-from federates.dso.bid import LdaCurve, lda_curve, price_ladder
-from federates.dso.bid_method import FixedQuantity, IntervalCurve
-from federates.dso.columns import DerColumns
+from federates.der.storage_value import StorageBlocks, marginal_values
+from federates.dso.bid import LdaCurve, price_ladder
 from federates.dso.day_program import MISS_USD_PER_MWH
 from federates.iso.day_ahead import DayAhead, DayBids
 from federates.iso.lda_stores import LdaStores
@@ -36,16 +33,21 @@ from tests.reference.feeder_day import (
     LIMITS,
     AreaOfDay,
     Exact,
-    FeederOfDay,
     JointDay,
     exact_day,
+)
+from tests.reference.feeder_offers import (
+    Method,
+    area_curve,
+    fleet_of,
+    followed,
+    one_store_each,
 )
 from tests.reference.layers import CONSTANT_MW
 
 MOST_BLOCKS = 40
 UNMET_MWH = 1e-3
 """Load not served, energy without a taker and flow above ratings that a clearing may leave. [MWh]"""
-Method = IntervalCurve | FixedQuantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +102,12 @@ class BidDay:
 
     def virtual_storage(self) -> Judged:
         """Curves without stores, and one store for each area within the import that its feeders carry."""
-        curves = self._curves(self.naive_usd_per_mwh, MOST_BLOCKS, self._idle)
-        return self.judged(self._cleared(curves, self._one_store_each()).curve_mw)
+        stores = one_store_each(self.areas, *self._carried())
+        return self.judged(self._cleared(self._without_stores(), stores).curve_mw)
+
+    def without_stores(self) -> Judged:
+        """Curves that leave stores out altogether."""
+        return self.judged(self._cleared(self._without_stores()).curve_mw)
 
     def judged(self, award_mw: FloatArray) -> Judged:
         """What an award of shape (hours, areas) costs. [MW]"""
@@ -156,24 +162,13 @@ class BidDay:
         self, forecast: FloatArray, blocks: int, store_blocks: Callable[[int, int], StorageBlocks | None]
     ) -> list[list[LdaCurve]]:
         """The areas' curves around a forecast, hour by hour, with blocks of stores by area and hour."""
-        found = []
-        for k, one in enumerate(self.areas):
-            hours = []
-            for t in range(HOURS):
-                ladder, mine = price_ladder(float(forecast[t, k])), store_blocks(k, t)
-                swept = []
-                for feeder in one.feeders:
-                    columns = offered(feeder, t, mine)
-                    feeder.bidders[t].refresh(feeder.points[t], columns, LIMITS)
-                    swept.append(feeder.bidders[t].sweep(ladder.price_usd_per_mwh))
-                hours.append(
-                    lda_curve(
-                        swept, constant_mw=CONSTANT_MW, window_usd_per_mwh=ladder.window_usd_per_mwh,
-                        blocks_limit=blocks,
-                    )
-                )  # fmt: skip
-            found.append(hours)
-        return found
+        return [
+            [area_curve(one, t, store_blocks(k, t), float(forecast[t, k]), blocks) for t in range(HOURS)]
+            for k, one in enumerate(self.areas)
+        ]
+
+    def _without_stores(self) -> list[list[LdaCurve]]:
+        return self._curves(self.naive_usd_per_mwh, MOST_BLOCKS, self._idle)
 
     def _idle(self, area: int, hour: int) -> StorageBlocks | None:
         """No blocks: stores do nothing."""
@@ -185,39 +180,8 @@ class BidDay:
         paths = []
         for k, (fleet, one) in enumerate(zip(self.fleets, self.areas, strict=True)):
             slopes = marginal_values(fleet, forecast[:, k], np.ones(HOURS), END_USD_PER_MWH)
-            level, hours = KW_PER_MW * one.stores.begin_mwh, []
-            for t in range(HOURS):
-                blocks = offer_blocks(fleet, slopes[t + 1], level, 1.0)
-                taken = np.where(blocks.price_usd_per_mwh < forecast[t, k], blocks.width_kw, 0.0)
-                p = blocks.floor_kw + taken.sum(axis=1)
-                level = level + np.maximum(-p, 0.0) * fleet.charge_efficiency
-                level = np.clip(
-                    level - np.maximum(p, 0.0) / fleet.discharge_efficiency, 0.0, fleet.energy_kwh
-                )
-                hours.append(blocks)
-            paths.append(hours)
+            paths.append(followed(fleet, slopes, KW_PER_MW * one.stores.begin_mwh, forecast[:, k]))
         return lambda area, hour: paths[area][hour]
-
-    def _one_store_each(self) -> LdaStores:
-        """One store per area: powers and energies summed, efficiencies by power, mean wear."""
-        every = [(one.stores, float(one.multiplicity)) for one in self.areas]
-
-        def mean(name: str) -> FloatArray:
-            return np.array([np.average(getattr(s, name), weights=s.charge_mw[0]) for s, _ in every])
-
-        def summed(name: str) -> FloatArray:
-            return np.stack([m * getattr(s, name).sum(axis=-1) for s, m in every], axis=-1)
-
-        most = np.tile(summed("most_mwh"), (HOURS, 1))
-        least_import, most_import = self._carried()
-        return LdaStores(
-            curve=np.arange(len(every)), charge_mw=summed("charge_mw"), discharge_mw=summed("discharge_mw"),
-            least_mwh=np.zeros_like(most), most_mwh=most, begin_mwh=summed("begin_mwh"),
-            kept_share=np.ones(len(every)), charge_efficiency=mean("charge_efficiency"),
-            discharge_efficiency=mean("discharge_efficiency"), wear_usd_per_mwh=mean("wear_usd_per_mwh"),
-            end_usd_per_mwh=np.full(len(every), END_USD_PER_MWH), import_least_mw=least_import,
-            import_greatest_mw=most_import,
-        )  # fmt: skip
 
     def _carried(self) -> tuple[FloatArray, FloatArray]:
         """Least and greatest import that feeders carry with stores at full power, (hours, areas). [MW]"""
@@ -231,38 +195,6 @@ class BidDay:
                     least[t, k] += one.multiplicity * (drawn.min() + CONSTANT_MW / len(one.feeders))
                     greatest[t, k] += one.multiplicity * (drawn.max() + CONSTANT_MW / len(one.feeders))
         return least, greatest
-
-
-def fleet_of(day: StoreDay) -> StorageFleet:
-    """Batteries of a day as a fleet behind one price."""
-    none = np.zeros(day.count)
-    return StorageFleet(
-        charge_kw=KW_PER_MW * day.charge_mw[0], discharge_kw=KW_PER_MW * day.discharge_mw[0],
-        energy_kwh=KW_PER_MW * day.most_mwh, charge_efficiency=day.charge_efficiency,
-        discharge_efficiency=day.discharge_efficiency, wear_usd_per_mwh=day.wear_usd_per_mwh,
-        leak_per_h=none, due_usd_per_mwh=none, terminal_share=none + 1.0,
-        terminal_below_kwh=KW_PER_MW * day.end_below_mwh,
-    )  # fmt: skip
-
-
-def offered(feeder: FeederOfDay, hour: int, blocks: StorageBlocks | None) -> DerColumns:
-    """A feeder's offers with blocks of its stores; None: stores idle."""
-    columns, own = feeder.columns[hour], feeder.stores
-    keep = ~np.isin(columns.der, own.der)
-    floor = columns.floor_kw.copy()
-    floor[own.der] = 0.0 if blocks is None else blocks.floor_kw[own.store]
-    der, width, price = (
-        values[keep] for values in (columns.der, columns.width_kw, columns.price_usd_per_mwh)
-    )
-    if blocks is not None:
-        of_stores = blocks.width_kw[own.store]
-        der = np.concatenate([der, np.repeat(own.der, of_stores.shape[1])])
-        width = np.concatenate([width, of_stores.ravel()])
-        price = np.concatenate([price, blocks.price_usd_per_mwh[own.store].ravel()])
-    order = np.lexsort((price, der))
-    return replace(
-        columns, der=der[order], width_kw=width[order], price_usd_per_mwh=price[order], floor_kw=floor
-    )
 
 
 def held(import_mw: FloatArray, areas: Sequence[AreaOfDay]) -> list[list[NetCurve]]:

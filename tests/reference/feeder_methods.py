@@ -8,7 +8,7 @@ moves. Cost is that of all units and DERs and of wear, less what is left in stor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,15 +17,12 @@ from federates.core.arrays import FloatArray
 from federates.core.curve import NetCurve
 from federates.der.storage_value import (
     StorageBlocks,
-    StorageFleet,
     marginal_values,
     offer_blocks,
     planned,
 )
-from federates.der.store_day import StoreDay
-from federates.dso.bid import LdaCurve, lda_curve, price_ladder
-from federates.dso.bid_method import FixedQuantity, IntervalCurve
-from federates.dso.columns import DerColumns
+from federates.dso.bid import LdaCurve
+from federates.dso.bid_method import IntervalCurve
 from federates.dso.day_program import DayOptimum
 from federates.iso.day_ahead import DayAhead, DayBids
 from federates.iso.lda_cuts import ImportRange
@@ -40,13 +37,19 @@ from tests.reference.feeder_day import (
     HOURS,
     KW_PER_MW,
     AreaOfDay,
-    FeederOfDay,
 )
-from tests.reference.layers import CONSTANT_MW
+from tests.reference.feeder_offers import (
+    Method,
+    area_curve,
+    fleet_of,
+    followed,
+    moved_kwh,
+    offered,
+    one_store_each,
+)
 
 BLOCKS = 20
 FIRST_USD_PER_MWH = 25.0
-Method = IntervalCurve | FixedQuantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,36 +59,6 @@ class Realised:
     cost_usd: float
     moved_mwh: float
     """Drawn and given back by the stores of one set of each area. [MWh]"""
-
-
-def fleet_of(day: StoreDay) -> StorageFleet:
-    """The batteries as they are offered."""
-    none = np.zeros(day.count)
-    return StorageFleet(
-        charge_kw=KW_PER_MW * day.charge_mw[0], discharge_kw=KW_PER_MW * day.discharge_mw[0],
-        energy_kwh=KW_PER_MW * day.most_mwh, charge_efficiency=day.charge_efficiency,
-        discharge_efficiency=day.discharge_efficiency, wear_usd_per_mwh=day.wear_usd_per_mwh,
-        leak_per_h=none, due_usd_per_mwh=none, terminal_share=none + 1.0,
-        terminal_below_kwh=KW_PER_MW * day.end_below_mwh,
-    )  # fmt: skip
-
-
-def offered(feeder: FeederOfDay, hour: int, blocks: StorageBlocks | None) -> DerColumns:
-    """Offers of a feeder with its stores' blocks; None: idle."""
-    columns, stores = feeder.columns[hour], feeder.stores
-    keep = ~np.isin(columns.der, stores.der)
-    floor = columns.floor_kw.copy()
-    floor[stores.der] = 0.0 if blocks is None else blocks.floor_kw[stores.store]
-    der, width, price = columns.der[keep], columns.width_kw[keep], columns.price_usd_per_mwh[keep]
-    if blocks is not None:
-        per_store = blocks.width_kw.shape[1]
-        der = np.concatenate([der, np.repeat(stores.der, per_store)])
-        width = np.concatenate([width, blocks.width_kw[stores.store].ravel()])
-        price = np.concatenate([price, blocks.price_usd_per_mwh[stores.store].ravel()])
-    order = np.argsort(der, kind="stable")
-    return replace(
-        columns, der=der[order], width_kw=width[order], price_usd_per_mwh=price[order], floor_kw=floor
-    )
 
 
 class HourlyDay:
@@ -133,15 +106,7 @@ class HourlyDay:
 
     def curve(self, area: int, hour: int, blocks: StorageBlocks | None, price_usd_per_mwh: float) -> LdaCurve:
         """One set's curve, as a total DSO makes it."""
-        ladder = price_ladder(price_usd_per_mwh)
-        swept = []
-        for feeder in self.areas[area].feeders:
-            bidder = feeder.bidders[hour]
-            bidder.refresh(feeder.points[hour], offered(feeder, hour, blocks), self.areas[area].limits)
-            swept.append(bidder.sweep(ladder.price_usd_per_mwh))
-        return lda_curve(
-            swept, constant_mw=CONSTANT_MW, window_usd_per_mwh=ladder.window_usd_per_mwh, blocks_limit=BLOCKS
-        )
+        return area_curve(self.areas[area], hour, blocks, price_usd_per_mwh, BLOCKS)
 
     def _idle(self) -> list[list[NetCurve]]:
         return [
@@ -165,12 +130,6 @@ class HourlyDay:
             marginal_values(fleet, forecast[:, k], np.ones(HOURS), END_USD_PER_MWH)
             for k, fleet in enumerate(self.fleets)
         ]
-
-    def _moved(self, area: int, soc_kwh: FloatArray, p_kw: FloatArray) -> FloatArray:
-        fleet = self.fleets[area]
-        after = soc_kwh + np.maximum(-p_kw, 0.0) * fleet.charge_efficiency
-        after = after - np.maximum(p_kw, 0.0) / fleet.discharge_efficiency
-        return np.clip(after, 0.0, fleet.energy_kwh)
 
     def _stores_kw(self, area: int, p_kw: Sequence[FloatArray]) -> FloatArray:
         """Injections of the stores, from those of all DERs feeder by feeder. [kW]"""
@@ -204,7 +163,7 @@ class HourlyDay:
             for k, (one, curve) in enumerate(zip(self.areas, curves, strict=True)):
                 p_kw, _, _ = curve.at(float(hour.curve_mw[0, k]) / one.multiplicity)
                 own = self._stores_kw(k, p_kw)
-                soc[k] = self._moved(k, soc[k], own)
+                soc[k] = moved_kwh(self.fleets[k], soc[k], own)
                 moved += float(np.abs(own).sum()) / KW_PER_MW
                 wear = float(np.abs(own) @ self.fleets[k].wear_usd_per_mwh) / 2 / KW_PER_MW
                 ders = sum(
@@ -227,32 +186,11 @@ class HourlyDay:
         """Each hour offered from the state that following the forecast leaves."""
         slopes, curves = self.slopes(forecast), []
         for k, (one, fleet) in enumerate(zip(self.areas, self.fleets, strict=True)):
-            soc, hours = KW_PER_MW * one.stores.begin_mwh, []
-            for t in range(HOURS):
-                blocks = offer_blocks(fleet, slopes[k][t + 1], soc, 1.0)
-                hours.append(self.curve(k, t, blocks, forecast[t, k]).net_curve)
-                taken = np.where(blocks.price_usd_per_mwh < forecast[t, k], blocks.width_kw, 0.0)
-                soc = self._moved(k, soc, blocks.floor_kw + taken.sum(axis=1))
-            curves.append(hours)
+            blocks = followed(fleet, slopes[k], KW_PER_MW * one.stores.begin_mwh, forecast[:, k])
+            curves.append([self.curve(k, t, b, forecast[t, k]).net_curve for t, b in enumerate(blocks)])
         return self.cleared(curves)
 
     def virtual_storage(self) -> FloatArray:
         """Prices of a day-ahead with one store for each area, shape (24, areas). [$/MWh]"""
-        sets = np.array([one.multiplicity for one in self.areas])
-        days = [one.stores for one in self.areas]
-
-        def summed(name: str) -> FloatArray:
-            return sets * np.stack([getattr(day, name).sum(axis=-1) for day in days], axis=-1)
-
-        def mean(name: str) -> FloatArray:
-            return np.array([np.average(getattr(d, name), weights=d.charge_mw[0]) for d in days])
-
-        stores = LdaStores(
-            curve=np.arange(len(days)), charge_mw=summed("charge_mw"), discharge_mw=summed("discharge_mw"),
-            least_mwh=np.zeros((HOURS, len(days))), most_mwh=np.ones((HOURS, 1)) * summed("most_mwh"),
-            begin_mwh=summed("begin_mwh"), kept_share=np.ones(len(days)),
-            charge_efficiency=mean("charge_efficiency"), discharge_efficiency=mean("discharge_efficiency"),
-            wear_usd_per_mwh=mean("wear_usd_per_mwh"), end_usd_per_mwh=mean("end_usd_per_mwh"),
-            import_least_mw=self._within.least_mw, import_greatest_mw=self._within.greatest_mw,
-        )  # fmt: skip
+        stores = one_store_each(self.areas, self._within.least_mw, self._within.greatest_mw)
         return self.prices(self.cleared(self._idle(), stores=stores))

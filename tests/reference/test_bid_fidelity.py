@@ -54,6 +54,15 @@ def test_the_joint_award_costs_the_joint_optimum_and_no_bid_less() -> None:
         assert bid.cost_usd > best * (1.0 + 1e-3), "a day on which a naive bid is right tells nothing"
 
 
+def test_curves_that_leave_stores_out_are_nearer_than_hourly_curves_with_them() -> None:
+    """Their awards promise no energy that batteries have to keep to the hour; ``pytest -s`` prints what."""
+    one = day()
+    without = one.without_stores().cost_usd
+    print(f"curves without stores {100.0 * (without / one.joint.cost_usd - 1.0):.2f} % above the optimum")
+    with_stores = one.bid(one.naive_usd_per_mwh, IntervalCurve(blocks_limit=32)).cost_usd
+    assert one.joint.cost_usd * (1.0 + 1e-3) < without < with_stores
+
+
 def test_what_an_area_cannot_draw_is_missed_and_made_good_by_units() -> None:
     """More in every hour than its feeders can take: 1 MW a set."""
     one = day()

@@ -16,7 +16,6 @@ from federates.core.arrays import FloatArray, IntArray
 from federates.iso.lda_cuts import ImportRange, LdaCut
 from federates.iso.products.energy import Energy
 from federates.lp.blueprint import Blueprint
-from federates.lp.program import Program
 
 
 class LdaCosts:
@@ -54,14 +53,14 @@ class LdaCosts:
         blueprint.entries(bound, blocks, worth)
         blueprint.pour()
 
-    def hold(self, program: Program, import_mw: FloatArray) -> None:
+    def hold(self, import_mw: FloatArray) -> None:
         """Fix the imports, shape (hours, areas)."""
         more = np.clip(import_mw - self._within.least_mw, 0.0, self._room_mw).ravel()
-        program.set_column_bounds(self.more.ravel(), more, more)
+        self._program.set_column_bounds(self.more.ravel(), more, more)
 
-    def free(self, program: Program) -> None:
+    def free(self) -> None:
         """Let the imports go where the areas can."""
-        program.set_column_bounds(self.more.ravel(), 0.0, self._room_mw.ravel())
+        self._program.set_column_bounds(self.more.ravel(), 0.0, self._room_mw.ravel())
 
     def import_mw(self, x: FloatArray) -> FloatArray:
         """Net imports, shape (hours, areas). [MW]"""

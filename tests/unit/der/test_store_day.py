@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,16 +21,15 @@ from federates.der.store_day import (
 )
 
 
-def stores(count: int = 1, **change: object) -> StoreDay:
+def stores(count: int = 1) -> StoreDay:
     """Two hours; 1 MW each way, 2 MWh, 1 MWh at the beginning, nine tenths in and out."""
     flat, one = np.ones((2, count)), np.ones(count)
-    values = {
-        "der": np.arange(count), "charge_mw": flat, "discharge_mw": flat, "kept_share": flat,
-        "gain_mwh": 0.0 * flat, "due_mwh": 0.0 * flat, "most_mwh": 2.0 * one, "begin_mwh": one,
-        "charge_efficiency": 0.9 * one, "discharge_efficiency": 0.9 * one, "wear_usd_per_mwh": 4.0 * one,
-        "due_usd_per_mwh": 0.0 * one, "end_usd_per_mwh": 30.0 * one, "end_below_mwh": 2.0 * one,
-    } | change  # fmt: skip
-    return StoreDay(**values)  # type: ignore[arg-type]
+    return StoreDay(
+        der=np.arange(count), charge_mw=flat, discharge_mw=flat, kept_share=flat, gain_mwh=0.0 * flat,
+        due_mwh=0.0 * flat, most_mwh=2.0 * one, begin_mwh=one, charge_efficiency=0.9 * one,
+        discharge_efficiency=0.9 * one, wear_usd_per_mwh=4.0 * one, due_usd_per_mwh=0.0 * one,
+        end_usd_per_mwh=30.0 * one, end_below_mwh=2.0 * one,
+    )  # fmt: skip
 
 
 def test_prices_of_charge_and_discharge_by_hand() -> None:
@@ -54,7 +55,8 @@ def test_what_is_due_has_its_price_and_what_leaks_is_gone() -> None:
     A MWh after hour 1 costs 10 and leaves half of 50: 15 gained, full: -30. After hour 2 a MWh costs 50 less
     30: 20 dear, but 100 are saved up to 1.5 MWh: 1.5 held, +30. The MWh at the beginning is paid 10.
     """
-    day = stores(
+    day = replace(
+        stores(),
         kept_share=np.array([[1.0], [0.5]]),
         due_mwh=np.array([[0.0], [1.5]]),
         due_usd_per_mwh=np.array([100.0]),
@@ -66,9 +68,9 @@ def test_what_is_due_has_its_price_and_what_leaks_is_gone() -> None:
 
 
 def test_stores_of_an_area_come_back_in_the_order_of_its_fleet() -> None:
-    first, second = stores(2, der=np.array([0, 2])), stores(1, most_mwh=np.array([7.0]))
+    first, second = replace(stores(2), der=np.array([0, 2])), replace(stores(), most_mwh=np.array([7.0]))
     sent = [decode(encode(stores_message(day, 0, 3_600), 0), DerStores)[1] for day in (first, second)]
-    joined = stores_of_area(sent, [np.array([5, 6, 9]), np.array([7])])  # type: ignore[arg-type]
+    joined = stores_of_area(sent, [np.array([5, 6, 9]), np.array([7])])
     np.testing.assert_array_equal(joined.der, [5, 7, 9])
     np.testing.assert_array_equal(joined.most_mwh, [2.0, 7.0, 2.0])
     assert joined.charge_mw.shape == (2, 3)
@@ -88,4 +90,4 @@ def test_a_plan_goes_straight_from_hour_to_hour() -> None:
 
 def test_arrays_of_other_hours_are_refused() -> None:
     with pytest.raises(CodecError, match="send all hours"):
-        stores(gain_mwh=np.zeros((3, 1)))
+        replace(stores(), gain_mwh=np.zeros((3, 1)))

@@ -135,7 +135,6 @@ def test_a_message_holds_all_intervals_and_counts_multiplicity_once() -> None:
     second = LimitRows(coefficient=csr_array(np.array([[0.0, -1.0]])), upper_mw=np.array([4.0]))
     sent = feeder_model([first, second], interval_s=300, length_s=60, multiplicity=10)
     _, got = decode(encode(sent, 0), FeederModel)
-    assert isinstance(got, FeederModel)
     assert got.rows.tolist() == [2, 1]
     assert got.entries.tolist() == [1, 2, 1]
     assert got.der.tolist() == [0, 0, 1, 1]
