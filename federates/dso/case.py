@@ -48,7 +48,7 @@ class FeederLimits:
     """Share of each rating that may be used."""
     before_pu: FloatArray | None = None
     """Voltage at each far node before the interval, shape (m,); None: it may begin anywhere. [pu]"""
-    relaxed_pu: tuple[float, float] = (-np.inf, np.inf)
+    relaxed_pu: tuple[float, float] = (0.0, np.inf)
     """Voltages beyond which no base state relaxes the limits, where the DERs are known to keep them. [pu]"""
     step_pu: float = np.inf
     """How far the interval may move each of them, other than to the base state. [pu]"""
@@ -149,9 +149,11 @@ class Case:
         return self.import_at_floor_mw - float(relief_kw) / KW_PER_MW
 
     def keeps(self, p_kw: FloatArray) -> bool:
-        """Whether injections of shape (D,), cut to the offers, keep every limit but the head's. [kW]"""
+        """Whether injections of shape (D,), cut to the offers, keep every limit: a solution exists then."""
         cut = np.clip(p_kw, self.columns.floor_kw, self.columns.top_kw)
-        return bool(self.excess(cut, self.columns.q_kvar).max() <= 0.0)
+        drawn_mw = self.import_mw(cut, self.columns.q_kvar)
+        within = self.least_import_mw <= drawn_mw <= self.greatest_import_mw
+        return within and bool(self.excess(cut, self.columns.q_kvar).max() <= 0.0)
 
     def excess(self, p_kw: FloatArray, q_kvar: FloatArray) -> FloatArray:
         """How far each limit is exceeded (negative: room), shape (K, m) or (K, m, cases).
@@ -330,8 +332,7 @@ def _bounds(
     high = np.where(is_high, w_base_pu2 + beyond_pu2, np.maximum(v_max, w_base_pu2 + RELAXATION_PU2))
     low = np.where(is_low, w_base_pu2 - beyond_pu2, np.minimum(v_min, w_base_pu2 - RELAXATION_PU2))
     high = np.minimum(high, max(v_max, limits.relaxed_pu[1] ** 2))
-    if limits.relaxed_pu[0] > 0.0:
-        low = np.maximum(low, min(v_min, limits.relaxed_pu[0] ** 2))
+    low = np.maximum(low, min(v_min, limits.relaxed_pu[0] ** 2))
     if limits.before_pu is not None:
         above, below = ((limits.before_pu + sign * limits.step_pu) ** 2 for sign in (1, -1))
         high = np.minimum(high, np.maximum(above, w_base_pu2 + RELAXATION_PU2))

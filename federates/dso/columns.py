@@ -19,6 +19,13 @@ from federates.core.errors import ConfigError
 KW_PER_MW = 1e3
 
 
+def blocks_below_kw(floor_kw: FloatArray, der: IntArray, width_kw: FloatArray) -> FloatArray:
+    """Injection at which each block of a DER begins, from its floor upward, shape (blocks,). [kW]"""
+    total = np.cumsum(width_kw) - width_kw
+    first = np.searchsorted(der, der)
+    return np.asarray(floor_kw[der] + total - total[first])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DerColumns:
     """What a feeder's DERs offer in one interval; B blocks of D DERs.
@@ -63,9 +70,7 @@ class DerColumns:
     @property
     def below_kw(self) -> FloatArray:
         """Injection at which each block begins, shape (B,). [kW]"""
-        total = np.cumsum(self.width_kw) - self.width_kw
-        first = np.searchsorted(self.der, self.der)
-        return np.asarray(self.floor_kw[self.der] + total - total[first])
+        return blocks_below_kw(self.floor_kw, self.der, self.width_kw)
 
     def injection_kw(self, filled_kw: FloatArray) -> FloatArray:
         """Injection of each DER, shape (..., D), when its blocks are filled so far, shape (..., B). [kW]"""

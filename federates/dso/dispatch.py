@@ -247,10 +247,7 @@ def settled(
         If the twin does not carry the known set-points.
     """
     _, base, collapsed = carried(known, base_set_points([offer.columns for offer in feeders]), twin)
-    bases = [
-        SolvedBase(point=point, limits=offer.limits)
-        for point, offer in zip(base.points, feeders, strict=True)
-    ]
+    bases = [SolvedBase(point=p, limits=o.limits) for p, o in zip(base.points, feeders, strict=True)]
     q_free = any(bool((offer.columns.q_limit_kvar > 0).any()) for offer in feeders)
     tried, state, more = carried(known, wanted, twin)
     collapsed += more
@@ -345,11 +342,11 @@ def _relinearised(
     """One pass: one program for all feeders around the twin's state, moving the import by what is missed."""
     tangent = twin.tangent(trial.state)
     columns = joined([offer.columns.ordered(offer.map.order) for offer in feeders])
+    case = area_case(tangent, columns, bases, VOLTAGE_MARGIN_PU)
     drawn_mw = sum(point.p_head_kw for point in trial.state.points) / KW_PER_MW
     floor, top, side = columns.floor_kw, columns.top_kw, columns.q_limit_kvar
     p_kw = [np.clip(tangent.p_kw + sign * trust * (top - floor), floor, top) for sign in (-1, 1)]
     q_kvar = [tangent.q_kvar + sign * trust * 2.0 * side for sign in (-1, 1)]
-    case = area_case(tangent, columns, bases, VOLTAGE_MARGIN_PU)
     program = ReducedProgram(case, "dispatch")
     vertex = program.track(
         drawn_mw + award_mw - trial.state.interface_mw, (p_kw[0], p_kw[1]), (q_kvar[0], q_kvar[1])

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from federates.core.arrays import BoolArray, FloatArray, IntArray
+from federates.core.arrays import FloatArray, IntArray
 from federates.core.time import SimTime
-from federates.der.fleet import Fleet
+from federates.dso.capacity import keeping_kw
 from federates.scenario.lda import LdaScenario
 
 AHEAD_S = 12 * 3_600
@@ -40,30 +40,6 @@ def needed_kwh(demand_kw: FloatArray, limit_kw: FloatArray, stretch_h: float) ->
     return np.concatenate([left, np.zeros((1, demand_kw.shape[1]))])
 
 
-def kept_top_kw(
-    fleet: Fleet,
-    keeps: BoolArray,
-    stored_kwh: FloatArray,
-    kept_kwh: FloatArray,
-    length_h: float,
-) -> FloatArray:
-    """Greatest injection that leaves each store what is kept, infinite for other DERs, shape (ders,). [kW]
-
-    Parameters
-    ----------
-    keeps
-        Which DERs are asked to keep something, shape (ders,).
-    stored_kwh
-        Energy held at the beginning, shape (ders,). [kWh]
-    kept_kwh
-        Energy to be held at the end, shape (ders,). [kWh]
-    length_h
-        Length of the interval. [h]
-    """
-    spare_kw = (stored_kwh - kept_kwh) * fleet.discharge_efficiency / length_h
-    return np.where(keeps, np.maximum(spare_kw, 0.0), np.inf)
-
-
 class LocalNeed:
     """What an area's batteries keep, feeder by feeder, by the forecast of the day before.
 
@@ -78,36 +54,31 @@ class LocalNeed:
     def __init__(self, scenario: LdaScenario, loading_share: float) -> None:
         feeder_of_der: IntArray = np.array(scenario.model.der_feeder, dtype=np.int64)
         self._scenario = scenario
-        self._batteries = scenario.fleet.of_kind("battery")
         self._limit_kva = loading_share * np.array([limits.import_kva for limits in scenario.limits])
-        energy = np.where(self._batteries, scenario.fleet.energy_kwh, 0.0)
+        batteries = scenario.fleet.of_kind("battery")
+        energy = np.where(batteries, scenario.fleet.energy_kwh, 0.0)
         count = self._limit_kva.size
         total = np.bincount(feeder_of_der, energy, count)
         share = np.divide(energy, total[feeder_of_der], out=np.zeros_like(energy), where=energy > 0.0)
-        self._share = share / np.where(self._batteries, scenario.fleet.discharge_efficiency, 1.0)
+        self._share = share / np.where(batteries, scenario.fleet.discharge_efficiency, 1.0)
         self._feeder_of_der = feeder_of_der
         self._from_s: SimTime | None = None
         self._needed_kwh: FloatArray = np.zeros((1, count))
 
-    def top_kw(
-        self, now: SimTime, begin: SimTime, length_s: int, stored_kwh: FloatArray, p_kw: FloatArray
-    ) -> FloatArray:
-        """Greatest injection of every DER in an interval, shape (ders,). [kW]
+    def most_kw(self, now: SimTime, begin: SimTime, length_s: int, stored_kwh: FloatArray) -> FloatArray:
+        """Greatest injection of every DER in an interval that leaves what is kept, shape (ders,). [kW]
+
+        No battery is made to charge for it; DERs that follow no set-points at ``now`` keep nothing.
 
         Parameters
         ----------
-        now, begin, length_s
-            When the DERs were seen, and the interval. [s]
-        stored_kwh, p_kw
-            What they held and injected, shape (ders,). [kWh], [kW]
+        begin, length_s
+            Of the interval. [s]
+        stored_kwh
+            Energy in the stores as it begins, shape (ders,). [kWh]
         """
-        fleet = self._scenario.fleet
-        until_h = (begin - now) / HOUR_S
-        efficiency = np.where(self._batteries, fleet.discharge_efficiency, 1.0)
-        then_kwh = stored_kwh - np.maximum(p_kw, 0.0) / efficiency * until_h
-        kept = self.kept_kwh(begin + length_s)
-        keeps = self._batteries & self._scenario.directed(now) & (kept > 0.0)
-        return kept_top_kw(fleet, keeps, then_kwh, kept, length_s / HOUR_S)
+        kept = np.where(self._scenario.directed(now), self.kept_kwh(begin + length_s), 0.0)
+        return np.maximum(keeping_kw(self._scenario.fleet, stored_kwh, kept, length_s / HOUR_S), 0.0)
 
     def kept_kwh(self, at: SimTime) -> FloatArray:
         """Energy that each store is to hold at a time, shape (ders,). [kWh]"""
@@ -126,9 +97,10 @@ class LocalNeed:
         demand, limit = [], []
         for stretch in range(begin, max(end, begin + STRETCH_S), STRETCH_S):
             expected = self._scenario.day_ahead_demand(stretch, STRETCH_S)
-            s_kva = np.bincount(
-                self._scenario.load_feeder, expected.kw, self._limit_kva.size
-            ) + 1j * np.bincount(self._scenario.load_feeder, expected.kvar, self._limit_kva.size)
-            demand.append(s_kva.real * (1.0 + LOSS_SHARE + expected.sigma))
-            limit.append(self._limit_kva * s_kva.real / np.maximum(np.abs(s_kva), 1e-9))
+            p_kw, q_kvar = (
+                np.bincount(self._scenario.load_feeder, values, self._limit_kva.size)
+                for values in (expected.kw, expected.kvar)
+            )
+            demand.append(p_kw * (1.0 + LOSS_SHARE + expected.sigma))
+            limit.append(self._limit_kva * p_kw / np.maximum(np.hypot(p_kw, q_kvar), 1e-9))
         return needed_kwh(np.array(demand), np.array(limit), STRETCH_S / HOUR_S)

@@ -176,12 +176,17 @@ class ReducedProgram:
         self._free_head()
         return vertex
 
-    def at_range_end(self, *, greatest: bool) -> Vertex:
-        """Cheapest of the states with the greatest, or least, feasible import."""
+    def range_end_mw(self, *, greatest: bool) -> float:
+        """Greatest, or least, feasible import. [MW]"""
         self._program.set_costs(self._x, 0.0)
         self._program.set_costs(self._head, -1.0 if greatest else 1.0)
         extreme = self._solve().import_mw
         self._program.set_costs(self._x, self._case.columns.price_usd_per_mwh)
+        return extreme
+
+    def at_range_end(self, *, greatest: bool) -> Vertex:
+        """Cheapest of the states with the greatest, or least, feasible import."""
+        extreme = self.range_end_mw(greatest=greatest)
         self._program.set_costs(self._head, 0.0)
         low = extreme - self._power_tolerance if greatest else self._case.least_import_mw
         high = self._case.greatest_import_mw if greatest else extreme + self._power_tolerance

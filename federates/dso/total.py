@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from federates.core.arrays import BoolArray, ComplexArray, FloatArray, IntArray
+from federates.core.arrays import ComplexArray, FloatArray, IntArray
 from federates.core.curve import NetCurve
 from federates.core.errors import DivergedError
 from federates.core.reserve_offer import ReserveOffer
@@ -48,9 +48,9 @@ from federates.dso.dispatch import (
 )
 from federates.dso.dlmp import FeederPrices, branch_prices, import_price, prices_at, substation_loss
 from federates.dso.kept import KeptCoefficients
+from federates.dso.offers import Offers
 from federates.dso.reserve import (
     CalledStates,
-    Held,
     answering,
     called,
     called_states,
@@ -87,88 +87,6 @@ RELAXED_PU = 0.002
 """Room inside Range A up to which limits may be relaxed where DERs keep it. [pu]"""
 REACHED_MW = 1e-4
 """Room above the least import that DERs reach, where that is the head's limit. [MW]"""
-ROUNDING_KW = 1e-6
-"""A DER that stands so near the end of a block stands at it. [kW]"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offers:
-    """All DERs' offers of one interval, in fleet order of the area."""
-
-    floor_kw: FloatArray
-    """Shape (ders,). [kW]"""
-    der: IntArray
-    """Shape (blocks,), ascending."""
-    width_kw: FloatArray
-    """Shape (blocks,). [kW]"""
-    price_usd_per_mwh: FloatArray
-    """Not falling along a DER, shape (blocks,). [$/MWh]"""
-
-    def ranging(self, who: BoolArray, least_kw: FloatArray, most_kw: FloatArray) -> Offers:
-        """The same with each DER of a mask, shape (ders,), at one price within its range, shape (ders,)."""
-        blocks, own = ~who[self.der], np.flatnonzero(who)
-        der = np.concatenate([self.der[blocks], own])
-        width = np.concatenate([self.width_kw[blocks], (most_kw - least_kw)[own]])
-        price = np.concatenate([self.price_usd_per_mwh[blocks], np.zeros(own.size)])
-        order = np.argsort(der, kind="stable")
-        return Offers(
-            floor_kw=np.where(who, least_kw, self.floor_kw),
-            der=der[order],
-            width_kw=width[order],
-            price_usd_per_mwh=price[order],
-        )
-
-    def within(self, most_kw: FloatArray) -> Offers:
-        """The same with each DER at or below some injection, or as near to it as it offers, (ders,). [kW]"""
-        none = np.zeros(most_kw.size)
-        cut = held_columns(
-            self.columns(none, none, none), Held(least_kw=np.full(most_kw.size, -np.inf), most_kw=most_kw)
-        )
-        return Offers(
-            floor_kw=cut.floor_kw, der=cut.der, width_kw=cut.width_kw, price_usd_per_mwh=cut.price_usd_per_mwh
-        )
-
-    def staying(self, now_kw: FloatArray, move_usd_per_mwh: float) -> Offers:
-        """The same with a cost of moving away from injections of shape (ders,), upward or downward alike.
-
-        Each DER with blocks gets one more: the block that it stands in is cut there.
-        """
-        owners, first = np.unique(self.der, return_index=True)
-        count = np.diff(np.append(first, self.der.size))
-        passed = now_kw[self.der] - self._below_kw > self.width_kw - ROUNDING_KW
-        cut = first + np.minimum(np.add.reduceat(passed.astype(np.int64), first), count - 1)
-        under = np.clip((now_kw[self.der] - self._below_kw)[cut], 0.0, self.width_kw[cut])
-        width = self.width_kw.copy()
-        width[cut] = under
-        is_below = np.arange(self.der.size) <= np.repeat(cut, count)
-        price = self.price_usd_per_mwh + np.where(is_below, -move_usd_per_mwh, move_usd_per_mwh)
-        return Offers(
-            floor_kw=self.floor_kw,
-            der=np.insert(self.der, cut + 1, owners),
-            width_kw=np.insert(width, cut + 1, self.width_kw[cut] - under),
-            price_usd_per_mwh=np.insert(price, cut + 1, self.price_usd_per_mwh[cut] + move_usd_per_mwh),
-        )
-
-    @property
-    def _below_kw(self) -> FloatArray:
-        """Injection at which each block begins, shape (blocks,). [kW]"""
-        total = np.cumsum(self.width_kw) - self.width_kw
-        return np.asarray(self.floor_kw[self.der] + total - total[np.searchsorted(self.der, self.der)])
-
-    def columns(self, base_kw: FloatArray, q_kvar: FloatArray, q_limit_kvar: FloatArray) -> DerColumns:
-        """Offers as the program takes them; limits are relaxed to the state at ``base_kw``.
-
-        Reactive power is held at what is believed of it, or free around zero where its limit is not zero.
-        """
-        return DerColumns(
-            der=self.der,
-            width_kw=self.width_kw,
-            price_usd_per_mwh=self.price_usd_per_mwh,
-            floor_kw=self.floor_kw,
-            base_kw=base_kw,
-            q_kvar=np.where(q_limit_kvar > 0.0, 0.0, q_kvar),
-            q_limit_kvar=q_limit_kvar,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -675,7 +593,7 @@ class TotalDso:
                 limits = offer.limits
                 case = bidder.refresh(point, offer.columns, stepping(limits, before_pu[place]))
             if case.greatest_import_mw > limits.import_mw:
-                least_mw = bidder.program().at_range_end(greatest=False).import_mw
+                least_mw = bidder.program().range_end_mw(greatest=False)
                 reached_mw = max(limits.import_mw, least_mw + REACHED_MW)
                 limits = replace(limits, import_mw=reached_mw, import_is_reachable=True)
                 bidder.refresh(point, offer.columns, stepping(limits, before_pu[place]))

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from federates.core.arrays import FloatArray
 from federates.core.context import Context
 from federates.core.errors import NotConvergedError
 from federates.core.ports import PORTS
-from federates.core.protocol import Federate, Grant, Handler, Offset, Outbox, Phase, State
+from federates.core.protocol import Federate, Grant, Handler, Outbox
 from federates.core.run_folder import write_whole
 from federates.core.time import SimTime
+from tests.instead import Instead
 
 KINDS = tuple((kind, "tests.federation.faulty") for kind in PORTS)
 FAULT = "fault.json"
@@ -52,21 +53,14 @@ def note_fault(folder: Path) -> None:
     write_whole(folder / FAULT_AT, str(time.monotonic()).encode())
 
 
-class Faulty:
+class Faulty(Instead):
     """A federate that goes wrong from an instant on."""
 
     def __init__(self, federate: Federate, fault: Fault, folder: Path) -> None:
-        self._federate = federate
+        super().__init__(federate, self._misbehaving)
         self._fault = fault
         self._folder = folder
         self._noted = False
-
-    @property
-    def phases(self) -> Mapping[Offset, Phase]:
-        return {
-            offset: replace(phase, handler=self._misbehaving(phase.handler))
-            for offset, phase in self._federate.phases.items()
-        }
 
     def _misbehaving(self, act: Handler) -> Handler:
         def acts(grant: Grant) -> Outbox:
@@ -80,18 +74,6 @@ class Faulty:
             return after(act(grant))
 
         return acts
-
-    def start(self) -> Outbox:
-        return self._federate.start()
-
-    def save(self) -> State:
-        return self._federate.save()
-
-    def restore(self, state: State) -> None:
-        self._federate.restore(state)
-
-    def finish(self) -> None:
-        self._federate.finish()
 
 
 def _kill(_: SimTime) -> None:

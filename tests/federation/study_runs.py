@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from federates.catalog import build as build_kind
@@ -21,7 +20,7 @@ from federates.core.forward import FILE
 from federates.core.heartbeat import Heartbeat
 from federates.core.hostspec import HostSpec, TransportName
 from federates.core.ports import PORTS
-from federates.core.protocol import Federate, Grant, Handler, Offset, Outbox, Phase, State
+from federates.core.protocol import Federate, Grant, Handler, Outbox
 from federates.core.run_folder import RunFolder
 from federates.core.settings import Study, federate_names
 from federates.core.time import market_day_spans
@@ -36,6 +35,7 @@ from runner.study import load_study
 from runner.supervise import Outcome, supervise
 from tests.build import ROOT
 from tests.federation.runs import host_processes
+from tests.instead import Instead
 
 Runs = Callable[[str], Path]
 """Run folder of a study by the key of a coordination model."""
@@ -118,19 +118,12 @@ def delayed(base: Path, folder: Path, transport: TransportName, seed: int) -> Ou
             os.environ[DELAY] = before
 
 
-class Delayed:
+class Delayed(Instead):
     """A federate that takes a random while before it acts."""
 
     def __init__(self, federate: Federate, seed: str) -> None:
-        self._federate = federate
+        super().__init__(federate, self._late)
         self._random = random.Random(seed)
-
-    @property
-    def phases(self) -> Mapping[Offset, Phase]:
-        return {
-            offset: replace(phase, handler=self._late(phase.handler))
-            for offset, phase in self._federate.phases.items()
-        }
 
     def _late(self, act: Handler) -> Handler:
         def acts_late(grant: Grant) -> Outbox:
@@ -138,18 +131,6 @@ class Delayed:
             return act(grant)
 
         return acts_late
-
-    def start(self) -> Outbox:
-        return self._federate.start()
-
-    def save(self) -> State:
-        return self._federate.save()
-
-    def restore(self, state: State) -> None:
-        self._federate.restore(state)
-
-    def finish(self) -> None:
-        self._federate.finish()
 
 
 def build(context: Context) -> Delayed:

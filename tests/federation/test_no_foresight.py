@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from federates.catalog import build as build_kind
 from federates.core.context import Context
 from federates.core.forward import FILE
 from federates.core.ports import PORTS
-from federates.core.protocol import Federate, Grant, Handler, Offset, Outbox, Phase, State
+from federates.core.protocol import Federate, Grant, Handler, Outbox
 from federates.core.tables import EVENT, Recorder
 from federates.core.time import Clock, SimTime
 from federates.scenario.lda import LdaScenario
@@ -26,6 +25,7 @@ from runner.post.load import load
 from runner.supervise import supervise
 from tests.build import TINY, study
 from tests.federation.fault_matrix import BASE, forward_plan
+from tests.instead import Instead
 
 pytestmark = pytest.mark.federation
 
@@ -35,20 +35,13 @@ _now: list[SimTime] = []
 _asked: Counter[str] = Counter()
 
 
-class Watched:
+class Watched(Instead):
     """A federate that says when it acts, and what was asked for meanwhile."""
 
     def __init__(self, federate: Federate, name: str, recorder: Recorder) -> None:
-        self._federate = federate
+        super().__init__(federate, self._acting)
         self._name = name
         self._recorder = recorder
-
-    @property
-    def phases(self) -> Mapping[Offset, Phase]:
-        return {
-            offset: replace(phase, handler=self._acting(phase.handler))
-            for offset, phase in self._federate.phases.items()
-        }
 
     def _acting(self, act: Handler) -> Handler:
         def acts(grant: Grant) -> Outbox:
@@ -61,18 +54,6 @@ class Watched:
             return outbox
 
         return acts
-
-    def start(self) -> Outbox:
-        return self._federate.start()
-
-    def save(self) -> State:
-        return self._federate.save()
-
-    def restore(self, state: State) -> None:
-        self._federate.restore(state)
-
-    def finish(self) -> None:
-        self._federate.finish()
 
 
 def _watch(scenario: type, name: str, clock: Clock) -> None:

@@ -20,9 +20,10 @@ from federates.core.settings import Study
 from federates.core.tables import INTERFACE, SYSTEM, TABLES, Table
 from federates.feeder.federate import FIRST_PASS_OFFSET_S
 from runner.study import load_study
+from tests.instead import Instead
 from tests.reference.given_dispatch import GivenDispatch
 from tests.reference.in_one_thread import FinishedRun, run_in_one_thread
-from tests.reference.seats import SETTLE_OFFSET_S, Instead, without_settlement
+from tests.reference.seats import SETTLE_OFFSET_S, without_settlement
 
 STUDIES = Path(__file__).parents[2] / "configs" / "studies"
 EVENING = ("coordination=uncoordinated", "horizon.start=2020-03-27T19:00:00")
@@ -85,17 +86,19 @@ class Pass:
 
 def watched(passes: list[Pass], transmission: Federate) -> Federate:
     """Transmission whose passes are noted."""
-    ((offset, phase),) = transmission.phases.items()
 
-    def act(grant: Grant) -> Outbox:
-        outbox = phase.handler(grant)
-        v = [sent.message.v_pu for sent in outbox.sent if isinstance(sent.message, BoundaryVoltage)]
-        powers = grant.inbox.new(TransmissionPorts().power).values()
-        s = [complex(p.p_mw.sum(), p.q_mvar.sum()) for p in powers]
-        passes.append(Pass(t_s=grant.now, v_pu=np.array(v), s_mva=np.array(s)))
-        return outbox
+    def noting(handler: Handler) -> Handler:
+        def act(grant: Grant) -> Outbox:
+            outbox = handler(grant)
+            v = [sent.message.v_pu for sent in outbox.sent if isinstance(sent.message, BoundaryVoltage)]
+            powers = grant.inbox.new(TransmissionPorts().power).values()
+            s = [complex(p.p_mw.sum(), p.q_mvar.sum()) for p in powers]
+            passes.append(Pass(t_s=grant.now, v_pu=np.array(v), s_mva=np.array(s)))
+            return outbox
 
-    return Instead(transmission, {offset: replace(phase, handler=act)})
+        return act
+
+    return Instead(transmission, noting)
 
 
 def test_steps_settle_in_three_to_five_passes_and_residuals_are_recorded(tmp_path: Path) -> None:
@@ -193,7 +196,7 @@ def acting_twice(kinds: set[str], acts: dict[str, int]) -> Callable[[Context], F
 
     A plant commits in a step's first pass, in which its regulators act, and at its end, where energy moves; a
     total DSO at its dispatch, where it moves the set-points that it holds by what the meter misses, and at
-    its bid, whose linear map it keeps for the next.
+    its bid: of dispatches that cost the same, the one it is linearised at hangs on where its programs stand.
     """
 
     def build(context: Context) -> Federate:
@@ -218,8 +221,7 @@ def acting_twice(kinds: set[str], acts: dict[str, int]) -> Callable[[Context], F
 
             return act
 
-        phases = {o: replace(p, handler=twice(p.handler)) for o, p in federate.phases.items()}
-        return Instead(federate, phases)
+        return Instead(federate, twice)
 
     return build
 
@@ -258,8 +260,8 @@ def once_and_twice(
 @pytest.mark.parametrize("model", ["uncoordinated", "grand_central_blind", "layered_total_dso"])
 def test_acting_twice_says_the_same_bytes_and_leaves_the_same_run(model: str, tmp_path: Path) -> None:
     once, twice = once_and_twice(model, set(catalog.KINDS) - {"feeder"}, tmp_path)
-    # A total DSO's bid is the same, but of two equally good vertices behind it a repeated program may keep
-    # the other one, whose set-points differ; so its runs are compared in what the market said.
+    # Of two equally good vertices a repeated program of a total DSO may keep the other one, whose set-points
+    # differ; so its runs are compared in what the market said.
     layered = model == "layered_total_dso"
     compared = [c for c in once if not layered or any(part in c for part in ("/bid/", "/lmp/", "/da_"))]
     assert len(compared) > 5

@@ -15,11 +15,12 @@ from federates.core.settings import aggregators_of
 from federates.core.time import Cadence, SimTime
 from federates.der.model import FleetState
 from federates.dso.feeder_model import LimitRows, SeenFeeder, area_rows, feeder_model, reach_columns
+from federates.dso.offers import Offers
 from federates.dso.roles.fixed_quantity import Believed
 from federates.dso.roles.inflexible_demand import InflexibleDemand
 from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, record_collapses, seen_state, telemetry
 from federates.dso.roles.total import joined_offers, merit_kw
-from federates.dso.total import BidInputs, Linearised, Offers, TotalDso, kept_limits, stepping
+from federates.dso.total import BidInputs, Linearised, TotalDso, kept_limits, stepping
 from federates.scenario.lda import ExpectedLda
 from federates.scenario.price_taking import PriceTaking
 

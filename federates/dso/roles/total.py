@@ -34,6 +34,7 @@ from federates.dso.dlmp import FeederPrices
 from federates.dso.expectation import expectation
 from federates.dso.local_need import LocalNeed
 from federates.dso.observer import Observer
+from federates.dso.offers import Offers
 from federates.dso.roles.day_cost import LAST_ROUND_OFFSET_S, DayCost
 from federates.dso.roles.day_plan import DayPlan, DayPlans
 from federates.dso.roles.seen import (
@@ -50,7 +51,7 @@ from federates.dso.roles.seen import (
 from federates.dso.roles.sold_capacity import SoldCapacity, with_capacity
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
 from federates.dso.statements import AreaPrices, area_prices
-from federates.dso.total import HEAD_SHARE, BidInputs, Offers, PreparedBid, Sight, TotalDso
+from federates.dso.total import HEAD_SHARE, BidInputs, PreparedBid, Sight, TotalDso
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from federates.scenario.schedule_records import ScheduleRecords
@@ -287,13 +288,11 @@ class TotalDsoRole:
         seen, engine = received.message, self._engine(step)
         offers = self._offers(grant, day_ahead=False, interval=interval)
         expected = self._observer.expected(interval, grant.now, received, engine.twin)
-        shown = seen_state(seen)
-        top_kw = self._need.top_kw(grant.now, interval, self._clock.market_s, shown.energy_kwh, shown.p_kw)
         self._waiting = BidInputs(
             interval_s=interval,
             conditions=conditions(expected, seen.head_v_pu),
             taps=seen.taps,
-            offers=self._keeping(interval, grant.now, seen, self._joined(offers, 0).within(top_kw)),
+            offers=self._keeping(interval, grant.now, seen, self._joined(offers, 0)),
             expected_kw=seen.der_p_mw * KW_PER_MW,
             now_kw=seen.der_p_mw * KW_PER_MW,
             q_kvar=seen.der_q_mvar * KW_PER_MW,
@@ -324,14 +323,13 @@ class TotalDsoRole:
         return outbox
 
     def _keeping(self, interval: SimTime, now: SimTime, seen: Telemetry, offers: Offers) -> Offers:
-        """Offers of an interval that leave the energy of the capacity that is sold."""
-        if self._capacity is None:
-            return offers
-        hours = (interval - now) / HOUR_S
-        stored, p_kw = seen.soc_mwh * KW_PER_MW, seen.der_p_mw * KW_PER_MW
-        return offers.within(
-            self._capacity.most_kw(interval, after(self.scenario.fleet, stored, p_kw, hours))
-        )
+        """Offers of an interval that leave the energy kept for the evening, and for capacity that is sold."""
+        state, hours = seen_state(seen), (interval - now) / HOUR_S
+        stored_kwh = after(self.scenario.fleet, state.energy_kwh, state.p_kw, hours)
+        most_kw = self._need.most_kw(now, interval, self._clock.market_s, stored_kwh)
+        if self._capacity is not None:
+            most_kw = np.minimum(most_kw, self._capacity.most_kw(interval, stored_kwh))
+        return offers.within(most_kw)
 
     def _import_limit_mw(self, interval: SimTime, grant: Grant) -> float:
         """What a call of capacity leaves of import, of one simulated set. [MW]"""

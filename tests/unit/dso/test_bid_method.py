@@ -9,7 +9,7 @@ from federates.core.curve import NetCurve
 from federates.core.settings import FixedQuantityBid, IntervalCurveBid, VirtualStorageBid
 from federates.dso.bid import LdaCurve
 from federates.dso.bid_method import bid_method, import_at
-from federates.dso.total import Offers
+from federates.dso.offers import Offers
 
 CURVE = NetCurve(
     import_mw=np.array([-2.0, 1.0, 4.0, 5.0]), price_usd_per_mwh=np.array([60.0, 60.0, 30.0, 10.0])

@@ -28,9 +28,10 @@ from federates.dso.capacity import (
     reached_kwh,
     relief_mw,
 )
+from federates.dso.offers import Offers
 from federates.dso.roles.seen import conditions
 from federates.dso.roles.sold_capacity import SoldCapacity
-from federates.dso.total import BidInputs, Offers, TotalDso
+from federates.dso.total import BidInputs, TotalDso
 from federates.scenario.lda import LdaConditions, LdaScenario
 from tests.build import TINY, study
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from federates.dso.local_need import AHEAD_S, LocalNeed, kept_top_kw, needed_kwh
+from federates.dso.local_need import AHEAD_S, LocalNeed, needed_kwh
 from federates.scenario.lda import LdaScenario
 from tests.build import RTS_DAY, study
 
@@ -18,18 +18,17 @@ def test_what_is_needed_is_all_that_lies_above_the_limit_from_then_on() -> None:
     np.testing.assert_allclose(needed[:, 0], [25.0, 25.0, 15.0, 15.0, 0.0])
 
 
-def test_a_battery_injects_what_it_does_not_keep_and_charging_stays_open() -> None:
-    """6 kWh above what is kept, at 0.9 over half an hour: 10.8 kW; below it: nothing."""
-    fleet = LdaScenario(study(RTS_DAY), "city").fleet
-    three = fleet.of_kind("battery").nonzero()[0][:3]
-    n = len(fleet)
-    keeps = np.isin(np.arange(n), three[:2])
-    stored, kept = np.zeros(n), np.full(n, 4.0)
-    stored[three] = [10.0, 3.0, 10.0]
-    top_kw = kept_top_kw(fleet, keeps, stored, kept, 0.5)
-    efficiency = fleet.discharge_efficiency[three[0]]
-    np.testing.assert_allclose(top_kw[three], [6.0 * efficiency / 0.5, 0.0, np.inf])
-    assert np.isinf(top_kw[~keeps]).all()
+def test_a_battery_injects_what_it_does_not_keep_and_is_not_made_to_charge() -> None:
+    """At 17:00 each battery holds twice what it keeps, half of it, or all it can; the rest is not limited."""
+    scenario = LdaScenario(study(RTS_DAY), "city")
+    need, fleet = LocalNeed(scenario, 0.98), scenario.fleet
+    batteries, at = fleet.of_kind("battery"), 17 * HOUR_S
+    kept = need.kept_kwh(at + 300)
+    twice, half = (need.most_kw(at - 120, at, 300, share * kept) for share in (2.0, 0.5))
+    np.testing.assert_allclose(twice[batteries], (kept * fleet.discharge_efficiency)[batteries] * 12.0)
+    np.testing.assert_array_equal(half[batteries], 0.0)
+    assert (need.most_kw(at - 120, at, 300, fleet.energy_kwh)[batteries] > fleet.power_kw[batteries]).all()
+    assert np.isinf(twice[~batteries]).all()
 
 
 def test_the_city_keeps_energy_in_its_batteries_for_the_evening_and_lets_it_go_then() -> None:
@@ -53,4 +52,4 @@ def test_no_energy_is_kept_where_no_head_is_short() -> None:
     need = LocalNeed(scenario, 0.98)
     assert not need.kept_kwh(17 * HOUR_S).any()
     n = len(scenario.fleet)
-    assert np.isinf(need.top_kw(17 * HOUR_S - 120, 17 * HOUR_S, 300, np.zeros(n), np.zeros(n))).all()
+    assert np.isinf(need.most_kw(17 * HOUR_S - 120, 17 * HOUR_S, 300, np.zeros(n))).all()

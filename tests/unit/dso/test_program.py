@@ -69,6 +69,22 @@ def test_cost_and_dual_equal_the_full_program_at_a_fixed_import(
         assert mine.price_usd_per_mwh == pytest.approx(theirs.price_usd_per_mwh, abs=SAME)
 
 
+def test_injections_are_a_solution_where_they_keep_voltages_ratings_and_the_head() -> None:
+    """The base state keeps what is relaxed to it; DERs at full power break ratings; a head cuts."""
+    _, case, _ = congested_or_quiet(*CONGESTED)
+    columns = case.columns
+    base = np.clip(columns.base_kw, columns.floor_kw, columns.top_kw)
+    assert case.keeps(base)
+    assert not case.keeps(columns.top_kw)
+    drawn_mw = case.import_mw(base, columns.q_kvar)
+    assert not replace(case, greatest_import_mw=drawn_mw - 0.01).keeps(base)
+    assert not replace(case, least_import_mw=drawn_mw + 0.01).keeps(base)
+    tight = replace(case, least_import_mw=drawn_mw - 9.0, greatest_import_mw=drawn_mw - 9.0)
+    program = ReducedProgram(tight, "feeder")
+    with pytest.raises(InfeasibleError):
+        program.at_price(30.0)
+
+
 @pytest.mark.parametrize("setting", [QUIET, CONGESTED], ids=["quiet", "congested"])
 def test_ends_are_the_least_and_greatest_feasible_import(
     setting: tuple[str, int, float, float, float],

@@ -12,9 +12,10 @@ from federates.core.arrays import FloatArray
 from federates.core.messages import InterfaceAward, ReserveSignal
 from federates.core.reserve_offer import DURATION_H, ReserveOffer
 from federates.dso.dispatch import FeederOffer, SetPoints, TwinState, is_alarming
+from federates.dso.offers import Offers
 from federates.dso.reserve import called_states, held, held_columns, mapped_ends
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
-from federates.dso.total import V_MAX_PU, V_MIN_PU, BidInputs, Offers, PreparedBid, TotalDso, TwinArea
+from federates.dso.total import V_MAX_PU, V_MIN_PU, BidInputs, PreparedBid, TotalDso, TwinArea
 from federates.dso.twin import Conditions
 from federates.scenario.lda import LdaScenario
 from tests.build import study

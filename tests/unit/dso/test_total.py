@@ -11,6 +11,7 @@ from federates.core.arrays import ComplexArray, FloatArray
 from federates.core.errors import CollapsedError, ConfigError
 from federates.distribution.circuit import Control
 from federates.dso.dispatch import is_alarming
+from federates.dso.offers import Offers
 from federates.dso.total import (
     HEAD_SHARE,
     IMPORT_STEP_SHARE,
@@ -18,7 +19,6 @@ from federates.dso.total import (
     V_MAX_PU,
     VOLTAGE_STEP_PU,
     BidInputs,
-    Offers,
     PreparedBid,
     Sight,
     TotalDso,
