@@ -33,6 +33,16 @@ class LimitRows:
     upper_mw: FloatArray
     """Shape (rows,). [MW]"""
 
+    def with_most(self, most_kw: FloatArray, column: IntArray) -> LimitRows:
+        """The same, and each DER with a column, shape (ders,), at or below an injection; inf: any. [kW]"""
+        held = np.flatnonzero(np.isfinite(most_kw) & (column >= 0))
+        entries = (np.ones(held.size), (np.arange(held.size), column[held]))
+        own = csr_array(entries, shape=(held.size, self.coefficient.shape[1]))
+        return LimitRows(
+            coefficient=csr_array(vstack([self.coefficient, own], format="csr")),
+            upper_mw=np.concatenate([self.upper_mw, most_kw[held] / KW_PER_MW]),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFeeder:
@@ -65,7 +75,12 @@ def reach_columns(
 
 
 def area_rows(
-    feeders: Sequence[SeenFeeder], ders_count: int, *, constant_mw: float, substation_mw: float
+    feeders: Sequence[SeenFeeder],
+    ders_count: int,
+    *,
+    constant_mw: float,
+    substation_mw: float,
+    step_mw: tuple[float, float] = (-np.inf, np.inf),
 ) -> LimitRows:
     """Limits of an area in one interval.
 
@@ -77,6 +92,8 @@ def area_rows(
         What the interface draws beyond the feeders. [MW]
     substation_mw
         Greatest import and export of the substation, relaxed to the base state as the feeders' are. [MW]
+    step_mw
+        Least and greatest import of the area that is one step from before the interval. [MW]
     """
     parts, at_floor, at_base = [], constant_mw, constant_mw
     whole, floor_mw = np.zeros(ders_count), 0.0
@@ -96,7 +113,10 @@ def area_rows(
         whole,
         idle_mw=at_floor + floor_mw,
         span_mw=(at_floor - reach_mw, at_floor),
-        limits_mw=(min(-substation_mw, at_base), max(substation_mw, at_base)),
+        limits_mw=(
+            max(min(-substation_mw, at_base), step_mw[0]),
+            min(max(substation_mw, at_base), step_mw[1]),
+        ),
     )
     parts.append((head.coefficient, head.upper_mw))
     return LimitRows(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from federates.core.arrays import ComplexArray, FloatArray, IntArray
+from federates.core.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from federates.core.curve import NetCurve
 from federates.core.errors import DivergedError
 from federates.core.reserve_offer import ReserveOffer
@@ -144,6 +144,8 @@ class Linearised:
     """Voltages before the interval, feeder by feeder, from which one step is taken at most. [pu]"""
     before: TwinState | None
     """The twin's state before the interval, from whose import one step is taken at most."""
+    feeders: tuple[FeederOffer, ...]
+    """Every feeder's offers and the limits kept around that state, without the step."""
     collapsed_count: int
     """States at which the twin collapsed on the way."""
 
@@ -237,6 +239,11 @@ class TotalDso:
         self._bidders = [FeederBidder(m, name) for m, name in zip(self.twin.maps, names, strict=True)]
         self._kept = KeptCoefficients()
 
+    @property
+    def substation_mw(self) -> float:
+        """Greatest import and export of the substation. [MW]"""
+        return self._scenario.substation_mva
+
     def bid(self, inputs: BidInputs, *, keep_coefficients: bool) -> PreparedBid:
         """The area's curve for one interval.
 
@@ -249,9 +256,8 @@ class TotalDso:
             If the twin does not carry the area with its DERs at their base either.
         """
         found = self.linearised(inputs, keep_coefficients=keep_coefficients)
-        columns, state, before_pu = found.columns, found.state, found.before_pu
+        state = found.state
         ladder = price_ladder(inputs.price_usd_per_mwh)
-        feeders = self._taken_up(columns, state, before_pu, found.before)
         curves = [bidder.sweep(ladder.price_usd_per_mwh) for bidder in self._bidders]
         ends = self.twin.constant_mw(state) + np.sum([c.import_mw[[-1, 0]] for c in curves], axis=0)
         rating = self._scenario.substation_mva
@@ -269,10 +275,10 @@ class TotalDso:
         return PreparedBid(
             interval_s=inputs.interval_s,
             curve=curve,
-            feeders=feeders,
-            columns=columns,
+            feeders=found.feeders,
+            columns=found.columns,
             conditions=inputs.conditions,
-            before_pu=before_pu,
+            before_pu=found.before_pu,
             linearised_at=found.at,
             state=state,
             whole=(
@@ -286,7 +292,7 @@ class TotalDso:
     def linearised(self, inputs: BidInputs, *, keep_coefficients: bool) -> Linearised:
         """The area around the dispatch that its expected price would bring, its limits kept.
 
-        Parameters are `bid`'s.
+        Parameters are `bid`'s. The bidders have taken up what is returned.
 
         Raises
         ------
@@ -304,7 +310,7 @@ class TotalDso:
         taps = self.twin.circuit.taps()
         kept = self._kept.at(inputs.interval_s, taps) if keep_coefficients else None
         base = base_set_points(
-            [_taken(columns, self.twin.feeder_of_der == k) for k in range(len(self.twin.maps))]
+            [taken(columns, self.twin.feeder_of_der == k) for k in range(len(self.twin.maps))]
         )
         wanted = self._set_points(expected, inputs.q_kvar)
         at, state, collapsed = carried(base, wanted, TwinArea(self.twin, kept))
@@ -324,8 +330,23 @@ class TotalDso:
             state=state,
             before_pu=before_pu,
             before=before,
+            feeders=self._taken_up(columns, state, before_pu, before),
             collapsed_count=collapsed + more,
         )
+
+    def step_mw(self, found: Linearised) -> tuple[float, float]:
+        """Least and greatest import that is one step from before the interval; asked right after ``found``.
+
+        Where the feeders do not reach the import before it, one step from the nearest that they reach. [MW]
+        """
+        if found.before is None:
+            return -np.inf, np.inf
+        least, greatest = (
+            self.twin.constant_mw(found.state)
+            + sum(bidder.program().range_end_mw(greatest=end) for bidder in self._bidders)
+            for end in (False, True)
+        )
+        return self._step_mw((least, greatest), found.before)
 
     def called(
         self, inputs: BidInputs, prepared: PreparedBid, stored_kwh: FloatArray | None, hours: float
@@ -533,9 +554,7 @@ class TotalDso:
                         columns=with_stores(offer.columns, mine, stores, t),
                         limits=offer.limits,
                     )
-                    for offer, point, mine in zip(
-                        self._feeder_offers(hour.columns, hour.state), hour.state.points, own, strict=True
-                    )
+                    for offer, point, mine in zip(hour.feeders, hour.state.points, own, strict=True)
                 ),
                 constant_mw=self.twin.constant_mw(hour.state),
             )
@@ -653,7 +672,7 @@ class TotalDso:
             offers.append(
                 FeederOffer(
                     map=m,
-                    columns=_taken(columns, mine),
+                    columns=taken(columns, mine),
                     limits=kept_limits(self._scenario, place, point),
                     name=f"{self._scenario.name}/{self._scenario.feeder_names[place]}",
                 )
@@ -683,8 +702,8 @@ def _active_limit(limit_mva: float, q_mvar: float) -> float:
     return float(np.sqrt(max(limit_mva**2 - q_mvar**2, 0.0)))
 
 
-def _taken(columns: DerColumns, mine: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> DerColumns:
-    """Offers of some DERs, renumbered."""
+def taken(columns: DerColumns, mine: BoolArray) -> DerColumns:
+    """Offers of the DERs of a mask, shape (ders,), renumbered."""
     place = np.cumsum(mine) - 1
     blocks = mine[columns.der]
     return DerColumns(

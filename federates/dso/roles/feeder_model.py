@@ -7,20 +7,31 @@ from dataclasses import replace
 
 import numpy as np
 
-from federates.core.arrays import FloatArray, IntArray
+from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.context import Context
 from federates.core.messages import DerOffers
 from federates.core.protocol import Grant, Offset, Outbox, Phase, State
 from federates.core.settings import aggregators_of
 from federates.core.time import Cadence, SimTime
 from federates.der.model import FleetState
+from federates.dso.capacity import after
+from federates.dso.columns import DerColumns
 from federates.dso.feeder_model import LimitRows, SeenFeeder, area_rows, feeder_model, reach_columns
+from federates.dso.local_need import LocalNeed
 from federates.dso.offers import Offers
 from federates.dso.roles.fixed_quantity import Believed
 from federates.dso.roles.inflexible_demand import InflexibleDemand
-from federates.dso.roles.seen import HOUR_S, KW_PER_MW, conditions, record_collapses, seen_state, telemetry
+from federates.dso.roles.seen import (
+    HOUR_S,
+    KW_PER_MW,
+    conditions,
+    record_collapses,
+    seen_state,
+    settle_idle,
+    telemetry,
+)
 from federates.dso.roles.total import joined_offers, merit_kw
-from federates.dso.total import BidInputs, Linearised, TotalDso, kept_limits, stepping
+from federates.dso.total import HEAD_SHARE, BidInputs, Linearised, TotalDso, stepping, taken
 from federates.scenario.lda import ExpectedLda
 from federates.scenario.price_taking import PriceTaking
 
@@ -43,6 +54,7 @@ class FeederModelRole(InflexibleDemand):
         self._columns_count = offered.size
         self._column: IntArray = np.full(self._every.size, -1)
         self._column[offered] = np.arange(offered.size)
+        self._need = LocalNeed(self.scenario, HEAD_SHARE)
         self._engine_day: int | None = None
 
     @property
@@ -62,13 +74,11 @@ class FeederModelRole(InflexibleDemand):
         alone = self.day_ahead_kw(grant, day, expected)
         foreseen = self._foreseen_day(grant, day)
         engine, state = self._new_engine(), self.expected_state(grant, day)
+        settle_idle(engine.twin, self.scenario, expected[0], state)
         hours, rows = [], []
         for hour, (own, price) in enumerate(zip(expected, prices.tolist(), strict=True)):
             offers = self._offers(foreseen, hour, grant.now, alone[hour])
             at_price, none = merit_kw(offers, price), np.zeros(self._every.size)
-            if hour == 0:
-                engine.twin.set_conditions(conditions(own, 1.0))
-                engine.twin.settle(at_price, none)
             inputs = BidInputs(
                 interval_s=midnight + HOUR_S * hour,
                 conditions=conditions(own, 1.0),
@@ -99,11 +109,13 @@ class FeederModelRole(InflexibleDemand):
         expected = self.observer.expected(interval, grant.now, received, engine.twin)
         p_kw = seen.der_p_mw * KW_PER_MW
         foreseen, price = self._foreseen_interval(grant, interval)
+        offers = self._offers(foreseen, 0, grant.now, self.real_time_kw(grant, interval, expected))
+        most_kw = self._most_kw(interval, grant.now, seen_state(seen))
         inputs = BidInputs(
             interval_s=interval,
             conditions=conditions(expected, seen.head_v_pu),
             taps=seen.taps,
-            offers=self._offers(foreseen, 0, grant.now, self.real_time_kw(grant, interval, expected)),
+            offers=offers.within(most_kw),
             expected_kw=p_kw,
             now_kw=p_kw,
             q_kvar=seen.der_q_mvar * KW_PER_MW,
@@ -116,10 +128,23 @@ class FeederModelRole(InflexibleDemand):
         outbox = self.bid_of(grant, interval, believed)
         rows = self._rows(engine, believed, found, seen_state(seen), grant.now)
         model = feeder_model(
-            [rows], interval_s=interval, length_s=self.clock.market_s, multiplicity=self.multiplicity
+            [rows.with_most(most_kw, self._column)],
+            interval_s=interval,
+            length_s=self.clock.market_s,
+            multiplicity=self.multiplicity,
         )
         outbox.put(self.ports.feeder_models, model)
         return outbox
+
+    def _most_kw(self, interval: SimTime, now: SimTime, state: FleetState) -> FloatArray:
+        """Greatest injections that leave the energy kept for the evening; inf where a DER's own power does.
+
+        Shape (ders,). [kW]
+        """
+        fleet = self.scenario.fleet
+        stored_kwh = after(fleet, state.energy_kwh, state.p_kw, (interval - now) / HOUR_S)
+        most_kw = self._need.most_kw(now, interval, self.clock.market_s, stored_kwh)
+        return np.where(most_kw < fleet.power_kw, most_kw, np.inf)
 
     def _foreseen_day(self, grant: Grant, day: int) -> DerOffers:
         """What all DERs would offer for a day at the first price forecast."""
@@ -159,28 +184,21 @@ class FeederModelRole(InflexibleDemand):
         self, engine: TotalDso, believed: Believed, found: Linearised, state: FleetState, now: SimTime
     ) -> LimitRows:
         """Limits in one interval; the DSO knows what its DERs can do, not what they ask for it."""
-        interval, scenario, twin = believed.expected.ders, self.scenario, engine.twin
+        interval, scenario = believed.expected.ders, self.scenario
         directed = scenario.directed(now) & (self._column >= 0)
         possible = scenario.behaviour.feasible(state, interval)
         least = np.where(directed, np.minimum(interval.least_kw, possible.p_min_kw), believed.p_kw)
         most = np.where(directed, np.maximum(interval.available_kw, possible.p_max_kw), believed.p_kw)
-        base = np.where(directed, possible.clip(scenario.base_kw(interval.least_kw)), believed.p_kw)
-        parts = [twin.split(v) for v in (least, most, base, believed.q_kvar)]
-        feeders = [
-            SeenFeeder(
-                point=point,
-                reach=reach_columns(*(part[place] for part in parts)),
-                directed=directed[twin.feeder_of_der == place],
-                limits=stepping(kept_limits(scenario, place, point), before_pu),
-                column=self._column[twin.feeder_of_der == place],
-            )
-            for place, (point, before_pu) in enumerate(zip(found.state.points, found.before_pu, strict=True))
-        ]
-        return area_rows(
-            feeders,
-            self._columns_count,
-            constant_mw=twin.constant_mw(found.state),
-            substation_mw=scenario.substation_mva,
+        offered = found.columns
+        idle = np.clip(offered.base_kw, offered.floor_kw, offered.top_kw)
+        base = np.where(directed, idle, believed.p_kw)
+        return limit_rows(
+            engine,
+            found,
+            reach_columns(least, most, base, believed.q_kvar),
+            directed=directed,
+            column=np.where(directed, self._column, -1),
+            ders_count=self._columns_count,
         )
 
     def _record_collapses(self, t: SimTime, what: str, found: Linearised) -> None:
@@ -211,3 +229,45 @@ def _believed(engine: TotalDso, expected: ExpectedLda, inputs: BidInputs, found:
     """What is believed of an interval whose feeders are linearised so."""
     p_kw = engine.twin.joined(found.at.p_kw)
     return Believed(expected=expected, p_kw=p_kw, q_kvar=inputs.q_kvar, solved=found.state)
+
+
+def limit_rows(
+    engine: TotalDso,
+    found: Linearised,
+    reach: DerColumns,
+    *,
+    directed: BoolArray,
+    column: IntArray,
+    ders_count: int,
+) -> LimitRows:
+    """The limits that a total DSO keeps around a linearised area, as rows; asked right after ``found``.
+
+    Parameters
+    ----------
+    reach
+        What the DERs may inject, in fleet order.
+    directed
+        Which of them follow set-points, shape (ders,).
+    column
+        Column of each DER in the rows, shape (ders,).
+    ders_count
+        Number of columns.
+    """
+    seen = []
+    for place, (point, offer) in enumerate(zip(found.state.points, found.feeders, strict=True)):
+        mine = engine.twin.feeder_of_der == place
+        feeder = SeenFeeder(
+            point=point,
+            reach=taken(reach, mine),
+            directed=directed[mine],
+            limits=stepping(offer.limits, found.before_pu[place]),
+            column=column[mine],
+        )
+        seen.append(feeder)
+    return area_rows(
+        seen,
+        ders_count,
+        constant_mw=engine.twin.constant_mw(found.state),
+        substation_mw=engine.substation_mw,
+        step_mw=engine.step_mw(found),
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runner.post.compare.comparison import PERCENT, RESOLVED_SHARE, Comparison, Contender, settings_of
-from runner.post.compare.judging import Verdict, at_most, both, figure_of, figures_of, untested
+from runner.post.compare.judging import Verdict, at_most, both, figure_of, figures_of, judged, untested
 
 FORWARD = "cost_forward_compared_usd"
 """Figure by which forward costs compare."""
@@ -52,14 +52,14 @@ def _order(comparison: Comparison, models: tuple[str, str], key: str, statement:
 
 def _layered_promises_like_full(comparison: Comparison) -> Verdict:
     key = "forward_layered_near_full"
-    statement = f"M5's forward cost is within {NEAR_VALUE_PCT:g} % of flexibility's value of M4's"
+    statement = f"Forward, M5 costs what M4 does within {NEAR_VALUE_PCT:g} % of flexibility's value"
     gap = figure_of(comparison, "M5", "gap_forward_of_value_pct")
     if gap is None:
         run = comparison.of("M5")
         why = "needs M5" if run is None else run.metrics["gap_forward_of_value_pct"].why_not
         return untested(key, statement, why)
-    why = f"difference either way, of the value; the aim is {AIM_VALUE_PCT:g} %"
-    return at_most(key, statement, abs(gap), NEAR_VALUE_PCT, "%", why)
+    why = f"forward cost of M5 less M4's, of the value; either way; the aim is {AIM_VALUE_PCT:g} %"
+    return judged(key, statement, gap, NEAR_VALUE_PCT, "%", why, holds=abs(gap) <= NEAR_VALUE_PCT)
 
 
 def _central_alike(comparison: Comparison) -> Verdict:

@@ -175,19 +175,19 @@ def _layered_delivers(comparison: Comparison) -> Verdict:
 
 def _layered_near_full(comparison: Comparison) -> Verdict:
     key = "layered_near_full_visibility"
-    statement = f"M5 leaves at most {NEAR_VALUE_PCT:g} % of flexibility's value unused, held to M4"
+    statement = f"As it came, M5 leaves unused at most {NEAR_VALUE_PCT:g} % of flexibility's value"
     pair = both(comparison, "M5", "M4", "cost_compared_usd")
     if pair is None:
         return untested(key, statement, "needs M4 and M5")
     if not _hold(comparison, "M4", "M5"):
         return untested(key, statement, "M4 or M5 broke feeder limits: their costs do not compare")
     difference, value = pair[0] - pair[1], comparison.flexibility_value_in_study.value
-    why = "cost of M5 less M4's"
+    why = "cost of M5 as it came less M4's"
     held = difference, NEAR_SHARE * abs(pair[1]), "$", why
     if value is None or value <= comparison.resolution_usd:
-        statement = f"M5 costs at most {PERCENT * NEAR_SHARE:g} % more than M4, which sees everything"
+        statement = f"As it came, M5 costs at most {PERCENT * NEAR_SHARE:g} % more than M4"
     else:
-        held = PERCENT * difference / value, NEAR_VALUE_PCT, "%", f"{why}, of the value"
+        held = PERCENT * difference / value, NEAR_VALUE_PCT, "%", f"{why}, of the value in these hours"
     if 0.0 < difference <= comparison.resolution_usd:
         return unresolved(key, statement, difference, comparison)
     return at_most(key, statement, *held)

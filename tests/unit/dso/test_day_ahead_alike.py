@@ -1,7 +1,8 @@
-"""What DSOs bid day-ahead where their DERs leave no choice: the same under every coordination model."""
+"""What DSOs bid day-ahead apart from their DERs' choice: the same under every coordination model."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 
 from federates.aggregator.roles.offers import Offers
 from federates.core.arrays import FloatArray
+from federates.core.forward import FILE, ForwardPlan
 from federates.core.messages import DerOffers, InterfaceBid
 from federates.core.protocol import Grant, Inbox, Received
 from federates.core.tables import DA_DER
+from federates.dso.roles.feeder_model import FeederModelRole
 from federates.dso.roles.inflexible_demand import InflexibleDemand
 from federates.dso.roles.net_demand import NetDemand
 from federates.dso.roles.total import TotalDsoRole
@@ -61,6 +64,37 @@ def test_without_a_choice_every_model_bids_the_same_day(tmp_path: Path) -> None:
     for model, role in (("grand_central_blind", InflexibleDemand), ("layered_total_dso", TotalDsoRole)):
         other = quantity_mw(tmp_path / model, model, role)
         np.testing.assert_allclose(other, net, rtol=MAP_SHARE, err_msg=model)
+
+
+CHEAP_USD_PER_MWH, DEAR_USD_PER_MWH = 10.0, 50.0
+
+
+def test_full_sight_leaves_apart_from_ders_what_a_total_dso_bids_from(tmp_path: Path) -> None:
+    """Batteries charge at midnight, which is cheap: regulators must not be where that would put them.
+
+    Where no limit cuts it, a curve ends with every DER at its floor: M4's quantity less the floors.
+    """
+    plan(tmp_path)
+    known = ForwardPlan.read(tmp_path / FILE)
+    price = np.where(np.arange(DAY_HOURS) == 0, CHEAP_USD_PER_MWH, DEAR_USD_PER_MWH)
+    even = np.ones_like(known.lmp_usd_per_mwh)
+    replace(known, lmp_usd_per_mwh=even * price[None, :, None]).write(tmp_path / FILE)
+    full, layered = (study(TINY, f"coordination={m}") for m in ("grand_central_full", "layered_total_dso"))
+    day_ahead = FeederModelRole(context(full, NAME, tmp_path)).day_ahead_bid
+    quantity = next(s.message for s in day_ahead(Grant(DAY_AHEAD_S, Inbox({}, None))).sent)
+    aggregator = Offers(context(layered, AGGREGATOR, tmp_path))
+    (sent,) = aggregator.offer_day_ahead(Grant(DAY_AHEAD_S - 3, Inbox({}, None))).sent
+    offers = sent.message
+    arrivals = {"day_ahead_offers": {AGGREGATOR: Received(AGGREGATOR, 0, 0, offers)}}
+    total = TotalDsoRole(context(layered, NAME, tmp_path)).day_ahead_bid
+    (curve,) = (s.message for s in total(Grant(DAY_AHEAD_S, Inbox(arrivals, None))).sent)
+    assert isinstance(quantity, InterfaceBid)
+    assert isinstance(curve, InterfaceBid)
+    assert isinstance(offers, DerOffers)
+    floor_mw = SETS * offers.floor_mw.reshape(DAY_HOURS, -1).sum(axis=1)
+    last = np.cumsum(curve.counts.astype(np.int64)) - 1
+    at_floor = np.isclose(curve.import_mw[last], quantity.import_mw - floor_mw, rtol=MAP_SHARE)
+    assert at_floor.sum() >= DAY_HOURS // 3
 
 
 def test_a_dso_that_counts_its_ders_writes_what_it_foresees_of_them(tmp_path: Path) -> None:

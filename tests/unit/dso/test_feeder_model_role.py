@@ -13,6 +13,8 @@ from federates.core.arrays import FloatArray
 from federates.core.messages import FeederModel, InterfaceAward
 from federates.core.protocol import Grant, Inbox, Received
 from federates.core.settings import Study
+from federates.dso import total
+from federates.dso.local_need import LocalNeed
 from federates.dso.roles.feeder_model import FeederModelRole
 from federates.dso.roles.seen import conditions
 from federates.dso.total import VOLTAGE_STEP_PU
@@ -29,6 +31,7 @@ SUNNY = (
     "ldas.0.feeders.0.load_scale=0.4",
     "forecast={kind: perfect}",
 )
+SHORT_HEAD = ("horizon.duration=10h", "ldas.0.feeders.0.import_limit=3.4 MVA")
 SOLD_USD_PER_MWH, UNSOLD_USD_PER_MWH = 30.0, -100.0
 """Prices at which the DSO expects the sun to be taken, and batteries to charge while it is not."""
 
@@ -67,6 +70,8 @@ def most_injection_kw(scenario: LdaScenario, model: FeederModel) -> FloatArray:
     return np.asarray(1_000.0 * found.x)
 
 
+LOSS_SHARE = 0.1
+"""What losses and loads, which the voltage moves, make of injections at rest."""
 NEAR_PU, FAR_PU = 0.004, 0.008
 """What the map may err by around the right dispatch, to which batteries add and from which the voltage margin
 keeps, and does around another."""
@@ -77,9 +82,13 @@ keeps, and does around another."""
     [(SOLD_USD_PER_MWH, 0.0, NEAR_PU), (UNSOLD_USD_PER_MWH, FAR_PU, np.inf)],
 )
 def test_limits_are_those_of_the_twin_where_the_dsos_forecast_of_the_dispatch_is_right(
-    tmp_path: Path, price: float, least_pu: float, greatest_pu: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, price: float, least_pu: float, greatest_pu: float
 ) -> None:
-    """From rest into full sun the step of voltage binds first. Expected, it is met; unexpected, missed."""
+    """From rest into full sun the step of voltage binds, that of the import aside.
+
+    Expected, it is met; unexpected, missed.
+    """
+    monkeypatch.setattr("federates.dso.total.IMPORT_STEP_SHARE", np.inf)
     wanted = study(TINY, *SUNNY)
     scenario = LdaScenario(wanted, "lda1")
     p_kw = most_injection_kw(scenario, published(wanted, tmp_path, price))
@@ -90,3 +99,35 @@ def test_limits_are_those_of_the_twin_where_the_dsos_forecast_of_the_dispatch_is
         np.concatenate([np.sqrt(point.w_pu2) for point in twin.solve(p, rest).points]) for p in (rest, p_kw)
     )
     assert least_pu <= abs((after - before).max() - VOLTAGE_STEP_PU) <= greatest_pu
+
+
+def test_the_areas_import_moves_by_one_step_of_its_substation(tmp_path: Path) -> None:
+    """From rest into full sun; ten times as much is offered."""
+    wanted = study(TINY, *SUNNY)
+    scenario = LdaScenario(wanted, "lda1")
+    p_kw = most_injection_kw(scenario, published(wanted, tmp_path, SOLD_USD_PER_MWH))
+    step_kw = 1e3 * total.IMPORT_STEP_SHARE * scenario.substation_mva
+    assert scenario.expected(0, GATE_S + 52).ders.available_kw.sum() > 8.0 * step_kw
+    # a DER that injects saves what its map says of losses beside
+    assert p_kw.sum() == pytest.approx(step_kw, rel=LOSS_SHARE)
+
+
+def test_batteries_keep_energy_for_the_evening_at_the_head(tmp_path: Path) -> None:
+    """The head may draw less than the evening's demand; nearly all that batteries hold now will be needed.
+
+    The DSO's rows hold each of them below what leaves it that much, as a total DSO's own offers do.
+    """
+    wanted = study(TINY, *SUNNY[:2], *SHORT_HEAD)
+    scenario = LdaScenario(wanted, "lda1")
+    model = published(wanted, tmp_path, SOLD_USD_PER_MWH)
+    need, fleet = LocalNeed(scenario, total.HEAD_SHARE), scenario.fleet
+    kept_kw = need.most_kw(GATE_S + 52, 0, 300, fleet.initial_kwh)
+    held = kept_kw < fleet.power_kw
+    assert (kept_kw[held] > 0.0).all()
+    assert held.any()
+    single = np.repeat(model.entries, model.entries) == 1
+    row = np.repeat(np.arange(model.entries.size), model.entries)
+    upper_kw = np.full(model.ders, np.inf)
+    np.minimum.at(upper_kw, model.der[single], 1e3 * model.upper_mw[row[single]] / model.coefficient[single])
+    sets = scenario.study.lda("lda1").multiplicity
+    np.testing.assert_allclose(upper_kw[held] / sets, kept_kw[held])

@@ -222,7 +222,9 @@ def test_promises_are_held_to_those_of_full_visibility(
     runs = [chosen_run(tmp_path / code, code, forward_usd=usd) for code, usd in figures.items()]
     compared = compare_runs(runs, idle=idle_days(tmp_path / "idle", 1_020.0))
     assert verdict(compared, "forward_full_below_envelope").result == order
-    assert verdict(compared, "forward_layered_near_full").result == near
+    held = verdict(compared, "forward_layered_near_full")
+    assert held.result == near
+    assert held.value == pytest.approx(100.0 * (m5_usd - 1_000.0) / 20.0), "with its sign"
 
 
 @pytest.mark.parametrize(
