@@ -199,7 +199,8 @@ class FeederLimits:
         """Signed price of each limit in an interval, shape (rows,). [$/h/row unit]"""
         mine = self._time == t
         price = np.zeros(self._rows[t].lower.size)
-        price[self._limit[mine]] = solution.row_dual[self._row[mine]]
+        # limits alike may have ended in the row of one
+        np.add.at(price, self._limit[mine], solution.row_dual[self._row[mine]])
         return price
 
     def block_part_usd_per_mwh(self, solution: Solution) -> FloatArray:

@@ -100,6 +100,17 @@ def test_a_limit_with_another_bound_keeps_its_row() -> None:
     assert sced.feeder_rows_count == 1
 
 
+@pytest.mark.parametrize("upper", [[26.0, 25.0], [25.0, 26.0], [25.0, 25.0]])
+def test_limits_alike_are_worth_together_what_one_is_worth(upper: list[float]) -> None:
+    """A head's limit and that of an area with no other feeder; both had a row before, with other bounds."""
+    sced = market(2)
+    clear(sced, [30.0, 30.0], [20.0, 40.0], rows([[1.0, 0.5], [1.0, 0.5]], [20.0, 21.0]))
+    assert sced.feeder_rows_count == 2
+    found = clear(sced, [30.0, 30.0], [20.0, 40.0], rows([[1.0, 0.5], [1.0, 0.5]], upper))
+    assert found.block_mw == pytest.approx([10.0, 30.0], abs=EXACT)
+    assert found.block_usd_per_mwh == pytest.approx([20.0, 50.0], abs=EXACT)
+
+
 def test_retired_rows_do_not_pile_up() -> None:
     sced, added = market(2), []
     for k in range(LAZY_ROWS_MOST + 20):
