@@ -107,6 +107,16 @@ class PriceTaking:
             state = self.portfolio.follow(outlook, float(lmp_usd_per_mwh[hour]))
         return outlooks, path
 
+    def day_kw(
+        self, day: int, lmp_usd_per_mwh: FloatArray, state: FleetState, directed: BoolArray
+    ) -> list[FloatArray]:
+        """Injections in 24 hours of DERs that follow the prices of `day`, each of shape (ders,). [kW]"""
+        outlooks, _ = self.day(day, lmp_usd_per_mwh, state, directed)
+        return [
+            self.portfolio.at_price_kw(outlook, price)
+            for outlook, price in zip(outlooks, lmp_usd_per_mwh.tolist(), strict=True)
+        ]
+
     def interval(
         self,
         interval: SimTime,

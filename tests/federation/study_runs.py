@@ -84,9 +84,13 @@ def shuffled(base: Path, folder: Path, seed: int) -> Path:
     return folder
 
 
-def _run_shuffled(base: Path, folder: Path, seed: int) -> None:
-    """In a process of its own, where engines have one thread from their import on."""
-    study = study_of(base)
+def run_in_this_process(
+    study: Study, folder: Path, build: Callable[[Context], Federate], order: random.Random | None = None
+) -> None:
+    """Run a study on loopback here; a process of one's own gives engines one thread from their import on.
+
+    ``order``: shuffles federates of one instant.
+    """
     names, everyone, run_folder = federate_names(study), seatings(study), RunFolder(folder)
     Heartbeat.create(run_folder.heartbeat("all"), names)
     with Heartbeat(run_folder.heartbeat("all"), names) as heartbeat:
@@ -95,12 +99,12 @@ def _run_shuffled(base: Path, folder: Path, seed: int) -> None:
             study=study,
             seatings=everyone,
             wires=expand(MODELS[study.coordination].all_links, everyone),
-            build=build_kind,
+            build=build,
             open_recorder=lambda name, span: ParquetRecorder(folder, name, span),
             impairment=Impairment(loss_windows(study), study.seed),
             heartbeat=heartbeat,
         )
-        run_on_loopback(shop, names, market_day_spans(study.clock), random.Random(seed))
+        run_on_loopback(shop, names, market_day_spans(study.clock), order)
 
 
 def delayed(base: Path, folder: Path, transport: TransportName, seed: int) -> Outcome:
@@ -190,4 +194,6 @@ def _await_silence(folder: Path, deadline: float) -> None:
 
 
 if __name__ == "__main__":
-    _run_shuffled(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    run_in_this_process(
+        study_of(Path(sys.argv[1])), Path(sys.argv[2]), build_kind, random.Random(int(sys.argv[3]))
+    )

@@ -24,6 +24,7 @@ from tests.reference.feeder_day import (
     exact_day,
 )
 from tests.reference.feeder_methods import HourlyDay
+from tests.reference.fidelity_gaps import gaps, result
 
 GAP = 1e-5
 """Certified gap at which the rounds end."""
@@ -138,6 +139,9 @@ def test_planes_do_not_get_there_in_as_many_rounds(told: Told, rounds: int | Non
     one = exact_day()[1].run(gap=GAP, rounds_limit=limit, inward_share=0.0, told=told)
     print(f"{told.__name__}, {limit} messages: {relative(one):.1e} above the joint optimum")
     assert relative(one) > 100 * GAP
+    asked = [gaps(exact=100.0 * relative(run)) for run in (found(), one)]
+    told_of = [result("exact_cuts_are_exact", every) for every in asked]
+    assert told_of == ["supported", "not supported"], "study H6 does not tell this run from the true one"
     if told is as_plane_of_the_wrong_sign:
         assert one.rounds.bounds[-1].lower_usd > joint().cost_usd, "a bound that is none"
 

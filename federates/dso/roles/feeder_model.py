@@ -10,7 +10,7 @@ import numpy as np
 from federates.core.arrays import BoolArray, FloatArray, IntArray
 from federates.core.context import Context
 from federates.core.messages import DerOffers
-from federates.core.protocol import Grant, Offset, Outbox, Phase, State
+from federates.core.protocol import Grant, Offset, Outbox, Phase
 from federates.core.settings import aggregators_of
 from federates.core.time import Cadence, SimTime
 from federates.der.model import FleetState
@@ -33,7 +33,6 @@ from federates.dso.roles.seen import (
 from federates.dso.roles.total import joined_offers, merit_kw
 from federates.dso.total import HEAD_SHARE, BidInputs, Linearised, TotalDso, stepping, taken
 from federates.scenario.lda import ExpectedLda
-from federates.scenario.price_taking import PriceTaking
 
 
 class FeederModelRole(InflexibleDemand):
@@ -46,9 +45,7 @@ class FeederModelRole(InflexibleDemand):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._recorder = context.recorder
-        self._first_lmp = context.forward().lmp_usd_per_mwh[:, :, self.scenario.bus_place]
         self._every = np.arange(len(self.scenario.fleet))
-        self._ders = PriceTaking(self.scenario, self._every, counts_others=True)
         mine = [self.scenario.portfolio(owner) for owner in aggregators_of(context.lda)]
         offered = np.concatenate(mine)
         self._columns_count = offered.size
@@ -69,7 +66,7 @@ class FeederModelRole(InflexibleDemand):
         """Quantities and models of 24 hours, each around what its first price forecast would bring."""
         day = self.clock.day_ahead_day(grant.now)
         assert day is not None
-        midnight, prices = self.clock.midnight(day), self._first_lmp[day]
+        midnight, prices = self.clock.midnight(day), self.first_lmp[day]
         expected = self.scenario.expected_day(day, self.clock.day_ahead_issue(day))
         alone = self.day_ahead_kw(grant, day, expected)
         foreseen = self._foreseen_day(grant, day)
@@ -148,31 +145,25 @@ class FeederModelRole(InflexibleDemand):
 
     def _foreseen_day(self, grant: Grant, day: int) -> DerOffers:
         """What all DERs would offer for a day at the first price forecast."""
-        self._note_prices(grant)
         got = grant.inbox.only(self.ports.telemetry)
         seen = None if got is None else seen_state(got.message)
-        state = self._ders.state_at_midnight(day, grant.now, seen)
-        outlooks, _ = self._ders.day(day, self._first_lmp[day], state, self._ders.directed(grant.now))
-        return self._ders.portfolio.offers(
+        state = self.foreseen.state_at_midnight(day, grant.now, seen)
+        outlooks, _ = self.foreseen.day(day, self.first_lmp[day], state, self.foreseen.directed(grant.now))
+        return self.foreseen.portfolio.offers(
             outlooks, interval_s=self.clock.midnight(day), length_s=HOUR_S, factor=1.0
         )
 
     def _foreseen_interval(self, grant: Grant, interval: SimTime) -> tuple[DerOffers, float]:
         """What all DERs would offer for an interval, and the price expected of it. [$/MWh]"""
-        self._note_prices(grant)
+        self.note_prices(grant)
         step = grant.now // self.clock.step_s * self.clock.step_s
         seen = telemetry(self.ports, grant, self.name).message
-        state = self._ders.later(seen_state(seen), step + self.clock.step_s, interval, grant.now)
-        outlook, path = self._ders.interval(interval, grant.now, state, np.zeros(self._every.size))
-        offers = self._ders.portfolio.offers(
+        state = self.foreseen.later(seen_state(seen), step + self.clock.step_s, interval, grant.now)
+        outlook, path = self.foreseen.interval(interval, grant.now, state, np.zeros(self._every.size))
+        offers = self.foreseen.portfolio.offers(
             [outlook], interval_s=interval, length_s=self.clock.market_s, factor=1.0
         )
         return offers, float(path.price_usd_per_mwh[0])
-
-    def _note_prices(self, grant: Grant) -> None:
-        got = grant.inbox.only(self.ports.day_ahead_awards)
-        if got is not None:
-            self._ders.note(got.message.interval_s, got.message.lmp_usd_per_mwh)
 
     def _offers(self, foreseen: DerOffers, interval: int, now: SimTime, others_kw: FloatArray) -> Offers:
         """Offers foreseen for one interval; who follows nobody is expected at ``others_kw``."""
@@ -214,15 +205,6 @@ class FeederModelRole(InflexibleDemand):
         if day != self._engine_day:
             self._engine_day, self._engine = day, self._new_engine()
         return self._engine
-
-    def save(self) -> State:
-        """Day-ahead prices."""
-        return {**super().save(), **self._ders.save()}
-
-    def restore(self, state: State) -> None:
-        """Take up a saved state."""
-        super().restore(state)
-        self._ders.restore(state)
 
 
 def _believed(engine: TotalDso, expected: ExpectedLda, inputs: BidInputs, found: Linearised) -> Believed:

@@ -35,11 +35,7 @@ class ReactiveDemand(NetQuantity):
         got = grant.inbox.only(self.ports.telemetry)
         seen = None if got is None else seen_state(got.message)
         state = self._ders.state_at_midnight(day, grant.now, seen)
-        outlooks, path = self._ders.day(day, self._first_lmp[day], state, self._ders.directed(grant.now))
-        return [
-            self._ders.portfolio.at_price_kw(outlook, price)
-            for outlook, price in zip(outlooks, path.price_usd_per_mwh.tolist(), strict=True)
-        ]
+        return self._ders.day_kw(day, self._first_lmp[day], state, self._ders.directed(grant.now))
 
     def real_time_kw(self, grant: Grant, interval: SimTime, expected: ExpectedLda) -> FloatArray:
         """What the price of the interval brings from what is stored now."""

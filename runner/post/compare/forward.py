@@ -6,7 +6,7 @@ forward cost is that on the DSOs' linear rows, M5's that on its own curves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from runner.post.compare.comparison import PERCENT, RESOLVED_SHARE, Comparison, Contender, settings_of
 from runner.post.compare.judging import Verdict, at_most, both, figure_of, figures_of, judged, untested
@@ -23,6 +23,8 @@ NULL_SHARE = 1e-4
 """Difference of forward cost between central models where no feeder limit matters, as a share of it."""
 NULL_VALUE_PCT = 1.0
 """The same, of the value of flexibility."""
+WORTH_PCT = 0.2
+"""Value of flexibility, of the cost, below which a study says little about those who use it."""
 CENTRAL = frozenset({"M1", "M2", "M3", "M4"})
 """Models in which the ISO dispatches DERs."""
 EXACT_BID = "exact_cuts"
@@ -65,14 +67,16 @@ def _layered_promises_like_full(comparison: Comparison) -> Verdict:
 def _central_alike(comparison: Comparison) -> Verdict:
     key = "no_constraint_central_alike"
     statement = "Where no feeder limit matters, M1 to M4, and M5 with exact cuts, promise the same cost"
-    costs = _unbound_costs(comparison, lambda c: c.model in CENTRAL or _bids_exactly(c))
-    if isinstance(costs, str):
-        return untested(key, statement, costs)
-    spread, why = max(costs.values()) - min(costs.values()), f"spread of forward cost: {', '.join(costs)}"
-    threshold, value = NULL_SHARE * abs(min(costs.values())), comparison.flexibility_value.value
-    if value is None or value <= threshold:
-        return at_most(key, statement, spread, threshold, "$", f"{why}; flexibility is worth too little here")
-    return at_most(key, statement, spread, min(threshold, NULL_VALUE_PCT / PERCENT * value), "$", why)
+    runs = [c for c in comparison.contenders if c.model in CENTRAL or _bids_exactly(c)]
+    if {run.model for run in runs} != {*CENTRAL, "M5"}:
+        return untested(key, statement, "needs M1, M2, M3, M4 and M5/exact_cuts")
+    found = _unbound_costs(comparison, runs)
+    if isinstance(found, str):
+        return untested(key, statement, found)
+    costs, value = found
+    spread = max(costs.values()) - min(costs.values())
+    threshold = min(NULL_SHARE * abs(min(costs.values())), NULL_VALUE_PCT / PERCENT * value)
+    return at_most(key, statement, spread, threshold, "$", f"spread of forward cost: {', '.join(costs)}")
 
 
 def _bids_exactly(contender: Contender) -> bool:
@@ -84,28 +88,36 @@ def _bids_exactly(contender: Contender) -> bool:
 def _layered_alike(comparison: Comparison) -> Verdict:
     key = "no_constraint_layered_alike"
     statement = "Where no feeder limit matters, every bid of M5 promises the cost of the central models"
-    costs = _unbound_costs(comparison, lambda c: c.model in {*CENTRAL, "M5"})
-    if isinstance(costs, str):
-        return untested(key, statement, costs)
-    central = [cost for code, cost in costs.items() if not code.startswith("M5")]
-    layered = [cost for code, cost in costs.items() if code.startswith("M5")]
-    if not central or not layered:
-        return untested(key, statement, "needs M5 and a central model")
-    difference = max(abs(cost - central[0]) for cost in layered)
-    return at_most(
-        key, statement, difference, NEAR_SHARE * abs(central[0]), "$", "difference of forward cost"
-    )  # fmt: skip
+    runs = [c for c in comparison.contenders if c.model in {*CENTRAL, "M5"}]
+    if not {"M4", "M5"} <= {run.model for run in runs}:
+        return untested(key, statement, "needs M4 and M5")
+    found = _unbound_costs(comparison, runs)
+    if isinstance(found, str):
+        return untested(key, statement, found)
+    costs, value = found
+    full = costs[comparison.reference.code]
+    apart = {run.code: abs(costs[run.code] - full) for run in runs if run.model == "M5"}
+    farthest = max(apart, key=lambda code: apart[code])
+    threshold = min(NEAR_SHARE * abs(full), NEAR_VALUE_PCT / PERCENT * value)
+    return at_most(key, statement, apart[farthest], threshold, "$", f"from M4's forward cost: {farthest}")
 
 
-def _unbound_costs(comparison: Comparison, chosen: Callable[[Contender], bool]) -> dict[str, float] | str:
-    """Forward cost of some runs, where no feeder limit was reached in any; or why not."""
-    runs = [c for c in comparison.contenders if chosen(c)]
+def _unbound_costs(comparison: Comparison, runs: Sequence[Contender]) -> tuple[dict[str, float], float] | str:
+    """Forward cost of some runs, none of which reached a feeder limit, and flexibility's value; or why not.
+
+    Where flexibility is worth next to nothing, models agree whatever they do with it.
+    """
     broken, costs = figures_of(runs, "violated_feeder_time_pct"), figures_of(runs, FORWARD)
-    if broken is None or costs is None or len(costs) <= 1:
-        return "needs two models that coordinate"
+    if broken is None or costs is None:
+        return "a run has no forward cost, or no feeders"
     if max(broken) > 0.0 or any(_bound(c) for c in runs):
         return "a feeder limit was reached"
-    return {run.code: cost for run, cost in zip(runs, costs, strict=True)}
+    value = comparison.flexibility_value
+    if value.value is None:
+        return value.why_not
+    if value.value < WORTH_PCT / PERCENT * abs(min(costs)):
+        return f"flexibility is worth {value.value:.3g} $, less than {WORTH_PCT:g} % of the cost"
+    return {run.code: cost for run, cost in zip(runs, costs, strict=True)}, value.value
 
 
 def _bound(contender: Contender) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from federates.core.errors import MissingInputError
 from runner.post.compare import evening, forward, net_load
 from runner.post.compare.comparison import MARGIN_PCT, PERCENT, Comparison, Contender
-from runner.post.compare.forward import NEAR_SHARE, NEAR_VALUE_PCT
+from runner.post.compare.forward import NEAR_SHARE, NEAR_VALUE_PCT, WORTH_PCT
 from runner.post.compare.judging import (
     Verdict,
     at_most,
@@ -30,8 +30,6 @@ from runner.post.vacuity import feeder_stress
 UNEXPLAINED_USD = 0.01
 UNDELIVERED_PCT = 0.5
 """Award that a total DSO may fail to deliver, of all awards."""
-WORTH_PCT = 0.2
-"""Value of flexibility, of the cost, below which a study says little about those who use it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

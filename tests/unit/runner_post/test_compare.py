@@ -16,7 +16,7 @@ from runner.post.compare.files import as_csv, as_fields, as_markdown, verdicts_j
 from runner.post.compare.judging import Verdict
 from runner.post.compare.verdicts import Rank, ranking, verdicts
 from runner.post.metrics.catalog import METRICS
-from tests.unit.runner_post.compared_runs import chosen_run, finished, idle_days
+from tests.unit.runner_post.compared_runs import KEYS, chosen_run, finished, idle_days
 from tests.unit.runner_post.run_folders import record, run_folder
 
 MODEL_KEYS = {
@@ -121,12 +121,8 @@ def test_costs_that_cannot_be_told_apart_share_a_place(tmp_path: Path) -> None:
         ("layered_is_cheapest", {}, {}, {"cost_usd": 999.0}, "supported"),
         ("layered_is_cheapest", {}, {}, {"cost_usd": 1_001.0}, "not supported"),
         ("layered_is_cheapest", {}, {}, {"cost_usd": 900.0, "steps_broken": 1}, "not tested"),
-        ("no_constraint_central_alike", {}, {"forward_usd": 1_000.09}, {}, "supported"),
-        ("no_constraint_central_alike", {}, {"forward_usd": 1_000.2}, {}, "not supported"),
-        ("no_constraint_central_alike", {"steps_broken": 1}, {}, {}, "not tested"),
-        ("no_constraint_layered_alike", {}, {}, {"forward_usd": 1_000.9}, "supported"),
-        ("no_constraint_layered_alike", {}, {}, {"forward_usd": 998.9}, "not supported"),
-        ("no_constraint_layered_alike", {}, {}, {"steps_broken": 1}, "not tested"),
+        ("no_constraint_central_alike", {}, {}, {}, "not tested"),
+        ("no_constraint_layered_alike", {}, {}, {}, "not tested"),
         # half a dollar of 1,000 is more than can be told apart
         ("forward_blind_below_full", {"forward_usd": 990.0}, {}, {}, "supported"),
         ("forward_blind_below_full", {"forward_usd": 1_000.5}, {}, {}, "not supported"),
@@ -227,29 +223,64 @@ def test_promises_are_held_to_those_of_full_visibility(
     assert held.value == pytest.approx(100.0 * (m5_usd - 1_000.0) / 20.0), "with its sign"
 
 
+def unbound_runs(folder: Path, idle_usd: float, **others: dict[str, float]) -> Comparison:
+    """M1 to M4 and M5 with exact cuts at a cost of 1,000 $, others as named, and what idle days cost."""
+    runs = []
+    for code in dict.fromkeys(("M1", "M2", "M3", "M4", "exact_cuts", *others)):
+        bid = {"bid": {"kind": code}}
+        model = code if code in KEYS else "M5"
+        runs.append(chosen_run(folder / code, model, market=bid, **others.get(code, {})))  # type: ignore[arg-type]
+    return compare_runs(runs, idle=idle_days(folder / "idle", idle_usd))
+
+
 @pytest.mark.parametrize(
-    ("m2_usd", "exact_usd", "result"),
+    ("idle_usd", "m2_usd", "exact_usd", "threshold_usd", "result"),
     [
-        (1_000.05, 1_000.0, "supported"),
-        (1_000.15, 1_000.0, "not supported"),
-        (1_000.0, 1_000.15, "not supported"),
-        (1_005.0, None, "not supported"),
+        # 0.01 % of the cost are 0.1 $, 1 % of a value of 20 $ are 0.2 $
+        (1_020.0, 1_000.05, 1_000.0, 0.1, "supported"),
+        (1_020.0, 1_000.15, 1_000.0, 0.1, "not supported"),
+        (1_020.0, 1_000.0, 1_000.15, 0.1, "not supported"),
+        # 1 % of a value of 4 $ are 0.04 $
+        (1_004.0, 1_000.03, 1_000.0, 0.04, "supported"),
+        (1_004.0, 1_000.05, 1_000.0, 0.04, "not supported"),
     ],
 )
 def test_without_a_constraint_central_models_and_exact_bids_promise_the_same(
-    tmp_path: Path, m2_usd: float, exact_usd: float | None, result: str
+    tmp_path: Path, idle_usd: float, m2_usd: float, exact_usd: float, threshold_usd: float, result: str
 ) -> None:
-    """0.01 % of the cost are 0.1; 1 % of a value of 20 would be 0.2."""
-    runs = [chosen_run(tmp_path / "m2", "M2", forward_usd=m2_usd), chosen_run(tmp_path / "m4", "M4")]
-    bids = {"interval_curve": 1_100.0, "exact_cuts": exact_usd}
-    for kind, usd in bids.items():
-        if usd is not None:
-            bid = {"bid": {"kind": kind}}
-            runs.append(chosen_run(tmp_path / kind, "M5", forward_usd=usd, market=bid))
-    compared = compare_runs(runs, idle=idle_days(tmp_path / "idle", 1_020.0))
+    compared = unbound_runs(
+        tmp_path, idle_usd, M2={"forward_usd": m2_usd}, exact_cuts={"forward_usd": exact_usd}
+    )
     found = verdict(compared, "no_constraint_central_alike")
     assert found.result == result
-    assert found.threshold == pytest.approx(0.1, rel=1e-3)
+    assert found.threshold == pytest.approx(threshold_usd, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("idle_usd", "m3", "why"),
+    [
+        (1_001.9, {}, "flexibility is worth 1.9 $, less than 0.2 % of the cost"),
+        (1_020.0, {"steps_broken": 1}, "a feeder limit was reached"),
+        (1_020.0, {"minutes_bound": 5}, "a feeder limit was reached"),
+    ],
+)
+def test_models_that_agree_for_another_reason_show_nothing(
+    tmp_path: Path, idle_usd: float, m3: dict[str, float], why: str
+) -> None:
+    compared = unbound_runs(tmp_path, idle_usd, M3=m3)
+    for key in ("no_constraint_central_alike", "no_constraint_layered_alike"):
+        found = verdict(compared, key)
+        assert (found.result, found.why) == ("not tested", why)
+
+
+@pytest.mark.parametrize(("curve_usd", "result"), [(999.1, "supported"), (1_001.1, "not supported")])
+def test_without_a_constraint_every_bid_of_a_total_dso_promises_what_full_sight_does(
+    tmp_path: Path, curve_usd: float, result: str
+) -> None:
+    """0.1 % of the cost are 1 $, as are 5 % of a value of 20 $."""
+    compared = unbound_runs(tmp_path, 1_020.0, interval_curve={"forward_usd": curve_usd})
+    assert verdict(compared, "no_constraint_layered_alike").result == result
+    assert verdict(compared, "no_constraint_central_alike").result == "supported"
 
 
 @pytest.mark.parametrize(("overridden_kw", "result"), [(3.0, "supported"), (-3.0, "not supported")])

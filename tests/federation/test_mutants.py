@@ -1,0 +1,149 @@
+"""Falsifiers fire on whole runs in which somebody says what he should not; without him, on none.
+
+A case names the run that is done again and what is said in it; the other runs of the comparison stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runner.idle import idle_days
+from runner.post.compare.comparison import comparable, compare_runs
+from runner.post.compare.verdicts import verdicts
+from runner.shipped import shipped_studies
+from tests.federation.mutant import carry_out, mutant, variant
+from tests.federation.study_runs import Runs, run
+
+pytestmark = pytest.mark.federation
+
+NULL = shipped_studies()["null_no_constraint"]
+SHORT = "horizon.duration=5 min"
+BATTERIES_AT_WEAK_HEADS = (
+    "horizon.duration=20 min",
+    "ldas.0.feeders.0.ders.battery.power=3 MW",
+    "ldas.0.feeders.0.ders.battery.energy=6 MWh",
+    "ldas.0.feeders.0.export_limit=500 kVA",
+)
+"""More at the evening's price than the head of lda1/solar1 may export."""
+KEYS = {
+    "M0": "uncoordinated",
+    "M1": "grand_central_blind",
+    "M2": "grand_central_override",
+    "M3": "grand_central_envelope",
+    "M4": "grand_central_full",
+    "M5": "layered_total_dso",
+}
+Folders = dict[str, Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A run done again, what is said in it, and the statements that it refutes."""
+
+    code: str
+    says: Mapping[str, str]
+    refuted: tuple[str, ...]
+
+
+NOON = (
+    Case(code="M1", says={"dso": "asks for more"}, refuted=("forward_blind_below_full",)),
+    Case(code="M2", says={"aggregator": "rests"}, refuted=("override_unwinds",)),
+    Case(code="M4", says={"dso": "asks for more"}, refuted=("forward_full_below_envelope",)),
+    Case(
+        code="M5",
+        says={"aggregator": "gives all", "dso": "promises what it lacks"},
+        refuted=("layered_holds_limits", "layered_breaks_less", "layered_delivers"),
+    ),
+)
+"""H1, at a noon with more sun than a head may export."""
+EVENING = (
+    Case(
+        code="M1",
+        says={"aggregator": "rests"},
+        refuted=(
+            "blind_breaks_limits",
+            "blind_exports_at_the_peak",
+            "blind_breaks_export_at_the_peak",
+        ),
+    ),
+    Case(code="M5", says={"aggregator": "gives all"}, refuted=("layered_holds_export_at_the_peak",)),
+)
+"""H1, at the hour of greatest price."""
+UNBOUND = (
+    Case(
+        code="M5",
+        says={"aggregator": "hides its stores"},
+        refuted=("no_constraint_central_alike", "no_constraint_layered_alike"),
+    ),
+)
+"""H2, where no feeder limit matters."""
+
+
+@pytest.fixture(scope="module")
+def noon(stressed: Runs) -> Folders:
+    return {code: stressed(key) for code, key in KEYS.items() if code != "M0"}
+
+
+@pytest.fixture(scope="module")
+def evening(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    out = tmp_path_factory.mktemp("evening")
+    return variants(out, {code: (*BATTERIES_AT_WEAK_HEADS, of(code)) for code in ("M0", "M1", "M5")})
+
+
+@pytest.fixture(scope="module")
+def unbound(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    sets = {code: (SHORT, of(code)) for code in ("M1", "M2", "M3", "M4")}
+    exact = {"M5": (SHORT, of("M5"), "market.bid={kind: exact_cuts}")}
+    return variants(tmp_path_factory.mktemp("unbound"), {**sets, **exact})
+
+
+def of(code: str) -> str:
+    return f"coordination={KEYS[code]}"
+
+
+def variants(out: Path, sets: Mapping[str, tuple[str, ...]]) -> Folders:
+    """Runs of the study without a constraint, all from the first one's forward plan."""
+    first, *others = sets
+    base = run(NULL, out, *sets[first]).run_dir
+    runs = {code: variant(base, out / code, NULL, *sets[code]) for code in others}
+    carry_out(list(runs.values()))
+    return {first: base, **runs}
+
+
+def results(folders: Folders, idle: Path | None) -> dict[str, str]:
+    """Result of every verdict."""
+    runs = list(folders.values())
+    compared = compare_runs(runs) if idle is None else compare_runs(runs, idle)
+    return {verdict.key: verdict.result for verdict in verdicts(compared)}
+
+
+def refute(folders: Folders, cases: tuple[Case, ...], tmp_path: Path) -> None:
+    """Every case's statements hold for the runs, and not with the run that is done again."""
+    idle = None
+    if "M4" in folders:
+        found = idle_days(comparable(list(folders.values())), tmp_path)
+        assert isinstance(found, Path), found
+        idle = found
+    kept = results(folders, idle)
+    others = [mutant(folders[case.code], tmp_path / str(k), case.says) for k, case in enumerate(cases)]
+    carry_out(others)
+    for case, other in zip(cases, others, strict=True):
+        told = results({**folders, case.code: other}, idle)
+        for key in case.refuted:
+            assert (kept[key], told[key]) == ("supported", "not supported"), (case, key)
+
+
+def test_tier_bypassing_at_noon(noon: Folders, tmp_path: Path) -> None:
+    refute(noon, NOON, tmp_path)
+
+
+def test_tier_bypassing_at_the_evening_peak(evening: Folders, tmp_path: Path) -> None:
+    refute(evening, EVENING, tmp_path)
+
+
+def test_no_constraint(unbound: Folders, tmp_path: Path) -> None:
+    refute(unbound, UNBOUND, tmp_path)
