@@ -247,7 +247,7 @@ def report(run_dir: Path, as_json: bool) -> None:
 @sets_option
 @click.option(
     "--transport", type=click.Choice(["loopback", "helics"]), default="loopback", show_default=True,
-    help="loopback: each run in one process, so that more of them go on at once; same numbers as helics.",
+    help="loopback: each run in one process; same numbers as helics.",
 )  # fmt: skip
 @click.option(
     "--out", type=FOLDER, default=None,

@@ -24,14 +24,12 @@ from runner.forward import kept_plan, provide_plan
 from runner.manifest import machine, new_run_dir, read_run, read_status
 from runner.progress import Board
 from runner.scenario import scenario_hash
-from runner.study import load_study
+from runner.study import LoadedStudy, load_study
 from runner.tool import child_environment
 
 POLL_S = 0.5
 PATIENCE_S = 20.0
 """How long children that are asked to leave may take. [s]"""
-PROCESSES = {"loopback": 1, "helics": 2}
-"""Cores that a run keeps busy, by transport."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +119,9 @@ def compare_study(
     name = loaded.study.name
     folder = new_run_dir(results / name, "compare", datetime.now(UTC), scenario_hash(loaded))
     race = Race(waiting=list(chosen))
+    alone = sharing(loaded, machine().cpu_count, len(chosen))
     with _children(race):
-        _go(race, study, sets, transport=transport, results=results, study_name=name, board=board)
+        _go(race, study, (*sets, *alone), transport=transport, results=results, study_name=name, board=board)
     if race.failures:
         raise ModelError(race.told())
     return compare_folders([race.run_dirs[entrant.code] for entrant in chosen], folder)
@@ -171,12 +170,15 @@ def _go(
     study_name: str,
     board: Board,
 ) -> None:
-    """Start runs as cores come free, until all are over."""
-    at_once = max(machine().cpu_count // PROCESSES[transport], 1)
+    """Start runs as cores come free, until all are over.
+
+    One a core: within a run ISO, transmission and LDAs wait for each other. Those named last go first, for
+    models stand in the order of what they compute, and a long run that begins last is one that all wait for.
+    """
     begun = datetime.now(UTC)
     while race.waiting or race.running:
-        while race.waiting and len(race.running) < at_once:
-            entrant = race.waiting.pop(0)
+        while race.waiting and len(race.running) < machine().cpu_count:
+            entrant = race.waiting.pop()
             race.running.append(_started(entrant, study, sets, transport, results))
         time.sleep(POLL_S)
         for child in list(race.running):
@@ -187,6 +189,13 @@ def _go(
         shares = {child.entrant.code: child.share for child in race.running}
         over = dict.fromkeys((*race.run_dirs, *race.failures), 1.0)
         board.show({**over, **shares, **{e.code: 0.0 for e in race.waiting}})
+
+
+def sharing(loaded: LoadedStudy, cores: int, runs: int) -> tuple[str, ...]:
+    """Options by which runs side by side share cores, where the study leaves the number of processes open."""
+    if loaded.study.federation.hosts != "auto":
+        return ()
+    return (f"federation.hosts={max(cores // min(cores, runs), 1)}",)
 
 
 def _started(

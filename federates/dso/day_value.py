@@ -141,6 +141,7 @@ class DayValue:
             for own, feeder in zip(self._in_fleet, hours[0].feeders, strict=True)
         ]
         self._program = DayProgram(cases, stores, in_map, limit_mw, name)
+        self._planned: tuple[FloatArray, DayOptimum] | None = None
 
     def at_prices(self, price_usd_per_mwh: FloatArray) -> DayCut:
         """The area's own optimum at prices of its import, shape (hours,)."""
@@ -159,8 +160,10 @@ class DayValue:
         ]
 
     def plan(self, import_mw: FloatArray) -> DayOptimum:
-        """What the area does at an import of shape (hours,). [MW]"""
-        return self._program.at_import(import_mw)
+        """What the area does at an import of shape (hours,), found once for all who ask for the same. [MW]"""
+        if self._planned is None or not np.array_equal(self._planned[0], import_mw):
+            self._planned = import_mw.copy(), self._program.at_import(import_mw)
+        return self._planned[1]
 
     def _cut(self, optimum: DayOptimum) -> DayCut:
         worth = optimum.worth_usd_per_mwh

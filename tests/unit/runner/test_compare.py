@@ -12,7 +12,7 @@ from federates.core.errors import ConfigError
 from federates.core.exit_codes import ExitCode
 from runner.check import planned
 from runner.cli import _code
-from runner.compare import Race, folder_of
+from runner.compare import Race, folder_of, sharing
 from runner.entrants import entrants, every_model
 from runner.faults import StudyError
 from runner.manifest import read_run
@@ -67,6 +67,14 @@ def test_a_model_that_failed_is_named_and_the_others_can_be_compared() -> None:
     over = {"M0": Path("r/a"), "M4": Path("r/b")}
     race = Race(waiting=[], run_dirs=over, failures={"M5": "dso_lda1 ended"})
     assert race.told() == "M5: dso_lda1 ended; the others are whole: tandem compare r/a r/b"
+
+
+def test_runs_side_by_side_share_the_cores_unless_the_study_says_otherwise() -> None:
+    loaded = load_study(TINY)
+    told = {(2, 7): 1, (8, 2): 4, (8, 3): 2, (1, 2): 1}
+    for (cores, runs), hosts in told.items():
+        assert sharing(loaded, cores, runs) == (f"federation.hosts={hosts}",)
+    assert sharing(load_study(TINY, ("federation.hosts=2",)), 8, 2) == ()
 
 
 def test_a_run_is_found_beside_folders_that_cannot_be_read(tmp_path: Path) -> None:
