@@ -34,8 +34,8 @@ MODELS = (
     "grand_central_full",
     "layered_total_dso",
 )
-ALIKE = ("price_reactive", "grand_central_blind", "grand_central_full")
-"""This hour DERs do by themselves, at its even prices, what they would be awarded, and no feeder binds."""
+ALIKE = ("price_reactive", "grand_central_blind")
+"""This hour DERs do by themselves, at its even prices, what they are awarded where no feeder is looked at."""
 INTERVALS = 12
 
 Runs = Callable[[str], Path]
