@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy.sparse import csr_array
 
-from federates.core.arrays import ComplexArray, FloatArray, IntArray
+from federates.core.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from federates.distribution.linear import OperatingPoint
 from federates.distribution.tangent import AreaTangent
 from federates.dso.columns import KW_PER_MW, DerColumns
@@ -38,6 +38,8 @@ class FeederLimits:
 
     v_min_pu: float = 0.95
     v_max_pu: float = 1.05
+    loaded: BoolArray | None = None
+    """Far nodes that have loads, shape (m,): where voltages are limited, as they are judged; None: at all."""
     import_mw: float = np.inf
     """Greatest import at the head. [MW]"""
     export_mw: float = np.inf
@@ -52,6 +54,10 @@ class FeederLimits:
     """Voltages beyond which no base state relaxes the limits, where the DERs are known to keep them. [pu]"""
     step_pu: float = np.inf
     """How far the interval may move each of them, other than to the base state. [pu]"""
+
+    def at_loads(self, of_nodes: FloatArray) -> FloatArray:
+        """Those of the values of all far nodes that belong to nodes whose voltage is limited."""
+        return of_nodes if self.loaded is None else of_nodes[self.loaded]
 
     def relaxed_import_mw(self, base_import_mw: float) -> float:
         """Greatest import, relaxed to the base state's where that limit is not known to be reachable. [MW]"""
@@ -333,6 +339,9 @@ def _bounds(
     low = np.where(is_low, w_base_pu2 - beyond_pu2, np.minimum(v_min, w_base_pu2 - RELAXATION_PU2))
     high = np.minimum(high, max(v_max, limits.relaxed_pu[1] ** 2))
     low = np.maximum(low, min(v_min, limits.relaxed_pu[0] ** 2))
+    if limits.loaded is not None:
+        is_high, is_low = is_high & limits.loaded, is_low & limits.loaded
+        high, low = np.where(limits.loaded, high, np.inf), np.where(limits.loaded, low, -np.inf)
     if limits.before_pu is not None:
         above, below = ((limits.before_pu + sign * limits.step_pu) ** 2 for sign in (1, -1))
         high = np.minimum(high, np.maximum(above, w_base_pu2 + RELAXATION_PU2))

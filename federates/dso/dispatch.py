@@ -280,7 +280,8 @@ def is_alarming(state: TwinState, feeders: Sequence[FeederOffer]) -> bool:
     for point, offer in zip(state.points, feeders, strict=True):
         limits = offer.limits
         high, low = limits.v_max_pu**2 + ALARM_PU2, limits.v_min_pu**2 - ALARM_PU2
-        if point.w_pu2.max() > high or point.w_pu2.min() < low:
+        w_pu2 = limits.at_loads(point.w_pu2)
+        if w_pu2.max(initial=0.0) > high or w_pu2.min(initial=np.inf) < low:
             return True
         if (np.abs(point.s_kva) > (1.0 + BROKEN_POWER_SHARE) * limits.loading_pu * point.limit_kva).any():
             return True

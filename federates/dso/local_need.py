@@ -12,7 +12,6 @@ import numpy as np
 
 from federates.core.arrays import FloatArray, IntArray
 from federates.core.time import SimTime
-from federates.dso.capacity import keeping_kw
 from federates.scenario.lda import LdaScenario
 
 AHEAD_S = 12 * 3_600
@@ -65,35 +64,30 @@ class LocalNeed:
         self._from_s: SimTime | None = None
         self._needed_kwh: FloatArray = np.zeros((1, count))
 
-    def most_kw(self, now: SimTime, begin: SimTime, length_s: int, stored_kwh: FloatArray) -> FloatArray:
-        """Greatest injection of every DER in an interval that leaves what is kept, shape (ders,). [kW]
-
-        No battery is made to charge for it; DERs that follow no set-points at ``now`` keep nothing.
-
-        Parameters
-        ----------
-        begin, length_s
-            Of the interval. [s]
-        stored_kwh
-            Energy in the stores as it begins, shape (ders,). [kWh]
-        """
-        kept = np.where(self._scenario.directed(now), self.kept_kwh(begin + length_s), 0.0)
-        return np.maximum(keeping_kw(self._scenario.fleet, stored_kwh, kept, length_s / HOUR_S), 0.0)
-
     def kept_kwh(self, at: SimTime) -> FloatArray:
         """Energy that each store is to hold at a time, shape (ders,). [kWh]"""
         hour = at // HOUR_S * HOUR_S
         if self._from_s != hour:
-            self._from_s, self._needed_kwh = hour, self._needed(hour)
+            self._from_s, self._needed_kwh = hour, self._needed(hour, hour + AHEAD_S)
         place = np.arange(self._needed_kwh.shape[0]) * STRETCH_S
         needed = np.array([np.interp(at - hour, place, column) for column in self._needed_kwh.T])
         return np.asarray(
             np.minimum(self._share * needed[self._feeder_of_der], self._scenario.fleet.energy_kwh)
         )
 
-    def _needed(self, begin: SimTime) -> FloatArray:
+    def left_on_day_kwh(self, at: SimTime, day_end: SimTime) -> FloatArray:
+        """What the rest of a market day needs of each store from a time on, shape (ders,). [kWh]
+
+        It takes no forecast but that of the day, which is there before its bids.
+        """
+        needed = self._needed(at, day_end)[0]
+        return np.asarray(
+            np.minimum(self._share * needed[self._feeder_of_der], self._scenario.fleet.energy_kwh)
+        )
+
+    def _needed(self, begin: SimTime, until: SimTime) -> FloatArray:
         """Energy needed from the quarters of an hour on, the day-ahead forecast's likely error among it."""
-        end = min(begin + AHEAD_S, self._scenario.study.horizon.duration_s)
+        end = min(begin + AHEAD_S, until, self._scenario.study.horizon.duration_s)
         demand, limit = [], []
         for stretch in range(begin, max(end, begin + STRETCH_S), STRETCH_S):
             expected = self._scenario.day_ahead_demand(stretch, STRETCH_S)

@@ -24,13 +24,16 @@ from typing import Protocol
 import numpy as np
 
 from federates.core.arrays import BoolArray, FloatArray
-from federates.core.curve import QUANTITY_TICK_MW, fixed_quantity
+from federates.core.curve import QUANTITY_TICK_MW
+from federates.core.errors import InfeasibleError
 from federates.core.reserve_offer import DSO_PRODUCTS, NO_RESERVE, ReserveOffer
 from federates.der.fleet import Fleet
-from federates.dso.bid import FeederBidder, LdaCurve, merit_order
-from federates.dso.case import SolvedBase
+from federates.distribution.linear import OperatingPoint
+from federates.dso.bid import FeederBidder, merit_order
+from federates.dso.case import FeederCase, SolvedBase
 from federates.dso.columns import KW_PER_MW, DerColumns
 from federates.dso.dispatch import (
+    BROKEN_POWER_SHARE,
     FeederOffer,
     SetPoints,
     TwinSolver,
@@ -38,7 +41,7 @@ from federates.dso.dispatch import (
     base_set_points,
     binding_limits,
     carried,
-    dispatch,
+    settled,
     tolerance,
 )
 
@@ -49,8 +52,8 @@ CONFIDENCE = 0.95
 REACHES = (1.0, 0.5, 0.25, 0.0)
 """Shares of the way from the expected dispatch to the greatest import to which a range of calls may reach."""
 BISECTIONS = 7
-"""States tried on the way from the base state to one that may break a limit, that one first: what is offered
-is right to 1/64 of it."""
+"""States tried on the way from one that keeps all limits to one that may break some, that one first: what is
+offered is right to 1/64 of it."""
 LEAST_MW = 1e-3
 """Room below which no reserve is offered. [MW]"""
 YIELDING_SHARE = 0.25
@@ -72,7 +75,25 @@ def answering(fleet: Fleet) -> BoolArray:
     return np.isin(fleet.kind, KINDS)
 
 
-def held(fleet: Fleet, expected_kw: FloatArray, stored_kwh: FloatArray | None, hours: float) -> Held:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRoom:
+    """Energy by which stores may move when called, shapes (ders,)."""
+
+    spare_kwh: FloatArray
+    """May be given: what is stored less what is kept for other uses. [kWh]"""
+    free_kwh: FloatArray
+    """May be taken up. [kWh]"""
+
+
+def store_room(fleet: Fleet, stored_kwh: FloatArray, kept_kwh: FloatArray) -> StoreRoom:
+    """What stores may move of what they hold, where some of it is kept for other uses, shapes (ders,)."""
+    return StoreRoom(
+        spare_kwh=np.maximum(stored_kwh - kept_kwh, 0.0),
+        free_kwh=np.maximum(fleet.energy_kwh - stored_kwh, 0.0),
+    )
+
+
+def held(fleet: Fleet, expected_kw: FloatArray, room: StoreRoom, hours: float) -> Held:
     """Injections that can be held.
 
     Parameters
@@ -81,18 +102,14 @@ def held(fleet: Fleet, expected_kw: FloatArray, stored_kwh: FloatArray | None, h
         The area's DERs.
     expected_kw
         Where those that do not answer stay, shape (ders,). [kW]
-    stored_kwh
-        Energy in the stores now, shape (ders,); None: the offers themselves leave what can be held. [kWh]
+    room
+        By which the stores may move.
     hours
         From now until a call at the interval's end need no longer be held. [h]
     """
-    least, most = np.full(expected_kw.size, -np.inf), np.full(expected_kw.size, np.inf)
-    if stored_kwh is not None:
-        stores = fleet.of_kind("battery")
-        room = np.maximum(fleet.energy_kwh - stored_kwh, 0.0) / fleet.charge_efficiency
-        least = np.where(stores, -room / hours, least)
-        most = np.where(stores, stored_kwh * fleet.discharge_efficiency / hours, most)
-    answers = answering(fleet)
+    stores, answers = fleet.of_kind("battery"), answering(fleet)
+    least = np.where(stores, -room.free_kwh / fleet.charge_efficiency / hours, -np.inf)
+    most = np.where(stores, room.spare_kwh * fleet.discharge_efficiency / hours, np.inf)
     return Held(least_kw=np.where(answers, least, expected_kw), most_kw=np.where(answers, most, expected_kw))
 
 
@@ -151,10 +168,21 @@ def mapped_ends(
         case = bidder.refresh(point, offer.columns, offer.limits)
         p_kw, _, holds = merit_order(case, np.array([np.inf, -np.inf]))
         for k in np.flatnonzero(~holds):
-            p_kw[k] = bidder.program().at_range_end(greatest=bool(k)).p_kw
+            p_kw[k] = _range_end(bidder, case, greatest=bool(k))
         total += case.import_at_floor_mw - np.sum(p_kw - case.columns.floor_kw, axis=1) / KW_PER_MW
         set_points.append(bidder.map.to_fleet_order(p_kw))
     return MappedEnds(p_kw=tuple(set_points), import_mw=total)
+
+
+def _range_end(bidder: FeederBidder, case: FeederCase, *, greatest: bool) -> FloatArray:
+    """Injections of an end of a feeder's range, in the map's order; where it is where nothing can be held.
+
+    The injections to which a feeder's limits are bound may be such as cannot be held.
+    """
+    try:
+        return bidder.program().at_range_end(greatest=greatest).p_kw
+    except InfeasibleError:
+        return np.clip(case.point.p_kw, case.columns.floor_kw, case.columns.top_kw)
 
 
 class RegulatedTwin(TwinSolver, Protocol):
@@ -167,159 +195,216 @@ class RegulatedTwin(TwinSolver, Protocol):
         """Put the taps."""
 
 
-def called_states(
-    ends: MappedEnds, offers: Sequence[FeederOffer], twin: TwinSolver, known: SetPoints
-) -> CalledStates:
+class LimitJudge:
+    """Tells whether the twin, at its present taps, keeps the limits that mending between awards keeps.
+
+    Parameters
+    ----------
+    feeders
+        As the area was bid: what nobody has to hold sets the base state to which limits are relaxed.
+    twin
+        Solves the area at set-points.
+    """
+
+    def __init__(self, feeders: Sequence[FeederOffer], twin: TwinSolver) -> None:
+        base = base_set_points([feeder.columns for feeder in feeders])
+        points = twin(base.p_kw, base.q_kvar).points
+        self._bases = [SolvedBase(point=p, limits=f.limits) for p, f in zip(points, feeders, strict=True)]
+
+    def keeps(self, state: TwinState) -> bool:
+        """Whether a state breaks no limit."""
+        return all(
+            _keeps(place, base, point)
+            for place, (base, point) in enumerate(zip(self._bases, state.points, strict=True))
+        )
+
+
+def _keeps(place: int, base: SolvedBase, point: OperatingPoint) -> bool:
+    drawn_mw = point.p_head_kw / KW_PER_MW
+    for room_mw, limit_mw in (
+        (base.greatest_import_mw - drawn_mw, base.greatest_import_mw),
+        (drawn_mw - base.least_import_mw, base.least_import_mw),
+    ):
+        if room_mw < -BROKEN_POWER_SHARE * abs(limit_mw):
+            return False
+    limits = binding_limits(place, point, base.bounds(point, q_free=False))
+    return all(limit.excess <= tolerance(limit.kind) for limit in limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallableArea:
+    """An area that may be called: what it offered, and what of it can be held."""
+
+    feeders: tuple[FeederOffer, ...]
+    """As the area was bid: their limits are those that mending keeps."""
+    held: tuple[FeederOffer, ...]
+    """The same with offers cut to what can be held."""
+    twin: RegulatedTwin
+
+    def anchor(self, known: SetPoints) -> SetPoints | None:
+        """Set-points that can be held and keep every limit, near those known, or the base state.
+
+        None where neither does: such an area cannot be called.
+
+        Raises
+        ------
+        DivergedError
+            If the twin does not carry the known set-points.
+        """
+        columns = [offer.columns for offer in self.held]
+        cut = zip(known.p_kw, columns, strict=True)
+        near = SetPoints(
+            p_kw=tuple(np.clip(p, c.floor_kw, c.top_kw) for p, c in cut), q_kvar=_q_kvar(self.held)
+        )
+        judge = LimitJudge(self.feeders, self.twin)
+        at, state, _ = carried(known, near, self.twin)
+        mended = settled(state.interface_mw, at, self.held, self.twin, known)
+        if judge.keeps(mended.state):
+            return SetPoints(p_kw=mended.p_kw, q_kvar=mended.q_kvar)
+        base = base_set_points(columns)
+        return base if judge.keeps(self.twin(base.p_kw, base.q_kvar)) else None
+
+    def kept(self, wanted: SetPoints, anchor: SetPoints) -> tuple[SetPoints, float]:
+        """Set-points near those wanted at which the twin keeps every limit, and the import there. [MW]
+
+        First the wanted ones, then the dispatch's passes from there; what these leave broken is left behind
+        on the way to the anchor.
+        """
+        tried, state, _ = carried(anchor, wanted, self.twin)
+        done = settled(state.interface_mw, tried, self.held, self.twin, anchor)
+        best = SetPoints(p_kw=done.p_kw, q_kvar=done.q_kvar)
+        if LimitJudge(self.feeders, self.twin).keeps(done.state):
+            return best, done.interface_mw
+        return self.led_back(best, anchor) or (anchor, self.import_mw(anchor))
+
+    def led_back(self, wanted: SetPoints, anchor: SetPoints) -> tuple[SetPoints, float] | None:
+        """The last set-points on the way from an anchor to others that keep every limit, and the import. [MW]
+
+        None where, at the present taps, no state tried does.
+        """
+        judge = LimitJudge(self.feeders, self.twin)
+        kept, low, high, share = None, 0.0, 1.0, 1.0
+        for _ in range(BISECTIONS):
+            at = anchor.towards(wanted, share)
+            now = self.twin(at.p_kw, at.q_kvar)
+            if judge.keeps(now):
+                low, kept = share, (at, now.interface_mw)
+            else:
+                high = share
+            if low == high:
+                break
+            share = (low + high) / 2.0
+        if kept is None:
+            now = self.twin(anchor.p_kw, anchor.q_kvar)
+            kept = (anchor, now.interface_mw) if judge.keeps(now) else None
+        return kept
+
+    def import_mw(self, at: SetPoints) -> float:
+        """Drawn at set-points, at the present taps. [MW]"""
+        return self.twin(at.p_kw, at.q_kvar).interface_mw
+
+
+def called_states(ends: MappedEnds, area: CallableArea, anchor: SetPoints) -> CalledStates:
     """The ends as the twin carries them; where it shows a limit broken, a state near by that keeps all.
 
     Parameters
     ----------
     ends
         By the maps.
-    offers
-        What can be held, with the limits of each feeder.
-    twin
-        Solves the area at set-points.
-    known
-        Set-points that the twin carries.
-
-    Raises
-    ------
-    DivergedError
-        If the twin does not carry the known set-points.
+    area
+        What can be held.
+    anchor
+        Set-points that keep every limit.
     """
+    q_kvar = _q_kvar(area.held)
     least, greatest = (
-        _kept(SetPoints(p_kw=tuple(p[end] for p in ends.p_kw), q_kvar=_q_kvar(offers)), offers, twin, known)
-        for end in range(2)
+        area.kept(SetPoints(p_kw=tuple(p[end] for p in ends.p_kw), q_kvar=q_kvar), anchor) for end in range(2)
     )
     return CalledStates(least=least[0], greatest=greatest[0], import_mw=(least[1], greatest[1]))
 
 
 def steady_states(
-    found: CalledStates,
-    offers: Sequence[FeederOffer],
-    twin: RegulatedTwin,
-    known: SetPoints,
-    taps: FloatArray,
+    found: CalledStates, area: CallableArea, anchor: SetPoints, expected_mw: float, taps: FloatArray
 ) -> CalledStates:
     """Called states of which each keeps the limits with taps that regulators have left at the other.
 
     Whatever is awarded between two states, and whatever was called before, by the time of a call regulators
     have answered it, and they stay where they are for the first minutes of the call. Where that takes much of
     the range, one that reaches less far to greater import may leave more: of those of `REACHES` that hold the
-    import that is expected, the widest is taken.
+    import that is expected, the widest is taken. Where none is left, both are the anchor.
 
-    Parameters are those of `called_states`, which found the first states, and the taps seen.
+    Parameters are those of `called_states`, which found the first states, the import expected and the taps
+    seen.
     """
-    expected_mw = twin(known.p_kw, known.q_kvar).interface_mw
-    tried = [
-        _steady(found.least, known.towards(found.greatest, reach), offers, twin, taps) for reach in REACHES
-    ]
-    twin.set_taps(taps)
+    tried = [_steady(found.least, anchor.towards(found.greatest, r), area, anchor, taps) for r in REACHES]
+    area.twin.set_taps(taps)
+    left = [states for states in tried if states is not None]
+    if not left:
+        return only_state(anchor, area.import_mw(anchor))
     return max(
-        tried, key=lambda at: (min(expected_mw - at.import_mw[0], 0.0), at.import_mw[1] - at.import_mw[0])
+        left, key=lambda at: (min(expected_mw - at.import_mw[0], 0.0), at.import_mw[1] - at.import_mw[0])
     )
 
 
+def only_state(at: SetPoints, import_mw: float) -> CalledStates:
+    """States of an area that cannot be called: both are one."""
+    return CalledStates(least=at, greatest=at, import_mw=(import_mw, import_mw))
+
+
 def sustained_least(
-    ends: MappedEnds,
-    offers: Sequence[FeederOffer],
-    twin: RegulatedTwin,
-    known: SetPoints,
-    taps: FloatArray,
+    ends: MappedEnds, area: CallableArea, known: SetPoints, taps: FloatArray
 ) -> tuple[SetPoints, float]:
     """A state of least import that can be held for hours, and its import. [MW]
 
     It keeps the limits with the taps at which regulators settle there that come from a state with the DERs at
-    rest: they follow as voltages rise, but no farther than their bands ask for. Parameters are those of
-    `steady_states`, and the ends by the maps.
+    rest: they follow as voltages rise, but no farther than their bands ask for. Where no state keeps them it
+    is the base state.
+
+    Parameters
+    ----------
+    ends
+        By the maps.
+    area
+        What can be held.
+    known
+        Set-points that the twin carries.
+    taps
+        Those seen.
     """
-    wanted = SetPoints(p_kw=tuple(p[0] for p in ends.p_kw), q_kvar=_q_kvar(offers))
+    wanted, twin = SetPoints(p_kw=tuple(p[0] for p in ends.p_kw), q_kvar=_q_kvar(area.held)), area.twin
+    base = base_set_points([offer.columns for offer in area.held])
     twin.set_taps(taps)
-    twin.settle(base_set_points([offer.columns for offer in offers]))
+    twin.settle(base)
     reached, _, _ = carried(known, wanted, twin)
     twin.settle(reached)
-    least = _kept(reached, offers, twin, known)
+    anchor = area.anchor(known)
+    least = (base, area.import_mw(base)) if anchor is None else area.kept(reached, anchor)
     twin.set_taps(taps)
     return least
 
 
 def _steady(
-    least: SetPoints,
-    greatest: SetPoints,
-    offers: Sequence[FeederOffer],
-    twin: RegulatedTwin,
-    taps: FloatArray,
-) -> CalledStates:
-    """Two states, led back until each keeps the limits once regulators have answered the other."""
-    twin.set_taps(taps)
-    twin.settle(greatest)
-    low, low_mw = _led_back(least, offers, twin)
-    twin.set_taps(taps)
-    twin.settle(low)
-    high, high_mw = _led_back(greatest, offers, twin)
-    return CalledStates(least=low, greatest=high, import_mw=(low_mw, high_mw))
+    least: SetPoints, greatest: SetPoints, area: CallableArea, anchor: SetPoints, taps: FloatArray
+) -> CalledStates | None:
+    """Two states, led back until each keeps the limits once regulators have answered the other.
+
+    To the anchor, or, where regulators have left that outside, to the state that they have answered.
+    """
+    area.twin.set_taps(taps)
+    area.twin.settle(greatest)
+    low = area.led_back(least, anchor) or area.led_back(least, greatest)
+    if low is None:
+        return None
+    area.twin.set_taps(taps)
+    area.twin.settle(low[0])
+    high = area.led_back(greatest, anchor) or area.led_back(greatest, low[0])
+    if high is None:
+        return None
+    return CalledStates(least=low[0], greatest=high[0], import_mw=(low[1], high[1]))
 
 
 def _q_kvar(offers: Sequence[FeederOffer]) -> tuple[FloatArray, ...]:
     return tuple(offer.columns.q_kvar for offer in offers)
-
-
-def _kept(
-    wanted: SetPoints, offers: Sequence[FeederOffer], twin: TwinSolver, known: SetPoints
-) -> tuple[SetPoints, float]:
-    """Set-points near those wanted at which the twin keeps every limit, and the import there. [MW]
-
-    First the wanted ones, then the dispatch's passes from there; what these leave broken is left behind on
-    the way to the base state, which breaks nothing since limits are relaxed to it.
-    """
-    tried, state, _ = carried(known, wanted, twin)
-    start_mw = state.interface_mw
-    done = dispatch(start_mw, _single_state(tried, start_mw), offers, twin, known)
-    best = SetPoints(p_kw=done.p_kw, q_kvar=done.q_kvar)
-    return _led_back(best, offers, twin) if done.broken_count else (best, done.interface_mw)
-
-
-def _led_back(wanted: SetPoints, offers: Sequence[FeederOffer], twin: TwinSolver) -> tuple[SetPoints, float]:
-    """The last set-points on the way from the base state to some that keep every limit, and the import there.
-
-    [MW]
-    """
-    base = base_set_points([offer.columns for offer in offers])
-    at_base = twin(base.p_kw, base.q_kvar)
-    bases = [SolvedBase(point=p, limits=o.limits) for p, o in zip(at_base.points, offers, strict=True)]
-    kept, kept_mw, low, high, share = base, at_base.interface_mw, 0.0, 1.0, 1.0
-    for _ in range(BISECTIONS):
-        at = base.towards(wanted, share)
-        now = twin(at.p_kw, at.q_kvar)
-        if not _breaks(now, bases):
-            low, kept, kept_mw = share, at, now.interface_mw
-        else:
-            high = share
-        if low == high:
-            break
-        share = (low + high) / 2.0
-    return kept, kept_mw
-
-
-def _breaks(state: TwinState, bases: Sequence[SolvedBase]) -> bool:
-    """Whether a state breaks limits that are relaxed to a base state."""
-    return any(
-        limit.excess > tolerance(limit.kind)
-        for k, (base, point) in enumerate(zip(bases, state.points, strict=True))
-        for limit in binding_limits(k, point, base.bounds(point, q_free=False))
-    )
-
-
-def _single_state(at: SetPoints, import_mw: float) -> LdaCurve:
-    """A curve of one state: its dispatch begins there."""
-    return LdaCurve(
-        net_curve=fixed_quantity(import_mw),
-        import_mw=np.array([import_mw]),
-        cost_usd_per_h=np.zeros(1),
-        p_kw=tuple(p[None, :] for p in at.p_kw),
-        q_kvar=tuple(q[None, :] for q in at.q_kvar),
-    )
 
 
 def called(start: SetPoints, start_mw: float, target_mw: float, states: CalledStates) -> SetPoints:

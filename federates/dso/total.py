@@ -50,7 +50,9 @@ from federates.dso.dlmp import FeederPrices, branch_prices, import_price, prices
 from federates.dso.kept import KeptCoefficients
 from federates.dso.offers import Offers
 from federates.dso.reserve import (
+    CallableArea,
     CalledStates,
+    StoreRoom,
     answering,
     called,
     called_states,
@@ -58,6 +60,7 @@ from federates.dso.reserve import (
     held_columns,
     mapped_ends,
     margin_mw,
+    only_state,
     reserve_offer,
     steady_states,
     sustained_least,
@@ -348,28 +351,40 @@ class TotalDso:
         )
         return self._step_mw((least, greatest), found.before)
 
-    def called(
-        self, inputs: BidInputs, prepared: PreparedBid, stored_kwh: FloatArray | None, hours: float
-    ) -> CalledStates:
+    def called(self, inputs: BidInputs, prepared: PreparedBid, room: StoreRoom, hours: float) -> CalledStates:
         """States to which one simulated set can be called and held there; asked right after its bid.
 
         Parameters
         ----------
-        stored_kwh
-            Energy in the stores now, shape (ders,); None: the offers themselves leave what can be held. [kWh]
+        room
+            By which the stores may move.
         hours
             From now until a call at the interval's end need no longer be held. [h]
         """
-        limits = held(self._scenario.fleet, inputs.expected_kw, stored_kwh, hours)
-        offers = self._feeder_offers(held_columns(prepared.columns, limits), prepared.state)
-        ends = mapped_ends(self._bidders, prepared.state, offers)
-        twin = TwinArea(self.twin, [point.coefficients for point in prepared.state.points])
+        limits = held(self._scenario.fleet, inputs.expected_kw, room, hours)
+        area = self._callable(prepared, held_columns(prepared.columns, limits))
+        ends = mapped_ends(self._bidders, prepared.state, area.held)
         self.twin.set_conditions(prepared.conditions)
-        found = called_states(ends, offers, twin, prepared.linearised_at)
-        return steady_states(found, offers, twin, prepared.linearised_at, inputs.taps)
+        known = prepared.linearised_at
+        expected_mw, anchor = area.import_mw(known), area.anchor(known)
+        if anchor is None:
+            return only_state(known, expected_mw)
+        found = called_states(ends, area, anchor)
+        return steady_states(found, area, anchor, expected_mw, inputs.taps)
+
+    def _callable(self, prepared: PreparedBid, held_offers: DerColumns) -> CallableArea:
+        """The area of a bid that may be called, of offers cut to what can be held."""
+        return CallableArea(
+            feeders=prepared.feeders,
+            held=tuple(
+                replace(offer, columns=taken(held_offers, self.twin.feeder_of_der == place))
+                for place, offer in enumerate(prepared.feeders)
+            ),
+            twin=TwinArea(self.twin, [point.coefficients for point in prepared.state.points]),
+        )
 
     def firm(
-        self, inputs: BidInputs, prepared: PreparedBid, offers: Offers, stored_kwh: FloatArray, hours: float
+        self, inputs: BidInputs, prepared: PreparedBid, offers: Offers, room: StoreRoom, hours: float
     ) -> FirmHour:
         """What one simulated set draws with the DERs that answer a call at rest, and with them called.
 
@@ -377,20 +392,19 @@ class TotalDso:
         ----------
         offers
             What the DERs could do, whatever they plan to.
-        stored_kwh
-            Energy in the stores as the call begins, shape (ders,). [kWh]
+        room
+            By which the stores may move as the call begins.
         hours
             How long it is held. [h]
         """
         fleet, rating = self._scenario.fleet, self._scenario.substation_mva
         base_kw = self._scenario.base_kw(offers.floor_kw)
         columns = offers.columns(base_kw, prepared.columns.q_kvar, prepared.columns.q_limit_kvar)
-        cut = held_columns(columns, held(fleet, inputs.expected_kw, stored_kwh, hours))
-        called_on = self._feeder_offers(cut, prepared.state)
-        ends = mapped_ends(self._bidders, prepared.state, called_on)
-        twin = TwinArea(self.twin, [point.coefficients for point in prepared.state.points])
+        cut = held_columns(columns, held(fleet, inputs.expected_kw, room, hours))
+        area = self._callable(prepared, cut)
+        ends = mapped_ends(self._bidders, prepared.state, area.held)
         self.twin.set_conditions(prepared.conditions)
-        least, least_mw = sustained_least(ends, called_on, twin, prepared.linearised_at, inputs.taps)
+        least, least_mw = sustained_least(ends, area, prepared.linearised_at, inputs.taps)
         at_rest = np.where(answering(fleet), base_kw, np.clip(inputs.expected_kw, cut.floor_kw, cut.top_kw))
         called_kw, sun = self.twin.joined(least.p_kw), fleet.of_kind("pv")
         return FirmHour(
@@ -673,19 +687,20 @@ class TotalDso:
                 FeederOffer(
                     map=m,
                     columns=taken(columns, mine),
-                    limits=kept_limits(self._scenario, place, point),
+                    limits=kept_limits(self._scenario, self.twin, place, point),
                     name=f"{self._scenario.name}/{self._scenario.feeder_names[place]}",
                 )
             )
         return tuple(offers)
 
 
-def kept_limits(scenario: LdaScenario, place: int, point: OperatingPoint) -> FeederLimits:
+def kept_limits(scenario: LdaScenario, twin: Twin, place: int, point: OperatingPoint) -> FeederLimits:
     """What the DSO keeps on a feeder around an operating point, its margins taken off."""
     limits, q_mvar = scenario.limits[place], point.q_head_kvar / 1_000.0
     return FeederLimits(
         v_min_pu=V_MIN_PU + VOLTAGE_MARGIN_PU,
         v_max_pu=V_MAX_PU - VOLTAGE_MARGIN_PU,
+        loaded=twin.loaded[place],
         import_mw=_active_limit(HEAD_SHARE * limits.import_kva / 1_000.0, q_mvar),
         export_mw=_active_limit(HEAD_SHARE * limits.export_kva / 1_000.0, q_mvar),
         loading_pu=LOADING_SHARE,

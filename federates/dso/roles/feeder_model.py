@@ -21,6 +21,7 @@ from federates.dso.local_need import LocalNeed
 from federates.dso.offers import Offers
 from federates.dso.roles.fixed_quantity import Believed
 from federates.dso.roles.inflexible_demand import InflexibleDemand
+from federates.dso.roles.kept_energy import KeptEnergy
 from federates.dso.roles.seen import (
     HOUR_S,
     KW_PER_MW,
@@ -51,7 +52,8 @@ class FeederModelRole(InflexibleDemand):
         self._columns_count = offered.size
         self._column: IntArray = np.full(self._every.size, -1)
         self._column[offered] = np.arange(offered.size)
-        self._need = LocalNeed(self.scenario, HEAD_SHARE)
+        need = LocalNeed(self.scenario, HEAD_SHARE)
+        self._kept_energy = KeptEnergy(self.scenario, need, None, self.clock)
         self._engine_day: int | None = None
 
     @property
@@ -140,7 +142,7 @@ class FeederModelRole(InflexibleDemand):
         """
         fleet = self.scenario.fleet
         stored_kwh = after(fleet, state.energy_kwh, state.p_kw, (interval - now) / HOUR_S)
-        most_kw = self._need.most_kw(now, interval, self.clock.market_s, stored_kwh)
+        most_kw = self._kept_energy.most_kw(now, interval, self.clock.market_s, stored_kwh)
         return np.where(most_kw < fleet.power_kw, most_kw, np.inf)
 
     def _foreseen_day(self, grant: Grant, day: int) -> DerOffers:

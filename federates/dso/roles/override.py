@@ -80,7 +80,7 @@ class Override(InflexibleDemand):
         parts = zip(twin.split(asked), twin.split(rest), twin.split(q_kvar), self._feeders, strict=True)
         feeders = [CheckedFeeder(asked_kw=a, rest_kw=r, q_kvar=q, name=name) for a, r, q, name in parts]
         return least_overrides(
-            feeders, TwinArea(twin, None), lambda place, point: kept_limits(self.scenario, place, point)
+            feeders, TwinArea(twin, None), lambda place, point: kept_limits(self.scenario, twin, place, point)
         )
 
     def _record(

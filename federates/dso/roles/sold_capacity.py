@@ -18,11 +18,11 @@ from federates.dso.capacity import (
     CapacityOffer,
     FirmHour,
     firm_mw,
-    keeping_kw,
     needed_kwh,
     reached_kwh,
     relief_mw,
 )
+from federates.dso.reserve import StoreRoom
 from federates.scenario.lda import LdaScenario
 
 HOUR_S = 3_600
@@ -57,15 +57,18 @@ class SoldCapacity:
         first, last = (held[0] - midnight) // HOUR_S, (held[-1] - midnight) // HOUR_S
         return range(max(first - 1, 0), min(last + 2, 24))
 
-    def reached_kwh(self, day: int, now: SimTime, stored_kwh: FloatArray) -> tuple[FloatArray, float]:
-        """Energy that each store can hold as a day's commitment begins, shape (ders,), and how long that is.
+    def begins_s(self, day: int) -> SimTime:
+        """When a day's commitment begins; there must be one. [s]"""
+        return self._intervals(day)[0]
 
-        [kWh], [h]
-        """
-        held = self._intervals(day)
-        ahead_h = max(held[0] - max(now, 0), 0) / HOUR_S
-        length_h = len(held) * self._clock.market_s / HOUR_S
-        return reached_kwh(self._scenario.fleet, stored_kwh, ahead_h), length_h
+    def length_h(self, day: int) -> float:
+        """How long a day's commitment lasts. [h]"""
+        return len(self._intervals(day)) * self._clock.market_s / HOUR_S
+
+    def reached_kwh(self, day: int, now: SimTime, stored_kwh: FloatArray) -> FloatArray:
+        """Energy that each store can hold as a day's commitment begins, shape (ders,). [kWh]"""
+        ahead_h = max(self.begins_s(day) - max(now, 0), 0) / HOUR_S
+        return reached_kwh(self._scenario.fleet, stored_kwh, ahead_h)
 
     def offer(self, day: int, hours: Sequence[FirmHour]) -> CapacityOffer:
         """What is offered for a day, of its hours as `hours` names them."""
@@ -91,27 +94,32 @@ class SoldCapacity:
         if capacity_mw > 0.0:
             self._share[day] = capacity_mw / self._offers[day].capacity_mw
 
-    def most_kw(self, interval: SimTime, stored_kwh: FloatArray) -> FloatArray:
-        """Greatest injection of each DER in an interval that leaves what is sold, shape (ders,). [kW]
+    def kept_kwh(self, begin: SimTime, until: SimTime) -> FloatArray:
+        """Most that each store is to hold for what is sold at any time between two, shape (ders,). [kWh]
 
-        Parameters
-        ----------
-        stored_kwh
-            Energy in the stores as the interval begins, shape (ders,). [kWh]
+        What is to be held rises until a commitment begins, and falls as it runs out.
         """
-        end = interval + self._clock.market_s
         needed = np.zeros(len(self._scenario.fleet))
         for day, offer in self._offers.items():
-            held = self._intervals(day)
-            until = held[-1] + self._clock.market_s
-            mine = needed_kwh(
-                self._scenario.fleet,
-                self._share.get(day, 0.0) * offer.discharge_kw,
-                max(held[0] - end, 0) / HOUR_S,
-                max(until - max(end, held[0]), 0) / HOUR_S,
-            )
-            needed = np.maximum(needed, mine)
-        return keeping_kw(self._scenario.fleet, stored_kwh, needed, self._clock.market_s / HOUR_S)
+            sold_kw = self._share.get(day, 0.0) * offer.discharge_kw
+            needed = np.maximum(needed, self._needed_kwh(day, sold_kw, begin, until))
+        return needed
+
+    def claimed_kwh(self, day: int, room: StoreRoom, begin: SimTime, until: SimTime) -> FloatArray:
+        """The same if all that stores can give in a day's commitment were sold, shape (ders,). [kWh]"""
+        if not self._intervals(day):
+            return np.zeros(len(self._scenario.fleet))
+        all_kw = room.spare_kwh * self._scenario.fleet.discharge_efficiency / self.length_h(day)
+        return self._needed_kwh(day, all_kw, begin, until)
+
+    def _needed_kwh(self, day: int, discharge_kw: FloatArray, begin: SimTime, until: SimTime) -> FloatArray:
+        """Most energy that a discharge through a day's commitment needs at any time between two. [kWh]"""
+        held = self._intervals(day)
+        at = min(max(held[0], begin), until)
+        ahead_s, left_s = held[0] - at, held[-1] + self._clock.market_s - max(at, held[0])
+        return needed_kwh(
+            self._scenario.fleet, discharge_kw, max(ahead_s, 0) / HOUR_S, max(left_s, 0) / HOUR_S
+        )
 
     def import_limit_mw(self, interval: SimTime, called: float) -> float:
         """Greatest import that a call of a share of the award leaves in an interval. [MW]"""

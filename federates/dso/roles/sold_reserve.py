@@ -9,7 +9,7 @@ from federates.core.curve import NetCurve
 from federates.core.messages import InterfaceAward, ReserveSignal
 from federates.core.protocol import State
 from federates.core.reserve_offer import DSO_PRODUCTS, DURATION_H, ReserveOffer, asked_mw
-from federates.dso.reserve import CalledStates
+from federates.dso.reserve import CalledStates, StoreRoom
 from federates.dso.total import BidInputs, PreparedBid, TotalDso
 
 HOUR_S = 3_600
@@ -22,7 +22,7 @@ class SoldReserve:
     """One interval's states to which the area can be called, made with its bid and kept for its award."""
 
     def __init__(self) -> None:
-        self._stored_kwh: FloatArray = np.zeros(0)
+        self._room: StoreRoom | None = None
         self._hours = 0.0
         self._waiting: CalledStates | None = None
         self._running: CalledStates | None = None
@@ -33,7 +33,7 @@ class SoldReserve:
         dso: TotalDso,
         bid: tuple[BidInputs, PreparedBid, NetCurve],
         *,
-        stored_kwh: FloatArray,
+        room: StoreRoom,
         ahead_s: int,
         sigma: float,
     ) -> ReserveOffer:
@@ -43,16 +43,16 @@ class SoldReserve:
         ----------
         bid
             Inputs, the bid made from them, and the curve that is sent of it.
-        stored_kwh
-            Energy in the stores now, shape (ders,). [kWh]
+        room
+            By which the stores may move for it.
         ahead_s
             From now to the interval's end. [s]
         sigma
             Standard deviation of the forecast's error, relative.
         """
         inputs, prepared, sent = bid
-        self._stored_kwh, self._hours = stored_kwh, ahead_s / HOUR_S + DURATION_H
-        self._waiting = dso.called(inputs, prepared, stored_kwh, self._hours)
+        self._room, self._hours = room, ahead_s / HOUR_S + DURATION_H
+        self._waiting = dso.called(inputs, prepared, room, self._hours)
         return dso.reserve(inputs, prepared, sent, self._waiting, sigma)
 
     def forget(self) -> None:
@@ -65,8 +65,8 @@ class SoldReserve:
         """Take up an award for ``sets`` simulated sets."""
         if award.reserve_mw.size:
             self._awarded_mw = award.reserve_mw / sets
-        if self._waiting is None and self._stored_kwh.size:
-            self._waiting = dso.called(inputs, prepared, self._stored_kwh, self._hours)
+        if self._waiting is None and self._room is not None:
+            self._waiting = dso.called(inputs, prepared, self._room, self._hours)
         self._running, self._waiting = self._waiting, None
 
     def wanted_mw(self, award_mw: float, signal: ReserveSignal) -> float:
@@ -81,14 +81,20 @@ class SoldReserve:
 
     def save(self) -> State:
         """What the states of a bid that waits are made from."""
-        return {
-            f"{PREFIX}stored_kwh": self._stored_kwh,
-            f"{PREFIX}hours": np.array([self._hours]),
-            f"{PREFIX}awarded_mw": self._awarded_mw,
-        }
+        state = {f"{PREFIX}awarded_mw": self._awarded_mw}
+        if self._room is not None:
+            state |= {
+                f"{PREFIX}spare_kwh": self._room.spare_kwh,
+                f"{PREFIX}free_kwh": self._room.free_kwh,
+                f"{PREFIX}hours": np.array([self._hours]),
+            }
+        return state
 
     def restore(self, state: State) -> None:
         """Take up a saved state."""
-        self._stored_kwh = state[f"{PREFIX}stored_kwh"].copy()
-        self._hours = float(state[f"{PREFIX}hours"][0])
         self._awarded_mw = state[f"{PREFIX}awarded_mw"].copy()
+        if f"{PREFIX}hours" in state:
+            self._room = StoreRoom(
+                spare_kwh=state[f"{PREFIX}spare_kwh"].copy(), free_kwh=state[f"{PREFIX}free_kwh"].copy()
+            )
+            self._hours = float(state[f"{PREFIX}hours"][0])

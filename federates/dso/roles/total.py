@@ -37,6 +37,7 @@ from federates.dso.observer import Observer
 from federates.dso.offers import Offers
 from federates.dso.roles.day_cost import LAST_ROUND_OFFSET_S, DayCost
 from federates.dso.roles.day_plan import DayPlan, DayPlans
+from federates.dso.roles.kept_energy import KeptEnergy
 from federates.dso.roles.seen import (
     HOUR_S,
     KW_PER_MW,
@@ -97,13 +98,15 @@ class TotalDsoRole:
         self._rounds_bid = 0
         self._plans = DayPlans()
         self._schedules = ScheduleRecords(context.recorder, self.scenario, np.arange(n))
-        self._need = LocalNeed(self.scenario, HEAD_SHARE)
         self._method = bid_method(context.study.market.bid)
         self._sells_reserve = context.study.market.dso_reserves
         self._states_cost = context.study.market.bid.kind == "exact_cuts"
         self._day_cost: DayCost | None = None
         sold = context.study.market.capacity
         self._capacity = None if sold is None else SoldCapacity(sold, self.scenario, context.clock)
+        self._kept = KeptEnergy(
+            self.scenario, LocalNeed(self.scenario, HEAD_SHARE), self._capacity, context.clock
+        )
 
     @property
     def phases(self) -> Mapping[Offset, Phase]:
@@ -126,6 +129,7 @@ class TotalDsoRole:
         dso = TotalDso(self.scenario, blocks_limit=self._method.blocks_limit)
         midnight = self._clock.midnight(day)
         curves, reserve, ranges, made, firm = [], [], [], [], []
+        stored = self._stored_kwh(grant)
         batteries = self.scenario.fleet.of_kind("battery") & self.scenario.directed(grant.now)
         power = np.where(batteries, self.scenario.fleet.power_kw, 0.0)
         apart = batteries if self._method.stores_apart else np.zeros_like(batteries)
@@ -138,12 +142,13 @@ class TotalDsoRole:
                 ranges.append(dso.import_range_mw(prepared, inputs.offers.ranging(batteries, -power, power)))
             if self._sells_reserve:
                 sigma = self.scenario.forecast_sigma(inputs.interval_s - self._clock.day_ahead_issue(day))
-                states = dso.called(inputs, prepared, None, DURATION_H)
+                room = self._kept.room_in_hour(day, grant.now, inputs.interval_s + HOUR_S, stored)
+                states = dso.called(inputs, prepared, room, DURATION_H)
                 reserve.append(dso.reserve(inputs, prepared, curves[-1], states, sigma))
             if self._capacity is not None and hour in self._capacity.hours(day):
-                reached = self._capacity.reached_kwh(day, grant.now, self._stored_kwh(grant))
+                room = self._kept.room_for_capacity(day, grant.now, stored)
                 able = inputs.offers.ranging(batteries, -power, power)
-                firm.append(dso.firm(inputs, prepared, able, *reached))
+                firm.append(dso.firm(inputs, prepared, able, room, self._capacity.length_h(day)))
         plan = DayPlan(
             curves=tuple(made),
             battery_kw=np.where(apart, power, 0.0),
@@ -310,7 +315,7 @@ class TotalDsoRole:
             offer = self._reserve.offer(
                 engine,
                 (self._waiting, prepared, curve),
-                stored_kwh=seen.soc_mwh * KW_PER_MW,
+                room=self._kept.room(grant.now, grant.now + ahead_s, seen.soc_mwh * KW_PER_MW),
                 ahead_s=ahead_s,
                 sigma=self.scenario.forecast_sigma(ahead_s),
             )
@@ -326,10 +331,7 @@ class TotalDsoRole:
         """Offers of an interval that leave the energy kept for the evening, and for capacity that is sold."""
         state, hours = seen_state(seen), (interval - now) / HOUR_S
         stored_kwh = after(self.scenario.fleet, state.energy_kwh, state.p_kw, hours)
-        most_kw = self._need.most_kw(now, interval, self._clock.market_s, stored_kwh)
-        if self._capacity is not None:
-            most_kw = np.minimum(most_kw, self._capacity.most_kw(interval, stored_kwh))
-        return offers.within(most_kw)
+        return offers.within(self._kept.most_kw(now, interval, self._clock.market_s, stored_kwh))
 
     def _import_limit_mw(self, interval: SimTime, grant: Grant) -> float:
         """What a call of capacity leaves of import, of one simulated set. [MW]"""

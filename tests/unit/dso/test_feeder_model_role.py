@@ -16,6 +16,7 @@ from federates.core.settings import Study
 from federates.dso import total
 from federates.dso.local_need import LocalNeed
 from federates.dso.roles.feeder_model import FeederModelRole
+from federates.dso.roles.kept_energy import KeptEnergy
 from federates.dso.roles.seen import conditions
 from federates.dso.total import VOLTAGE_STEP_PU
 from federates.dso.twin import Twin
@@ -121,7 +122,9 @@ def test_batteries_keep_energy_for_the_evening_at_the_head(tmp_path: Path) -> No
     scenario = LdaScenario(wanted, "lda1")
     model = published(wanted, tmp_path, SOLD_USD_PER_MWH)
     need, fleet = LocalNeed(scenario, total.HEAD_SHARE), scenario.fleet
-    kept_kw = need.most_kw(GATE_S + 52, 0, 300, fleet.initial_kwh)
+    kept_kw = KeptEnergy(scenario, need, None, scenario.study.clock).most_kw(
+        GATE_S + 52, 0, 300, fleet.initial_kwh
+    )
     held = kept_kw < fleet.power_kw
     assert (kept_kw[held] > 0.0).all()
     assert held.any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from federates.dso.local_need import AHEAD_S, LocalNeed, needed_kwh
+from federates.dso.roles.kept_energy import KeptEnergy
 from federates.scenario.lda import LdaScenario
 from tests.build import RTS_DAY, study
 
@@ -24,10 +25,12 @@ def test_a_battery_injects_what_it_does_not_keep_and_is_not_made_to_charge() -> 
     need, fleet = LocalNeed(scenario, 0.98), scenario.fleet
     batteries, at = fleet.of_kind("battery"), 17 * HOUR_S
     kept = need.kept_kwh(at + 300)
-    twice, half = (need.most_kw(at - 120, at, 300, share * kept) for share in (2.0, 0.5))
+    keeping = KeptEnergy(scenario, need, None, scenario.study.clock)
+    twice, half = (keeping.most_kw(at - 120, at, 300, share * kept) for share in (2.0, 0.5))
     np.testing.assert_allclose(twice[batteries], (kept * fleet.discharge_efficiency)[batteries] * 12.0)
     np.testing.assert_array_equal(half[batteries], 0.0)
-    assert (need.most_kw(at - 120, at, 300, fleet.energy_kwh)[batteries] > fleet.power_kw[batteries]).all()
+    full = keeping.most_kw(at - 120, at, 300, fleet.energy_kwh)
+    assert (full[batteries] > fleet.power_kw[batteries]).all()
     assert np.isinf(twice[~batteries]).all()
 
 
@@ -51,5 +54,6 @@ def test_no_energy_is_kept_where_no_head_is_short() -> None:
     scenario = LdaScenario(study(RTS_DAY), "strong")
     need = LocalNeed(scenario, 0.98)
     assert not need.kept_kwh(17 * HOUR_S).any()
-    n = len(scenario.fleet)
-    assert np.isinf(need.most_kw(17 * HOUR_S - 120, 17 * HOUR_S, 300, np.zeros(n))).all()
+    keeping = KeptEnergy(scenario, need, None, scenario.study.clock)
+    empty = np.zeros(len(scenario.fleet))
+    assert np.isinf(keeping.most_kw(17 * HOUR_S - 120, 17 * HOUR_S, 300, empty)).all()

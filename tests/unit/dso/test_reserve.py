@@ -27,6 +27,7 @@ from federates.dso.dispatch import (
 )
 from federates.dso.reserve import (
     YIELDING_SHARE,
+    CallableArea,
     CalledStates,
     Held,
     MappedEnds,
@@ -38,6 +39,7 @@ from federates.dso.reserve import (
     mapped_ends,
     margin_mw,
     reserve_offer,
+    store_room,
     wear_usd_per_mw_h,
 )
 from federates.scenario.lda import LdaScenario
@@ -62,11 +64,18 @@ def fleet() -> Fleet:
 
 
 def test_a_battery_holds_what_its_energy_sustains_and_others_stay_where_they_are() -> None:
-    """Efficiency 0.92 each way: 0.3 E for 2 h is 0.3 E x 0.92 / 2, the 0.7 E free are 0.7 E / 0.92 / 2."""
+    """Efficiency 0.92 each way: 0.3 E for 2 h is 0.3 E x 0.92 / 2, the 0.7 E free are 0.7 E / 0.92 / 2.
+
+    Of 0.4 E stored, 0.1 E are kept: 0.3 E may be given, and 0.6 E taken up.
+    """
     ders = fleet()
     batteries, sun = ders.of_kind("battery"), ders.of_kind("pv")
     expected = np.linspace(-5.0, 5.0, len(ders))
-    limits = held(ders, expected, 0.3 * ders.energy_kwh, 2.0)
+    energy = ders.energy_kwh
+    limits = held(ders, expected, store_room(ders, 0.3 * energy, 0.0 * energy), 2.0)
+    keeping = held(ders, expected, store_room(ders, 0.4 * energy, 0.1 * energy), 2.0)
+    np.testing.assert_allclose(keeping.most_kw[batteries], 0.138 * energy[batteries])
+    np.testing.assert_allclose(keeping.least_kw[batteries], -0.3 / 0.92 * energy[batteries])
     np.testing.assert_allclose(limits.most_kw[batteries], 0.138 * ders.energy_kwh[batteries])
     np.testing.assert_allclose(limits.least_kw[batteries], -0.35 / 0.92 * ders.energy_kwh[batteries])
     assert np.isinf(limits.most_kw[sun]).all()
@@ -181,7 +190,9 @@ def test_a_call_of_all_reserve_is_delivered_without_a_new_violation_and_not_with
     def sold(of: FeederLimits, bid: NetCurve) -> tuple[float, SetPoints]:
         """Import when all that is sold is called, and the set-points to which that leads."""
         cut = replace(offer, columns=held_columns(offer.columns, limits), limits=of)
-        states = called_states(ends(one, offer, limits, of), [cut], twin, known)
+        mine = replace(offer, limits=of)
+        called_on = CallableArea(feeders=(mine,), held=(cut,), twin=twin)
+        states = called_states(ends(one, offer, limits, of), called_on, known)
         made = reserve_offer((bid.p_min_mw, bid.p_max_mw), states.import_mw, expected, 0.01, 0.0)
         target = made.p_lo_mw if up else made.p_hi_mw
         return target, called(known, award.interface_mw, target, states)
@@ -209,7 +220,7 @@ def test_a_state_that_the_map_takes_for_feasible_and_the_twin_does_not_is_led_ba
     found = ends(one, offer, limits)
     far = [broken(one, offer, p_kw) for p_kw in found.p_kw[0]]
     assert max(far) > BROKEN
-    states = called_states(found, [cut], twin, base)
+    states = called_states(found, CallableArea(feeders=(offer,), held=(cut,), twin=twin), base)
     for at, import_mw in zip((states.least, states.greatest), states.import_mw, strict=True):
         assert broken(one, offer, at.p_kw[0]) <= BROKEN
         assert twin(at.p_kw, at.q_kvar).interface_mw == pytest.approx(import_mw, abs=1e-6)

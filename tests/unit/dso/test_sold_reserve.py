@@ -13,7 +13,16 @@ from federates.core.messages import InterfaceAward, ReserveSignal
 from federates.core.reserve_offer import DURATION_H, ReserveOffer
 from federates.dso.dispatch import FeederOffer, SetPoints, TwinState, is_alarming
 from federates.dso.offers import Offers
-from federates.dso.reserve import called_states, held, held_columns, mapped_ends
+from federates.dso.reserve import (
+    CallableArea,
+    LimitJudge,
+    StoreRoom,
+    called_states,
+    held,
+    held_columns,
+    mapped_ends,
+    store_room,
+)
 from federates.dso.roles.sold_reserve import NO_SIGNAL, SoldReserve
 from federates.dso.total import V_MAX_PU, V_MIN_PU, BidInputs, PreparedBid, TotalDso, TwinArea
 from federates.dso.twin import Conditions
@@ -23,6 +32,8 @@ from tests.build import study
 SETS = 5
 AHEAD_S = 427
 SIGMA = 0.005
+V_PU = 1.04
+"""Of the bus, at which an area called there and back breaks limits if it knows the gate's taps only."""
 CALLED = ReserveSignal(step_s=60, regulation=0.5, call=1.0, capacity=0.0)
 LOST_SHARE = 0.1
 """Marginal losses of the IEEE 13-node feeder, at most."""
@@ -39,7 +50,12 @@ def area() -> LdaScenario:
     return LdaScenario(study(), "lda1")
 
 
-def inputs(dso: TotalDso) -> BidInputs:
+def half_full() -> StoreRoom:
+    energy = area().fleet.energy_kwh
+    return store_room(area().fleet, 0.5 * energy, 0.0 * energy)
+
+
+def inputs(dso: TotalDso, v_pu: float) -> BidInputs:
     """Every DER offers all that it could do at 30 $/MWh, batteries rest."""
     scenario = area()
     expected = scenario.expected(900, 600)
@@ -47,7 +63,7 @@ def inputs(dso: TotalDso) -> BidInputs:
     at_rest = np.where(scenario.fleet.of_kind("battery"), 0.0, most)
     return BidInputs(
         interval_s=900,
-        conditions=Conditions(v_pu=1.0, demand_kw=expected.demand_kw, demand_kvar=expected.demand_kvar),
+        conditions=Conditions(v_pu=v_pu, demand_kw=expected.demand_kw, demand_kvar=expected.demand_kvar),
         taps=dso.twin.circuit.taps(),
         offers=Offers(
             floor_kw=least,
@@ -63,14 +79,14 @@ def inputs(dso: TotalDso) -> BidInputs:
     )
 
 
-def bidden(sold: SoldReserve) -> tuple[TotalDso, BidInputs, PreparedBid, ReserveOffer]:
+def bidden(sold: SoldReserve, v_pu: float = 1.0) -> tuple[TotalDso, BidInputs, PreparedBid, ReserveOffer]:
     dso = TotalDso(area())
-    asked = inputs(dso)
+    asked = inputs(dso, v_pu)
     prepared = dso.bid(asked, keep_coefficients=False)
     offer = sold.offer(
         dso,
         (asked, prepared, prepared.curve.net_curve),
-        stored_kwh=0.5 * area().fleet.energy_kwh,
+        room=half_full(),
         ahead_s=AHEAD_S,
         sigma=SIGMA,
     )
@@ -139,29 +155,48 @@ def test_what_waits_for_its_award_at_midnight_is_made_again_to_the_same_states()
 def test_each_called_state_keeps_the_limits_once_regulators_have_answered_the_other() -> None:
     """Regulators stay where the award, or the call before, has left them for the first minutes of a call."""
     sold = SoldReserve()
-    dso, asked, prepared, _ = bidden(sold)
+    dso, asked, prepared, _ = bidden(sold, V_PU)
     twin = TwinArea(dso.twin, [point.coefficients for point in prepared.state.points])
-    stored, hours = 0.5 * area().fleet.energy_kwh, AHEAD_S / 3_600 + DURATION_H
+    room, hours = half_full(), AHEAD_S / 3_600 + DURATION_H
 
-    def after(before: SetPoints, now: SetPoints) -> TwinState:
+    def after(before: SetPoints, now: SetPoints) -> tuple[TwinState, bool]:
+        """The state, and whether it keeps the limits that mending keeps."""
         twin.set_taps(asked.taps)
         twin.settle(before)
-        return twin(now.p_kw, now.q_kvar)
+        state = twin(now.p_kw, now.q_kvar)
+        return state, LimitJudge(prepared.feeders, twin).keeps(state)
 
-    states = dso.called(asked, prepared, stored, hours)
+    states = dso.called(asked, prepared, room, hours)
     np.testing.assert_array_equal(dso.twin.circuit.taps(), asked.taps)
     for before, now, import_mw in (
         (states.greatest, states.least, states.import_mw[0]),
         (states.least, states.greatest, states.import_mw[1]),
     ):
-        shown = after(before, now)
+        shown, keeps = after(before, now)
+        assert keeps
         assert not is_alarming(shown, range_a(prepared))
         assert shown.interface_mw == pytest.approx(import_mw, abs=SAME_MW)
     # the guard: states that know the taps of the gate alone break limits, and are wider
-    columns = held_columns(prepared.columns, held(area().fleet, asked.expected_kw, stored, hours))
-    offers = [replace(offer, columns=columns) for offer in prepared.feeders]
+    columns = held_columns(prepared.columns, held(area().fleet, asked.expected_kw, room, hours))
+    offers = tuple(replace(offer, columns=columns) for offer in prepared.feeders)
     twin.set_taps(asked.taps)
     ends = mapped_ends(dso._bidders, prepared.state, offers)
-    blind = called_states(ends, offers, twin, prepared.linearised_at)
-    assert is_alarming(after(blind.greatest, blind.least), range_a(prepared))
+    called_on = CallableArea(feeders=prepared.feeders, held=offers, twin=twin)
+    blind = called_states(ends, called_on, prepared.linearised_at)
+    assert not all((after(blind.greatest, blind.least)[1], after(blind.least, blind.greatest)[1]))
     assert np.diff(blind.import_mw) > np.diff(states.import_mw)
+
+
+def test_energy_that_is_kept_is_not_called_on() -> None:
+    """With all that is stored kept no battery discharges in the state of least import, which is higher."""
+    dso, asked, prepared, _ = bidden(SoldReserve())
+    stored, hours = 0.5 * area().fleet.energy_kwh, AHEAD_S / 3_600 + DURATION_H
+    batteries = area().fleet.of_kind("battery")
+    free, kept = (
+        dso.called(asked, prepared, store_room(area().fleet, stored, share * stored), hours)
+        for share in (0.0, 1.0)
+    )
+    given = [np.maximum(dso.twin.joined(states.least.p_kw)[batteries], 0.0).sum() for states in (free, kept)]
+    assert given[0] > 100.0
+    assert given[1] <= SAME_KW
+    assert kept.import_mw[0] > free.import_mw[0] + 0.1
