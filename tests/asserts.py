@@ -308,9 +308,11 @@ def assert_settled_below(tables: RunTables) -> None:
     is_energy = np.array([name.endswith("/energy") for name in names])[codes]
     is_der = np.array([name.split("/")[1] == "der" for name in names])[codes]
     usd = times * tables.column("statement", "amount_usd")
-    assert books["der_usd"] == pytest.approx(-usd[is_der & is_own].sum(), abs=BOOKS_USD)
+    is_reserve = np.array([name.endswith("/reserve") for name in names])[codes]
+    assert books["der_usd"] == pytest.approx(-usd[is_der & is_own & is_energy].sum(), abs=BOOKS_USD)
+    assert books["der_reserve_usd"] == pytest.approx(-usd[is_reserve].sum(), abs=BOOKS_USD)
     assert books["load_usd"] == pytest.approx(-usd[~is_der & is_energy].sum(), abs=BOOKS_USD) != 0.0
-    left = -usd[is_own].sum() + books["purchase_usd"]
+    left = -usd[is_own].sum() + books["purchase_usd"] + books["reserve_usd"]
     assert left == pytest.approx(books["rounding_usd"] + books["unexplained_usd"], abs=BOOKS_USD)
     mwh = times * tables.column("statement", "quantity_mwh")
     lost_mwh = (

@@ -81,6 +81,7 @@ DOWN: Mapping[str, FieldList] = {
         "award_mw": Per.INTERVAL,
         "lmp_usd_per_mwh": Per.INTERVAL,
         "reserve_mw": Per.PRODUCT,
+        "reserve_usd_per_mw_h": Per.PRODUCT,
         "store_mw": Per.INTERVAL,
         "capacity_mw": Per.MESSAGE,
     },

@@ -186,6 +186,8 @@ class InterfaceAward:
     reserve_mw: FloatArray = field(default_factory=_none)
     """Reserve awarded, shape (intervals * products,), interval-major, products as in
     `reserve_offer.DSO_PRODUCTS`; empty: the market has no reserves. [MW]"""
+    reserve_usd_per_mw_h: FloatArray = field(default_factory=_none)
+    """Price of each, same shape. [$/MW/h]"""
     store_mw: FloatArray = field(default_factory=_none)
     """Part of the award that the store offered beside the curve draws, negative = discharge, shape
     (intervals,); empty: none was offered. [MW]"""

@@ -21,6 +21,8 @@ from federates.core.messages import InterfaceBid
 
 DSO_PRODUCTS = ("reg_up", "reg_down", "spin")
 """Reserve products of a DSO, in the order of every array of them."""
+UPWARD = (True, False, True)
+"""Which of them are less import when called."""
 OFFER_SLOTS = 4
 """Most blocks of each product in an interval."""
 DURATION_H = 1.0

@@ -307,8 +307,9 @@ METER_POINT = _table(
 STATEMENT = _table(
     "statement", "LDA/der/NAME/item or LDA/load/NAME/item",
     "a statement line of a DER or customer for an hour, at its beginning, on its meter (unmultiplied); item "
-    "energy, or network: what a load gets or bears of the DSO's balance; where the study records DERs",
-    "quantity_mwh | MWh | injected; negative = drawn",
+    "energy; network: what a load gets or bears of the DSO's balance; or reserve: what a DER is paid for the "
+    "reserve that it holds, at the ISO's real-time price; where the study records DERs",
+    "quantity_mwh | MWh | injected; negative = drawn; reserve: MW held times hours",
     "price_usd_per_mwh | $/MWh | mean price of the time; an amount is settled interval by interval",
     "amount_usd | $ | paid to the DER or customer, in whole cents; negative = charged",
     "exact_usd | $ | the same before rounding",
@@ -319,8 +320,10 @@ LDA_ACCOUNT = _table(
     "a DSO's books of an hour, at its beginning, on its customers' meters, multiplicity included; positive "
     "comes in or stays with it",
     "purchase_usd | $ | for the import at the real-time LMP, energy of DERs with own awards included",
-    "der_usd | $ | to DERs that it settles with, from those that draw",
+    "der_usd | $ | to DERs that it settles with for energy, from those that draw",
     "load_usd | $ | from loads for energy",
+    "reserve_usd | $ | from the ISO for reserve held, at the real-time price",
+    "der_reserve_usd | $ | to the DERs that hold it",
     "loss_surplus_usd | $ | of its dispatch: marginal losses charged less losses bought",
     "voltage_rent_usd | $ | of its dispatch: prices of voltage limits times what withdrawals do to them",
     "thermal_rent_usd | $ | of its dispatch: prices of ratings and heads times flows, and of what else holds "
@@ -328,6 +331,7 @@ LDA_ACCOUNT = _table(
     "load_deviation_usd | $ | loads beyond the dispatch, at their price less the LMP",
     "der_deviation_usd | $ | DERs beyond the dispatch, at their price less the LMP",
     "loss_deviation_usd | $ | losses beyond those of the dispatch, at the LMP; all of them where it has none",
+    "reserve_left_usd | $ | for reserve that no DER holds",
     "rounding_usd | $ | left by rounding statement lines to cents, and what no load was there to bear",
     "unexplained_usd | $ | what statements, duals and meters do not agree upon",
 )  # fmt: skip

@@ -86,11 +86,14 @@ class LdaSettlement:
                 self._record_points()
             self._record(begin, books.energy, books.energy_exact_usd)
             self._record(begin, books.network, books.network_exact_usd)
+            self._record(begin, books.reserve, books.reserve_exact_usd)
         row: FloatArray = self._multiplicity * np.array(
             [
                 -books.purchase_usd,
                 -books.ders_usd,
                 books.loads_usd,
+                books.reserve_income_usd,
+                -books.ders_reserve_usd,
                 *books.explained_usd,
                 books.rounding_usd,
                 books.unexplained_usd,

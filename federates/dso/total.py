@@ -115,6 +115,8 @@ class BidInputs:
     """Greatest |Q| that the DSO may ask for; zero where Q is not its own, shape (ders,). [kvar]"""
     price_usd_per_mwh: float
     """Price expected at the bus: the feeders are linearised at what they would do at it. [$/MWh]"""
+    import_limit_mw: float = np.inf
+    """Greatest import that a call of capacity leaves, however far it is; inf: none is called. [MW]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +268,7 @@ class TotalDso:
         rating = self._scenario.substation_mva
         range_mw = (max(float(ends[0]), -rating), min(float(ends[1]), rating))
         least_mw, greatest_mw = self._step_mw(range_mw, found.before)
+        least_mw = min(least_mw, max(inputs.import_limit_mw, range_mw[0]))
         curve = lda_curve(
             curves,
             constant_mw=self.twin.constant_mw(state),

@@ -589,13 +589,14 @@ class Iso:
     ) -> None:
         """Each DSO's interchange and the price at its bus, hour by hour, and its capacity of the day."""
         lmp = cleared.prices.lmp_usd_per_mwh
-        for place, dso in enumerate(self._dsos):
+        for place, (dso, bus) in enumerate(zip(self._dsos, self._scenario.lda_bus, strict=True)):
             award = InterfaceAward(
                 interval_s=midnight,
                 length_s=HOUR_S,
                 award_mw=cleared.curve_mw[:, place],
-                lmp_usd_per_mwh=lmp[:, self._scenario.lda_bus[place]],
-                reserve_mw=self._reserve_award(cleared.reserves.curve_mw[..., place]),
+                lmp_usd_per_mwh=lmp[:, bus],
+                reserve_mw=self._of_products(cleared.reserves.curve_mw[..., place]),
+                reserve_usd_per_mw_h=self._of_products(cleared.reserves.price_usd_per_mw_h[..., bus]),
                 store_mw=self._store_award(cleared, dso),
                 capacity_mw=np.zeros(0) if capacity_mw is None else capacity_mw[[place]],
             )
@@ -606,21 +607,22 @@ class Iso:
         offered = [name for name in self._dsos if name in self._stored]
         return cleared.lda_store_mw[:, offered.index(dso)] if dso in offered else np.zeros(0)
 
-    def _reserve_award(self, awarded_mw: FloatArray) -> FloatArray:
-        """A DSO's reserve as its message carries it, from shape (..., products); empty without reserves."""
-        return awarded_mw[..., OF_DSO].ravel() if self._with_reserves else np.zeros(0)
+    def _of_products(self, values: FloatArray) -> FloatArray:
+        """A DSO's reserve or its prices, (..., products), as messages carry them; empty without reserves."""
+        return values[..., OF_DSO].ravel() if self._with_reserves else np.zeros(0)
 
     def _send_awards(self, outbox: Outbox, now: SimTime, cleared: Clearing, offers: list[DerOffers]) -> None:
         lmp = cleared.prices.lmp_usd_per_mwh
         taken = self._taken_at_ldas(cleared, offers)
         self._records.awards(now, cleared.curve_mw - taken, lmp[self._scenario.lda_bus])
-        for place, dso in enumerate(self._dsos):
+        for place, (dso, bus) in enumerate(zip(self._dsos, self._scenario.lda_bus, strict=True)):
             award = InterfaceAward(
                 interval_s=now,
                 length_s=self._clock.market_s,
                 award_mw=cleared.curve_mw[[place]],
-                lmp_usd_per_mwh=lmp[self._scenario.lda_bus[[place]]],
-                reserve_mw=self._reserve_award(cleared.reserves.curve_mw[:, place]),
+                lmp_usd_per_mwh=lmp[[bus]],
+                reserve_mw=self._of_products(cleared.reserves.curve_mw[:, place]),
+                reserve_usd_per_mw_h=self._of_products(cleared.reserves.price_usd_per_mw_h[:, bus]),
             )
             outbox.put(self.ports.awards, award, to=dso)
         first = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from federates.core.exit_codes import ExitCode
+from federates.dso.total import IMPORT_STEP_SHARE
 from runner.post.load import load
 from runner.post.summary import summary
 from runner.progress import display
@@ -22,15 +23,16 @@ include: [{tiny}]
 name: tiny_capacity
 horizon: {{duration: 15 min}}
 market:
-  capacity: {{price: 300, target: 6 MW, shortfall_price: 200, begin: 17 h, duration: 15 min}}
+  capacity: {{price: 300, target: 10 MW, shortfall_price: 200, begin: 17 h, duration: 15 min}}
 events:
   - {{kind: reserve_call, product: capacity, at: 5 min, duration: 10 min}}
 """
 """Fifteen minutes for four hours: `tests/unit/dso/test_capacity.py` has these."""
-TARGET_MW = 6.0
+TARGET_MW = 10.0
 CALL_S = 300
 DELIVERED_PCT = 98.0
 CENT = 0.011
+SETS, SUBSTATION_MVA = 5, 5.0
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +55,21 @@ def test_a_call_is_delivered_where_it_asks_for_another_import_than_the_market_wo
     figures = summary(called).by_lda
     for name in ("lda1", "lda2"):
         assert figures[name]["capacity_delivered_pct"] >= DELIVERED_PCT
-    rows = [r for r in load(called, "capacity_interval").to_pylist() if r["id"] == "lda1"]
-    assert [r["called_mw"] > 0.0 for r in rows] == [r["t_s"] >= CALL_S for r in rows]
-    before, *during = (r["baseline_mw"] - r["award_mw"] - r["import_mw"] for r in rows)
-    assert before < -0.1  # uncalled, more was imported than a call leaves
-    assert min(during) > -0.02 * TARGET_MW
+    for name in ("lda1", "lda2"):
+        rows = [r for r in load(called, "capacity_interval").to_pylist() if r["id"] == name]
+        assert [r["called_mw"] > 0.0 for r in rows] == [r["t_s"] >= CALL_S for r in rows]
+        before, *during = (r["baseline_mw"] - r["award_mw"] - r["import_mw"] for r in rows)
+        assert before < -0.1  # uncalled, more was imported than a call leaves
+        assert min(during) > -0.02 * rows[0]["award_mw"]
+
+
+def test_a_call_is_delivered_in_its_first_interval_though_it_is_more_than_a_step_away(called: Path) -> None:
+    """Of five sets with substations of 5 MVA each a step is 2.5 MW."""
+    rows = [r for r in load(called, "capacity_interval").to_pylist() if r["id"] == "lda2"]
+    before, first = rows[0], rows[1]
+    step_mw = IMPORT_STEP_SHARE * SETS * SUBSTATION_MVA
+    assert before["import_mw"] - first["import_mw"] > step_mw
+    assert first["delivered_mw"] >= DELIVERED_PCT / 100.0 * first["called_mw"]
 
 
 def test_a_call_breaks_no_limit(called: Path) -> None:

@@ -35,6 +35,9 @@ TRIP_S, MEASURED_S = 60, 240
 """The last step is measured in the next, which these runs do not have. [s]"""
 LEAST_SOLD_MW = 1.0
 LDAS = ("lda1", "lda2")
+INTERVAL_H, CENT_USD = 1.0 / 12.0, 0.01
+ROUNDED_USD = 5.0
+"""Half a cent for each line of an hour, five sets alike: less than 200 DERs."""
 DELIVERED_SHARE = 0.98
 
 
@@ -123,6 +126,28 @@ def test_reserve_is_paid_in_two_settlements_and_nothing_stays_unexplained(called
     paid = {r["id"]: r["amount_usd"] for r in load(called, "settlement").to_pylist()}
     assert all(paid[f"lda/{name}/day_ahead/spin"] > 0.0 for name in LDAS)
     assert all(f"lda/{name}/real_time/spin" in paid for name in LDAS)
+
+
+def test_what_real_time_pays_for_reserve_goes_to_the_ders_that_hold_it(called: Path) -> None:
+    """By the market's tables: what each area holds, at the price where its bus is, in every interval."""
+    price = {(r["t_s"], r["id"]): r["price_usd_per_mw_h"] for r in load(called, "reserve_price").to_pylist()}
+    books = {r["id"]: r for r in load(called, "lda_account").to_pylist()}
+    for (t, spin, up, down), name in zip(
+        by_lda(called, "lda_reserve", "spin_mw", "reg_up_mw", "reg_down_mw"), LDAS, strict=True
+    ):
+        income = 0.0
+        for k, at in enumerate(t.tolist()):
+            for product, mw in (("spin", spin[k]), ("reg_up", up[k]), ("reg_down", down[k])):
+                (paid,) = (p for (s, key), p in price.items() if s == at and key.startswith(f"{product}/"))
+                income += INTERVAL_H * mw * paid
+        assert books[name]["reserve_usd"] == pytest.approx(income, abs=CENT_USD)
+        assert books[name]["reserve_left_usd"] == 0.0
+        assert books[name]["der_reserve_usd"] == pytest.approx(-income, abs=ROUNDED_USD)
+        assert abs(books[name]["unexplained_usd"]) <= CENT_USD
+    assert sum(row["reserve_usd"] for row in books.values()) > 1.0
+    lines = [r["id"].split("/") for r in load(called, "statement").to_pylist()]
+    paid_to = {der for _, _, der, item in lines if item == "reserve"}
+    assert any("battery" in der for der in paid_to)
 
 
 def test_the_summary_states_what_was_delivered_of_what_was_called(called: Path) -> None:

@@ -10,6 +10,7 @@ from federates.core.messages import InterfaceAward, ReserveSignal
 from federates.core.protocol import State
 from federates.core.reserve_offer import DSO_PRODUCTS, DURATION_H, ReserveOffer, asked_mw
 from federates.dso.reserve import CalledStates, StoreRoom
+from federates.dso.statements import HeldReserve, held_reserve, no_reserve
 from federates.dso.total import BidInputs, PreparedBid, TotalDso
 
 HOUR_S = 3_600
@@ -27,6 +28,7 @@ class SoldReserve:
         self._waiting: CalledStates | None = None
         self._running: CalledStates | None = None
         self._awarded_mw: FloatArray = np.zeros(len(DSO_PRODUCTS))
+        self._usd_per_mw_h: FloatArray = np.zeros(len(DSO_PRODUCTS))
 
     def offer(
         self,
@@ -65,6 +67,7 @@ class SoldReserve:
         """Take up an award for ``sets`` simulated sets."""
         if award.reserve_mw.size:
             self._awarded_mw = award.reserve_mw / sets
+            self._usd_per_mw_h = award.reserve_usd_per_mw_h
         if self._waiting is None and self._room is not None:
             self._waiting = dso.called(inputs, prepared, self._room, self._hours)
         self._running, self._waiting = self._waiting, None
@@ -72,6 +75,13 @@ class SoldReserve:
     def wanted_mw(self, award_mw: float, signal: ReserveSignal) -> float:
         """Net import that the ISO wants of one simulated set: the award, less reserve that is asked for."""
         return award_mw - asked_mw(self._awarded_mw, signal.regulation, signal.call)
+
+    def held(self, dso: TotalDso, award_kw: FloatArray) -> HeldReserve:
+        """Which DERs hold what is awarded, at the award's set-points of shape (ders,). [kW]"""
+        if self._running is None:
+            return no_reserve(award_kw.size)
+        least, greatest = (dso.twin.joined(at.p_kw) for at in (self._running.least, self._running.greatest))
+        return held_reserve(self._awarded_mw, self._usd_per_mw_h, least - award_kw, award_kw - greatest)
 
     def called_kw(self, dso: TotalDso, start_kw: FloatArray, start_mw: float, wanted_mw: float) -> FloatArray:
         """Set-points of one import, moved to what is wanted, shape (ders,). [kW]"""

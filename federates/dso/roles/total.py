@@ -303,12 +303,13 @@ class TotalDsoRole:
             q_kvar=seen.der_q_mvar * KW_PER_MW,
             q_limit_kvar=self.scenario.q_limit_kvar(grant.now),
             price_usd_per_mwh=self._expected_price(grant, interval),
+            import_limit_mw=self._import_limit_mw(interval, grant),
         )
         prepared = engine.bid(self._waiting, keep_coefficients=True)
         self._record_collapses(interval, "the bid", prepared.collapsed_count)
         self._prepared = prepared
         curve = self._method.sent(prepared.curve, self._waiting.price_usd_per_mwh)
-        curve = curve.up_to(self._import_limit_mw(interval, grant))
+        curve = curve.up_to(self._waiting.import_limit_mw)
         reserve = []
         if self._sells_reserve:
             ahead_s = interval + self._clock.market_s - grant.now
@@ -394,7 +395,8 @@ class TotalDsoRole:
         self._record(interval, dso, prepared, done)
         prices, books = dso.prices(prepared, done, self._award_mw, self._price)
         of_ders = dso.twin.joined([own.ders.total_usd_per_mwh for own in prices])
-        self._settled_at = area_prices(prices, of_ders, self._price, books)
+        held = self._reserve.held(dso, self._dispatched_kw)
+        self._settled_at = area_prices(prices, of_ders, self._price, books, held)
         self._record_prices(interval, prices)
         self._record_accounts(interval, books)
 
@@ -644,7 +646,7 @@ def _packed(inputs: BidInputs) -> dict[str, FloatArray]:
     offers, believed = inputs.offers, inputs.conditions
     return {
         "bid_interval": np.array([float(inputs.interval_s)]),
-        "bid_scalars": np.array([believed.v_pu, inputs.price_usd_per_mwh]),
+        "bid_scalars": np.array([believed.v_pu, inputs.price_usd_per_mwh, inputs.import_limit_mw]),
         "bid_demand_kw": believed.demand_kw,
         "bid_demand_kvar": believed.demand_kvar,
         "bid_taps": inputs.taps,
@@ -660,7 +662,7 @@ def _packed(inputs: BidInputs) -> dict[str, FloatArray]:
 
 
 def _unpacked(state: State) -> BidInputs:
-    v_pu, price = state["bid_scalars"].tolist()
+    v_pu, price, import_limit_mw = state["bid_scalars"].tolist()
     return BidInputs(
         interval_s=int(state["bid_interval"][0]),
         conditions=Conditions(
@@ -678,6 +680,7 @@ def _unpacked(state: State) -> BidInputs:
         q_kvar=state["bid_q_kvar"],
         q_limit_kvar=state["bid_q_limit_kvar"],
         price_usd_per_mwh=price,
+        import_limit_mw=import_limit_mw,
     )
 
 

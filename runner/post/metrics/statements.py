@@ -1,7 +1,8 @@
 """Below the interface: what every DER earned and every customer paid, on meters of their own, and how evenly.
 
-Statements are in real time: day-ahead positions, reserves and the ISO's other charges stay with the DSO, or
-with an aggregator that has awards of its own, and are told apart as ``forward``.
+Statements are in real time: day-ahead positions, capacity and the ISO's other charges stay with the DSO, or
+with an aggregator that has awards of its own, and are told apart as ``forward``; so does of reserves what
+their day-ahead price was above the real-time one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from runner.post.run_tables import RunTables, once
 
 CUSTOMER, UTILITY = "customer", "utility"
 """Sides of the meter: a DER stands at a load's bus, or elsewhere."""
-ENERGY, NETWORK = "energy", "network"
+ENERGY, NETWORK, RESERVE = "energy", "network", "reserve"
 """Items of statements."""
 FORWARD, RESERVES = "forward", "reserves"
 """What the ISO's statements hold beside: day-ahead positions with shares of its accounts, and reserves."""
@@ -128,13 +129,15 @@ def lines(tables: RunTables, item: str) -> tuple[Lines, ...]:
 
 @once
 def earnings(tables: RunTables) -> tuple[Earning, ...]:
-    """What DERs earned: energy on their own meters, and what stays with those who hold their positions."""
+    """What DERs earned: energy on their own meters, reserve that they hold, and what stays with others."""
     at, total = points(tables), defaultdict[Group, FloatArray](lambda: np.zeros(2))
-    for line in lines(tables, ENERGY):
-        point = at[line.name]
-        if point.kind != "load":
-            key = point.lda, point.kind, point.side, point.aggregator, point.owner, ENERGY
-            total[key] += tables.run.multiplicity[point.lda] * np.array([line.mwh, line.usd])
+    for item, product in ((ENERGY, ENERGY), (RESERVE, RESERVES)):
+        for line in lines(tables, item):
+            point = at[line.name]
+            if point.kind != "load":
+                key = point.lda, point.kind, point.side, point.aggregator, point.owner, product
+                times, mwh = tables.run.multiplicity[point.lda], line.mwh if item == ENERGY else 0.0
+                total[key] += times * np.array([mwh, line.usd])
     held = _held_usd(tables) if set(BOOKS) <= tables.names else {}
     for key, usd in held.items():
         total[key] += np.array([0.0, usd])
@@ -148,7 +151,7 @@ def earnings(tables: RunTables) -> tuple[Earning, ...]:
 
 
 def _held_usd(tables: RunTables) -> dict[Group, float]:
-    """What the ISO paid to aggregators beyond their DERs' meters, and to DSOs for reserves. [$]"""
+    """What the ISO paid to aggregators and, for reserves, to DSOs beyond what their DERs were paid. [$]"""
     at, passed_on = points(tables), defaultdict[str, float](float)
     for name, usd in _aggregators_usd(tables).items():
         point = at[name]
@@ -165,8 +168,14 @@ def _held_usd(tables: RunTables) -> dict[Group, float]:
                 held[lda, "-", "-", own, "", FORWARD] = paid[name] - passed_on[name]
         reserve = sum(usd for key, usd in statement_usd(tables, "lda").items() if _is_reserve(key, lda))
         if reserve:
-            held[lda, "-", "-", "dso", "", RESERVES] = reserve
+            held[lda, "-", "-", "dso", "", RESERVES] = reserve + _column_of(tables, "der_reserve_usd", lda)
     return held
+
+
+def _column_of(tables: RunTables, column: str, lda: str) -> float:
+    """Sum of a column of an LDA's books. [$]"""
+    names, codes = tables.ids("lda_account")
+    return float(np.bincount(codes, tables.column("lda_account", column), len(names))[names.index(lda)])
 
 
 def _is_reserve(key: str, lda: str) -> bool:
@@ -200,9 +209,9 @@ def _paid_usd(tables: RunTables, item: str, *, by_loads: bool) -> float:
 
 
 def forward_usd(tables: RunTables) -> float:
-    """What LDAs pay the ISO beyond their metered energy at the real-time LMP. [$]"""
-    bought = float(tables.column("lda_account", "purchase_usd").sum())
-    return bought - sum(statement_usd(tables, "lda").values())
+    """What LDAs pay the ISO beyond their metered energy and the reserve they hold at real-time prices. [$]"""
+    own = sum(float(tables.column("lda_account", name).sum()) for name in ("purchase_usd", "reserve_usd"))
+    return own - sum(statement_usd(tables, "lda").values())
 
 
 @once
@@ -311,14 +320,19 @@ FAMILY = Family(
         Metric(
             key="customer_forward_usd", needs=BOOKS, better="less", value=forward_usd,
             title="LDAs' customers, for what the DSO holds at the ISO",
-            meaning="paid by LDAs to the ISO beyond their metered energy at the real-time LMP: day-ahead "
-            "positions, shares of the ISO's accounts, less reserves sold",
+            meaning="paid by LDAs to the ISO beyond metered energy and reserve that DERs hold, both at "
+            "real-time prices: day-ahead positions, shares of the ISO's accounts, less capacity sold",
         ),
         Metric(
             key="customer_bill_usd", needs=(*NEEDS, *BOOKS), better="less", title="LDAs' customers, in all",
             value=lambda t: sum(_paid_usd(t, item, by_loads=True) for item in (ENERGY, NETWORK))
             + forward_usd(t),
             meaning="the three together: what loads of LDAs bear, if the DSO earns nothing",
+        ),
+        Metric(
+            key="der_reserve_usd", needs=NEEDS, value=lambda t: _paid_usd(t, RESERVE, by_loads=False),
+            title="DERs, for reserve that they hold",
+            meaning="paid to DERs for reserve by a total DSO, at the ISO's real-time prices",
         ),
         Metric(
             key="der_energy_usd", needs=NEEDS, value=lambda t: _paid_usd(t, ENERGY, by_loads=False),

@@ -30,6 +30,7 @@ from federates.dso.capacity import (
 )
 from federates.dso.local_need import LocalNeed
 from federates.dso.offers import Offers
+from federates.dso.reserve import StoreRoom, store_room
 from federates.dso.roles.kept_energy import KeptEnergy
 from federates.dso.roles.seen import conditions
 from federates.dso.roles.sold_capacity import SoldCapacity
@@ -217,6 +218,12 @@ def keeping(capacity: SoldCapacity) -> KeptEnergy:
     return KeptEnergy(area(), LocalNeed(area(), 1.0), capacity, area().study.clock)
 
 
+def room(share: float) -> StoreRoom:
+    """Of stores that are so full, with nothing kept."""
+    energy = area().fleet.energy_kwh
+    return store_room(area().fleet, share * energy, 0.0 * energy)
+
+
 def most_kw(capacity: SoldCapacity, t: SimTime, stored: FloatArray) -> FloatArray:
     """Greatest injections of the interval at a time that leave what is kept."""
     return keeping(capacity).most_kw(t, t, area().study.clock.market_s, stored)
@@ -321,9 +328,7 @@ def test_less_energy_gives_a_smaller_offer_and_so_do_tighter_feeders() -> None:
     able = offers(day, 0.5 * scenario.fleet.energy_kwh, 0.25)
     asked = inputs(dso, clock.midnight(0) + 3_600 * hour, day, able, 29.0)
     prepared = dso.bid(asked, keep_coefficients=False)
-    full, half, none = (
-        dso.firm(asked, prepared, able, share * scenario.fleet.energy_kwh, 4.0) for share in (1.0, 0.5, 0.0)
-    )
+    full, half, none = (dso.firm(asked, prepared, able, room(share), 4.0) for share in (1.0, 0.5, 0.0))
     assert full.least_mw < half.least_mw - 0.05
     assert half.least_mw < none.least_mw - 0.05
     assert full.baseline_mw == pytest.approx(none.baseline_mw)
@@ -339,7 +344,7 @@ def test_what_an_offer_holds_back_for_demand_is_what_it_costs_on_the_twin() -> N
     able = offers(day, 0.5 * scenario.fleet.energy_kwh, 0.25)
     asked = inputs(dso, clock.midnight(0) + 3_600 * hour, day, able, 29.0)
     prepared = dso.bid(asked, keep_coefficients=False)
-    firm = dso.firm(asked, prepared, able, 0.5 * scenario.fleet.energy_kwh, 4.0)
+    firm = dso.firm(asked, prepared, able, room(0.5), 4.0)
     p_kw = np.where(scenario.fleet.of_kind("battery"), firm.discharge_kw, 0.0)
     drawn = []
     for factor in (1.0, 1.06):

@@ -108,6 +108,7 @@ def award(import_mw: float, reserve_mw: list[float]) -> InterfaceAward:
         award_mw=np.array([SETS * import_mw]),
         lmp_usd_per_mwh=np.array([30.0]),
         reserve_mw=SETS * np.array(reserve_mw),
+        reserve_usd_per_mw_h=np.array([10.0, 6.0, 4.0]),
     )
 
 
@@ -124,6 +125,10 @@ def test_a_call_is_less_import_by_what_was_sold_and_its_set_points_hold_an_hour(
     done = dso.dispatch(prepared, import_mw, asked.taps, 1.0)
     before = dso.twin.joined(done.p_kw)
     moved = sold.called_kw(dso, before, import_mw, wanted)
+    held = sold.held(dso, before)
+    assert held.mw.sum() == pytest.approx(0.2 + spin)
+    assert held.usd_per_h.sum() == pytest.approx(held.income_usd_per_h) == pytest.approx(2.0 + 4.0 * spin)
+    assert ((held.mw > 0.0) <= (moved > before)).all()
     assert sold.called_kw(dso, before, import_mw, import_mw) is before
     # what is lost on the way falls with what is drawn, so that less is injected than import falls by; but
     # the state's import is known at the taps of another award

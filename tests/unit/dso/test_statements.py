@@ -9,7 +9,17 @@ import pytest
 
 from federates.core.messages import CustomerMeters
 from federates.dso.accounts import NOTHING_DISPATCHED, DistributionAccounts
-from federates.dso.statements import EXPLAINED, AreaPrices, Settled, book, even_prices, settle
+from federates.dso.statements import (
+    EXPLAINED,
+    AreaPrices,
+    HeldReserve,
+    Settled,
+    book,
+    even_prices,
+    held_reserve,
+    no_reserve,
+    settle,
+)
 
 BOOKS_USD = 1e-9
 """Sums of some ten terms of some hundred $ in double precision."""
@@ -70,6 +80,7 @@ def dispatched() -> AreaPrices:
             injected_mw=3.0,
             drawn_mw=10.0,
         ),
+        reserve=no_reserve(2),
     )
 
 
@@ -114,6 +125,44 @@ def test_rents_that_the_payments_do_not_hold_stay_unexplained() -> None:
     wrong = replace(prices, dispatched=replace(prices.dispatched, thermal_rent_usd_per_h=101.0))
     settled = settle(wrong, replace(READ, import_mwh=7.0, lost_mwh=0.0), NOBODY, 1.0)
     assert book(settled, 2).unexplained_usd == pytest.approx(-1.0)
+
+
+def sold(up_kw: list[float], down_kw: list[float]) -> HeldReserve:
+    """1 MW of regulation up at 10 $, 0.5 down at 6 and 2 of spin at 4: 10 + 3 + 8 $ an hour."""
+    award, price = np.array([1.0, 0.5, 2.0]), np.array([10.0, 6.0, 4.0])
+    return held_reserve(award, price, np.array(up_kw), np.array(down_kw))
+
+
+def test_reserve_is_paid_to_those_who_would_move_by_how_far_they_would() -> None:
+    """Upward 30 and 10 kW: 2.25 and 0.75 of 3 MW, for 13.5 and 4.5 $; downward the second alone, for 3 $."""
+    held = sold([30.0, 10.0], [-30.0, 5.0])
+    assert held.mw == pytest.approx([2.25, 1.25])
+    assert held.usd_per_h == pytest.approx([13.5, 7.5])
+    assert held.income_usd_per_h == pytest.approx(21.0)
+    prices = replace(even_prices(30.0, 2, 2), reserve=held)
+    books, without = (book(settle(p, READ, NOBODY, 0.5), 2) for p in (prices, even_prices(30.0, 2, 2)))
+    assert books.reserve.amount_usd == pytest.approx([6.75, 3.75, 0.0, 0.0])
+    assert books.reserve.quantity_mwh == pytest.approx([1.125, 0.625, 0.0, 0.0])
+    assert books.reserve.price_usd_per_mwh == pytest.approx([6.0, 6.0, 0.0, 0.0])
+    assert (books.reserve_income_usd, books.ders_reserve_usd) == pytest.approx((10.5, 10.5))
+    assert books.network.amount_usd == pytest.approx(without.network.amount_usd)
+    assert books.unexplained_usd == pytest.approx(0.0, abs=BOOKS_USD)
+
+
+def test_income_for_reserve_that_nobody_holds_goes_to_the_loads() -> None:
+    """21 $ by what they draw, 6 to 4, beside the 6 $ of losses."""
+    prices = replace(even_prices(30.0, 2, 2), reserve=sold([-1.0, 0.0], [0.0, -1.0]))
+    settled = settle(prices, READ, NOBODY, 1.0)
+    books = book(settled, 2)
+    assert explained(settled)["reserve_left"] == pytest.approx(21.0)
+    assert books.network.amount_usd == pytest.approx([0.0, 0.0, 9.0, 6.0])
+    assert books.unexplained_usd == pytest.approx(0.0, abs=BOOKS_USD)
+
+
+def test_income_for_reserve_that_is_kept_from_who_holds_it_stays_unexplained() -> None:
+    held = sold([30.0, 10.0], [0.0, 5.0])
+    prices = replace(even_prices(30.0, 2, 2), reserve=replace(held, usd_per_h=0.9 * held.usd_per_h))
+    assert book(settle(prices, READ, NOBODY, 1.0), 2).unexplained_usd == pytest.approx(2.1)
 
 
 def test_an_hour_is_the_sum_of_its_intervals_and_cents_go_to_rounding() -> None:

@@ -266,6 +266,33 @@ def test_the_import_moves_by_one_step_of_the_substations_rating_and_reserve_by_w
     assert bid.whole == (False, False)
 
 
+def test_a_call_of_capacity_is_followed_in_one_interval_however_far_it_is() -> None:
+    """2.5 steps below where the area stands, and as far as the feeders reach where more is asked for."""
+    scenario = LdaScenario(study(RTS_DAY), "city")
+    at_rest = np.zeros(len(scenario.fleet))
+    step = IMPORT_STEP_SHARE * scenario.substation_mva
+
+    def least_mw(steps: float) -> tuple[float, float, float]:
+        """Least import bid, where it stood, and least of the feeders, with a call so many steps below."""
+        dso = TotalDso(scenario)
+        inputs = replace(
+            charging(scenario, 1.0, 1.0), taps=dso.twin.circuit.taps(), expected_kw=at_rest, now_kw=at_rest
+        )
+        dso.twin.set_conditions(inputs.conditions)
+        before = dso.twin.solve(at_rest, inputs.q_kvar).interface_mw
+        called = replace(inputs, import_limit_mw=before - steps * step)
+        bid = dso.bid(called, keep_coefficients=False)
+        return float(bid.curve.import_mw[0]), before, bid.range_mw[0]
+
+    bid_mw, before_mw, _ = least_mw(2.5)
+    assert bid_mw == pytest.approx(before_mw - 2.5 * step, abs=1e-6)
+    bid_mw, before_mw, reached_mw = least_mw(100.0)
+    assert bid_mw == pytest.approx(reached_mw, abs=1e-6)
+    assert reached_mw < before_mw - 2.5 * step
+    bid_mw, before_mw, _ = least_mw(0.5)
+    assert bid_mw == pytest.approx(before_mw - step, abs=1e-6)
+
+
 def test_limits_are_not_relaxed_beyond_range_a_where_taps_have_followed_ders_that_keep_it() -> None:
     """Taps are up for batteries that charge: without them nodes would be outside, with them none is."""
     scenario = LdaScenario(study(RTS_DAY), "city")

@@ -79,6 +79,7 @@ class Area:
             award_mw=np.array([SETS * self.award_mw]),
             lmp_usd_per_mwh=np.array([30.0]),
             reserve_mw=SETS * np.array([self.sold_mw, 0.0, 0.0]),
+            reserve_usd_per_mw_h=np.full(3, 5.0),
         )
 
     def _bid(self) -> InterfaceBid:

@@ -93,6 +93,21 @@ def test_ders_earn_by_kind_side_aggregator_owner_and_product(run_dir: Path) -> N
     assert sides == pytest.approx([11.0, -15.0])
 
 
+def test_reserve_is_earned_by_the_ders_that_hold_it_and_the_dso_keeps_the_rest(run_dir: Path) -> None:
+    """Of 7 $ that the ISO pays for spin 6 go to a battery, ten sets together; customers are 6 $ worse off."""
+    before = value(run_dir, "customer_forward_usd")
+    line = {"quantity_mwh": [0.1], "price_usd_per_mwh": [6.0], "amount_usd": [0.6], "exact_usd": [0.6]}
+    record(run_dir, t.STATEMENT, [(0, "a/der/f_store/reserve")], line, "late", text=("dso",))
+    books = {"reserve_usd": [6.0], "der_reserve_usd": [-6.0]}
+    record(run_dir, t.LDA_ACCOUNT, [(0, "a")], books, "late")
+    rows = {(e.kind, e.aggregator, e.product): e for e in earnings(RunTables(run_dir))}
+    assert rows["battery", "y", "reserves"].usd == pytest.approx(6.0)
+    assert rows["battery", "y", "reserves"].mwh == 0.0
+    assert rows["-", "dso", "reserves"].usd == pytest.approx(1.0)
+    assert value(run_dir, "der_reserve_usd") == pytest.approx(6.0)
+    assert value(run_dir, "customer_forward_usd") == pytest.approx(before + 6.0)
+
+
 def test_what_an_aggregator_keeps_is_the_isos_statement_less_its_ders_meters(tmp_path: Path) -> None:
     """The ISO pays x 15; its two units read 11 on their meters, ten sets together."""
     folder = with_statements(run_folder(tmp_path / "run", coordination="grand_central_blind"), "aggregator")
