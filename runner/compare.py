@@ -119,7 +119,7 @@ def compare_study(
     name = loaded.study.name
     folder = new_run_dir(results / name, "compare", datetime.now(UTC), scenario_hash(loaded))
     race = Race(waiting=list(chosen))
-    alone = sharing(loaded, machine().cpu_count, len(chosen))
+    alone = sharing(loaded, machine().cpu_count, len(chosen)) if transport == "helics" else ()
     with _children(race):
         _go(race, study, (*sets, *alone), transport=transport, results=results, study_name=name, board=board)
     if race.failures:
