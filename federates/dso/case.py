@@ -51,9 +51,13 @@ class FeederLimits:
     before_pu: FloatArray | None = None
     """Voltage at each far node before the interval, shape (m,); None: it may begin anywhere. [pu]"""
     relaxed_pu: tuple[float, float] = (0.0, np.inf)
-    """Voltages beyond which no base state relaxes the limits, where the DERs are known to keep them. [pu]"""
-    step_pu: float = np.inf
-    """How far the interval may move each of them, other than to the base state. [pu]"""
+    """Voltages beyond which no base state relaxes the limits. [pu]"""
+    reached_pu2: FloatArray | None = None
+    """Squared voltage at each far node in the state that, of those the DERs reach, exceeds these limits
+    least, shape (m,): they are relaxed to it; None: they can be kept. [pu^2]"""
+    rise_pu: float = np.inf
+    fall_pu: float = np.inf
+    """How far the interval may move each of them, upward and downward, other than to the base state. [pu]"""
 
     def at_loads(self, of_nodes: FloatArray) -> FloatArray:
         """Those of the values of all far nodes that belong to nodes whose voltage is limited."""
@@ -153,6 +157,11 @@ class Case:
         up, side = p_kw - self.columns.floor_kw, q_kvar - self.columns.q_kvar
         relief_kw = self.point.relief_by_p @ up + self.point.relief_by_q @ side
         return self.import_at_floor_mw - float(relief_kw) / KW_PER_MW
+
+    def w_pu2(self, p_kw: FloatArray, q_kvar: FloatArray) -> FloatArray:
+        """Squared voltage at each far node at injections of shape (D,), shape (m,). [pu^2]"""
+        up, side = p_kw - self.columns.floor_kw, q_kvar - self.columns.q_kvar
+        return self.voltage_at_floor_pu2 + self.point.dw_pu2(up, side)
 
     def keeps(self, p_kw: FloatArray) -> bool:
         """Whether injections of shape (D,), cut to the offers, keep every limit: a solution exists then."""
@@ -343,9 +352,13 @@ def _bounds(
         is_high, is_low = is_high & limits.loaded, is_low & limits.loaded
         high, low = np.where(limits.loaded, high, np.inf), np.where(limits.loaded, low, -np.inf)
     if limits.before_pu is not None:
-        above, below = ((limits.before_pu + sign * limits.step_pu) ** 2 for sign in (1, -1))
+        above = (limits.before_pu + limits.rise_pu) ** 2
+        below = (limits.before_pu - limits.fall_pu) ** 2
         high = np.minimum(high, np.maximum(above, w_base_pu2 + RELAXATION_PU2))
         low = np.maximum(low, np.minimum(below, w_base_pu2 - RELAXATION_PU2))
+    if limits.reached_pu2 is not None:
+        high = np.maximum(high, limits.reached_pu2 + RELAXATION_PU2)
+        low = np.minimum(low, limits.reached_pu2 - RELAXATION_PU2)
     normal, power = _power_bounds(rating_mva, base_mva, q_free=q_free)
     return Bounds(
         bound=np.concatenate([np.stack([high, -low]), power]),

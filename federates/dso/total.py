@@ -29,7 +29,7 @@ from federates.dso.bid import (
 )
 from federates.dso.bid_method import import_at
 from federates.dso.capacity import FirmHour
-from federates.dso.case import FeederLimits
+from federates.dso.case import FeederCase, FeederLimits
 from federates.dso.columns import KW_PER_MW, DerColumns
 from federates.dso.day_value import DayValue, FeederHour, ValueHour, stores_on_feeders, with_stores
 from federates.dso.dispatch import (
@@ -71,23 +71,25 @@ from federates.scenario.lda import LdaScenario
 
 V_MIN_PU, V_MAX_PU = 0.95, 1.05
 """Range A of ANSI C84.1 at the loads."""
-VOLTAGE_MARGIN_PU = 0.003
+VOLTAGE_MARGIN_PU = 0.007
 HEAD_SHARE = 0.98
 LOADING_SHARE = 0.93
-"""Room kept inside the limits for what forecasts and the map miss. A head is metered. Of the loads behind an
-element each is estimated alone, and behind the smallest regulators of `rts_day` (120 kVA) they drew up to 6 %
-of its rating more than was believed."""
-VOLTAGE_STEP_PU = 0.02
+"""Room kept inside the limits for what forecasts and the map miss; in voltage one step of a regulator,
+0.00625 pu, and a little. A head is metered. Of the loads behind an element each is estimated alone, and behind
+the smallest regulators of `rts_day` (120 kVA) they drew up to 6 % of its rating more than was believed."""
+VOLTAGE_RISE_PU = 0.02
+VOLTAGE_FALL_PU = 0.01
 """Greatest change of a voltage from one interval to the next, before regulators answer it: those that follow
-a greater swing in steps of 30 s overshoot. IEEE 1547-2018, 7.2.2 allows a DER 0.03 at medium voltage."""
+a greater swing in steps of 30 s overshoot. A rise ends at the limit anyway; after a fall taps of several
+regulators in a row go up together. IEEE 1547-2018, 7.2.2 allows a DER 0.03 at medium voltage."""
 IMPORT_STEP_SHARE = 0.1
 """Greatest change of the area's import from one interval to the next, of the substation's rating: for the
 same reason."""
 MOVE_USD_PER_MWH = 1.0
 """Cost of every MWh by which a DER leaves what it injected before the interval. Stores worth the same within
 that much would otherwise take turns, and regulators answer every turn. [$/MWh]"""
-RELAXED_PU = 0.002
-"""Room inside Range A up to which limits may be relaxed where DERs keep it. [pu]"""
+RELAXED_PU = 0.006
+"""Room inside Range A up to which the base state relaxes voltages; beyond, what DERs reach does. [pu]"""
 REACHED_MW = 1e-4
 """Room above the least import that DERs reach, where that is the head's limit. [MW]"""
 
@@ -473,10 +475,9 @@ class TotalDso:
         """
         self.twin.set_conditions(replace(prepared.conditions, v_pu=v_pu))
         self.twin.set_taps(taps)
-        known = [point.coefficients for point in prepared.state.points]
-        return dispatch(
-            award_mw, prepared.curve, prepared.feeders, TwinArea(self.twin, known), prepared.linearised_at
-        )
+        area = TwinArea(self.twin, [point.coefficients for point in prepared.state.points])
+        done = dispatch(award_mw, prepared.curve, prepared.feeders, area, prepared.linearised_at)
+        return self._steady(done, award_mw, prepared, area)
 
     def asked_kvar(self, prepared: PreparedBid, done: Dispatch) -> FloatArray:
         """Reactive power that a dispatch asks of the DERs, zero where it is not the DSO's, shape (ders,)."""
@@ -503,7 +504,32 @@ class TotalDso:
                 return None
         except DivergedError:
             at = self._set_points(sight.p_kw, sight.q_kvar)
-        return settled(award_mw, at, prepared.feeders, known, prepared.linearised_at)
+        done = settled(award_mw, at, prepared.feeders, known, prepared.linearised_at)
+        return self._steady(done, award_mw, prepared, known)
+
+    def _steady(self, done: Dispatch, award_mw: float, prepared: PreparedBid, area: TwinArea) -> Dispatch:
+        """A dispatch, or one near it that keeps limits that it breaks once regulators have answered it.
+
+        Regulators that compensate the drop of their line raise what they feed as DERs draw more.
+        """
+        taps = self.twin.circuit.taps()
+        at = SetPoints(p_kw=done.p_kw, q_kvar=done.q_kvar)
+        try:
+            area.settle(at)
+            is_kept = not is_alarming(area(at.p_kw, at.q_kvar), prepared.feeders)
+        except DivergedError:
+            is_kept = True
+        if is_kept:
+            area.set_taps(taps)
+            return done
+        later = settled(award_mw, at, prepared.feeders, area, prepared.linearised_at)
+        area.set_taps(taps)
+        drawn_mw = area(later.p_kw, later.q_kvar).interface_mw
+        at = SetPoints(p_kw=later.p_kw, q_kvar=later.q_kvar)
+        now = settled(drawn_mw, at, prepared.feeders, area, prepared.linearised_at)
+        if now.broken_count > done.broken_count:
+            return done
+        return replace(now, shortfall_mw=award_mw - now.interface_mw)
 
     def _take(self, sight: Sight, believed: Conditions) -> None:
         """Make the twin draw at every feeder's head what is metered there, loads in proportion."""
@@ -615,8 +641,8 @@ class TotalDso:
         """Every feeder's offers, taken up by its bidder around a state of the twin.
 
         Where a feeder without DERs would draw more than its head may, the head's limit becomes the least
-        import that the DERs reach, not what the feeder would draw without them. Where the injections before
-        the interval keep Range A, no voltage limit is relaxed beyond it.
+        import that the DERs reach, not what the feeder would draw without them. Where a step is limited,
+        voltage limits are relaxed beyond `RELAXED_PU` only to what the DERs reach.
         """
         feeders: list[FeederOffer] = []
         offers = self._feeder_offers(columns, state)
@@ -626,7 +652,7 @@ class TotalDso:
                 limits = replace(limits, relaxed_pu=(V_MIN_PU + RELAXED_PU, V_MAX_PU - RELAXED_PU))
             case = bidder.refresh(point, offer.columns, stepping(limits, before_pu[place]))
             if before is not None and not case.keeps(before.points[place].p_kw):
-                limits = offer.limits
+                limits = _reached(bidder, case, limits)
                 case = bidder.refresh(point, offer.columns, stepping(limits, before_pu[place]))
             if case.greatest_import_mw > limits.import_mw:
                 least_mw = bidder.program().range_end_mw(greatest=False)
@@ -712,7 +738,15 @@ def kept_limits(scenario: LdaScenario, twin: Twin, place: int, point: OperatingP
 
 def stepping(limits: FeederLimits, before_pu: FloatArray | None) -> FeederLimits:
     """Limits that let no voltage move by more than one step from what it was before."""
-    return replace(limits, before_pu=before_pu, step_pu=VOLTAGE_STEP_PU)
+    return replace(limits, before_pu=before_pu, rise_pu=VOLTAGE_RISE_PU, fall_pu=VOLTAGE_FALL_PU)
+
+
+def _reached(bidder: FeederBidder, case: FeederCase, limits: FeederLimits) -> FeederLimits:
+    """A feeder's limits, relaxed as far as its DERs cannot keep them."""
+    nearest = bidder.program().nearest_to_limits()
+    if nearest.voltage_slack_pu2 == 0.0:
+        return limits
+    return replace(limits, reached_pu2=case.w_pu2(nearest.p_kw, nearest.q_kvar))
 
 
 def _active_limit(limit_mva: float, q_mvar: float) -> float:

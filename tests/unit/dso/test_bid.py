@@ -171,16 +171,20 @@ def test_an_interval_moves_no_voltage_by_more_than_one_step() -> None:
     before = np.sqrt(point.w_pu2)
     wide = FeederLimits(v_min_pu=0.8, v_max_pu=1.2, loading_pu=9.0)
     moved, lengths = {}, {}
-    for name, limits in (("free", wide), ("step", replace(wide, before_pu=before, step_pu=step))):
+    for name, limits in (
+        ("free", wide),
+        ("step", replace(wide, before_pu=before, rise_pu=step, fall_pu=0.5 * step)),
+    ):
         made = FeederBidder(one.map, "feeder")
         made.refresh(point, columns, limits)
         curve = made.sweep(LADDER.price_usd_per_mwh)
         ends = (one.map.to_map_order(curve.p_kw[k]) for k in (0, -1))
         w_pu2 = [point.w_pu2 + point.dw_pu2(p_kw - point.p_kw) for p_kw in ends]
-        moved[name] = [float(np.abs(np.sqrt(w) - before).max()) for w in w_pu2]
+        low, high = (np.sqrt(w) - before for w in w_pu2)
+        moved[name] = [float(-low.min()), float(high.max())]
         lengths[name] = curve.import_mw[0] - curve.import_mw[-1]
     assert min(moved["free"]) > 2 * step
-    assert moved["step"] == pytest.approx([step, step], abs=1e-5)
+    assert moved["step"] == pytest.approx([0.5 * step, step], abs=1e-5)
     assert 0.0 < lengths["step"] < lengths["free"]
 
 
@@ -189,7 +193,7 @@ def test_an_area_that_stands_where_it_may_not_can_go_back_to_its_base_state() ->
     one = standing_area("ieee123", 40, 1.0, 1.0)
     columns = offers(one.size_kw)
     point = one.point(0.6 * expected_kw(columns))
-    limits = FeederLimits(before_pu=np.sqrt(point.w_pu2) + 0.1, step_pu=0.02)
+    limits = FeederLimits(before_pu=np.sqrt(point.w_pu2) + 0.1, fall_pu=0.02)
     made = FeederBidder(one.map, "feeder")
     case = made.refresh(point, columns, limits)
     base = one.map.to_map_order(np.clip(columns.base_kw, columns.floor_kw, columns.top_kw))

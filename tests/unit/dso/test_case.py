@@ -27,7 +27,9 @@ def test_voltages_are_limited_where_loads_are_and_their_step_everywhere() -> Non
     assert np.isfinite(everywhere).all()
     assert np.isinf(at_loads[:, ~loaded]).all()
     nowhere = replace(offer.limits, loaded=np.zeros_like(loaded))
-    stepping = feeder_case(point, columns, replace(nowhere, before_pu=before, step_pu=STEP_PU)).bound[:2]
+    stepping = feeder_case(
+        point, columns, replace(nowhere, before_pu=before, rise_pu=STEP_PU, fall_pu=STEP_PU)
+    ).bound[:2]
     assert np.isfinite(stepping).all()
     assert (stepping[0] >= (before + STEP_PU) ** 2).all()
     assert (-stepping[1] <= (before - STEP_PU) ** 2).all()

@@ -18,7 +18,7 @@ from federates.dso.local_need import LocalNeed
 from federates.dso.roles.feeder_model import FeederModelRole
 from federates.dso.roles.kept_energy import KeptEnergy
 from federates.dso.roles.seen import conditions
-from federates.dso.total import VOLTAGE_STEP_PU
+from federates.dso.total import VOLTAGE_RISE_PU
 from federates.dso.twin import Twin
 from federates.scenario.lda import LdaScenario
 from tests.build import DAY_HOURS, TINY, context, plan, study
@@ -99,7 +99,7 @@ def test_limits_are_those_of_the_twin_where_the_dsos_forecast_of_the_dispatch_is
     before, after = (
         np.concatenate([np.sqrt(point.w_pu2) for point in twin.solve(p, rest).points]) for p in (rest, p_kw)
     )
-    assert least_pu <= abs((after - before).max() - VOLTAGE_STEP_PU) <= greatest_pu
+    assert least_pu <= abs((after - before).max() - VOLTAGE_RISE_PU) <= greatest_pu
 
 
 def test_the_areas_import_moves_by_one_step_of_its_substation(tmp_path: Path) -> None:

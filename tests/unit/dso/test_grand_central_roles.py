@@ -18,7 +18,7 @@ from federates.dso.roles.override import Override
 from federates.recording.memory import MemoryRecorder
 from federates.scenario.lda import LdaScenario
 from federates.scenario.meters import Meters
-from tests.build import TINY, context, study
+from tests.build import TINY, context, plan, study
 
 NAME, AGGREGATOR = "dso_lda1", "agg_lda1_supplier"
 SUN_AT_NOON = ("ldas.0.feeders.0.ders.pv.power=5 MW", "ldas.0.feeders.0.load_scale=0.4")
@@ -34,6 +34,7 @@ def under(model: str, *sets: str) -> Study:
 def envelopes(folder: Path, *sets: str) -> tuple[FloatArray, FloatArray, LdaScenario]:
     """Least and greatest injection of each DER in each hour, shapes (24, ders) [kW], and the scenario."""
     wanted = under("grand_central_envelope", *sets)
+    plan(folder)
     role = Envelopes(context(wanted, NAME, folder))
     (sent,) = role.day_ahead_envelopes(Grant(DAY_AHEAD_S, Inbox({}, None))).sent
     assert sent.to == AGGREGATOR
@@ -48,7 +49,7 @@ def test_the_rule_of_the_study_shares_the_room(tmp_path: Path) -> None:
     """At noon the export limit binds. Shares are the same, the same kW, or as many kW as there can be."""
     room = {}
     for rule in ("proportional", "equal", "maximum_service"):
-        least, most, scenario = envelopes(tmp_path / rule, f"envelope_rule={rule}")
+        least, most, scenario = envelopes(tmp_path, f"envelope_rule={rule}")
         hour = scenario.expected_day(0, scenario.study.clock.day_ahead_issue(0))[NOON]
         rest = np.clip(scenario.base_kw(hour.least_kw), hour.least_kw, hour.available_kw)
         assert (least <= rest[None] + KW)[NOON].all()
@@ -76,6 +77,7 @@ def test_who_does_not_participate_is_allowed_what_it_does_by_itself(tmp_path: Pa
 def check(folder: Path, asked_kw: FloatArray | None) -> tuple[DerLimits, MemoryRecorder]:
     """What the DSO of M2 allows at noon of what is asked of its DERs."""
     wanted = under("grand_central_override", "horizon.start=2020-03-27T12:00:00")
+    plan(folder)
     built = context(wanted, NAME, folder)
     assert isinstance(built.recorder, MemoryRecorder)
     role, scenario = Override(built), LdaScenario(wanted, "lda1")

@@ -85,6 +85,36 @@ def test_injections_are_a_solution_where_they_keep_voltages_ratings_and_the_head
         program.at_price(30.0)
 
 
+def test_limits_that_no_injections_keep_are_exceeded_by_least() -> None:
+    """With a tenth less than the least excess there is no solution; with all of it there is one."""
+    _, case, _ = congested_or_quiet(*CONGESTED)
+    bound = case.bound.copy()
+    bound[0] = 0.97**2
+    tight = replace(case, bound=bound)
+    nearest = ReducedProgram(tight, "feeder").nearest_to_limits()
+    assert nearest.voltage_slack_pu2 > 0.01
+    at = tight.excess(nearest.p_kw, nearest.q_kvar)
+    assert at[0].max() == pytest.approx(nearest.voltage_slack_pu2, abs=1e-6)
+    for share, feasible in ((0.9, False), (1.0, True)):
+        bound[0] = 0.97**2 + share * nearest.voltage_slack_pu2 + 1e-6
+        program = ReducedProgram(replace(case, bound=bound.copy()), "feeder")
+        if feasible:
+            assert program.range_end_mw(greatest=True) < case.greatest_import_mw
+        else:
+            with pytest.raises(InfeasibleError):
+                program.range_end_mw(greatest=True)
+
+
+def test_nothing_is_exceeded_where_limits_can_be_kept() -> None:
+    _, case, _ = congested_or_quiet(*CONGESTED)
+    program = ReducedProgram(case, "feeder")
+    nearest = program.nearest_to_limits()
+    assert nearest.voltage_slack_pu2 == 0.0
+    assert case.keeps(nearest.p_kw) or case.excess(nearest.p_kw, nearest.q_kvar).max() < 1e-6
+    # and limits are limits again afterwards
+    assert program.at_range_end(greatest=True).voltage_slack_pu2 == 0.0
+
+
 @pytest.mark.parametrize("setting", [QUIET, CONGESTED], ids=["quiet", "congested"])
 def test_ends_are_the_least_and_greatest_feasible_import(
     setting: tuple[str, int, float, float, float],

@@ -69,7 +69,7 @@ def inputs(dso: TotalDso, v_pu: float) -> BidInputs:
             floor_kw=least,
             der=np.arange(least.size),
             width_kw=most - least,
-            price_usd_per_mwh=np.full(least.size, 30.0),
+            price_usd_per_mwh=30.0 + 0.01 * np.arange(least.size),
         ),
         expected_kw=at_rest,
         now_kw=None,

@@ -10,14 +10,16 @@ import pytest
 from federates.core.arrays import ComplexArray, FloatArray
 from federates.core.errors import CollapsedError, ConfigError
 from federates.distribution.circuit import Control
-from federates.dso.dispatch import is_alarming
+from federates.dso import total
+from federates.dso.dispatch import ALARM_PU2, is_alarming
 from federates.dso.offers import Offers
 from federates.dso.total import (
     HEAD_SHARE,
     IMPORT_STEP_SHARE,
     MOVE_USD_PER_MWH,
     V_MAX_PU,
-    VOLTAGE_STEP_PU,
+    VOLTAGE_MARGIN_PU,
+    VOLTAGE_RISE_PU,
     BidInputs,
     PreparedBid,
     Sight,
@@ -169,7 +171,7 @@ def test_an_area_far_outside_its_limits_still_bids(name: str) -> None:
     )
     bid = dso.bid(inputs, keep_coefficients=False)
     high_pu = max(float(before.max()) for before in bid.before_pu if before is not None)
-    assert high_pu > V_MAX_PU + VOLTAGE_STEP_PU
+    assert high_pu > V_MAX_PU + VOLTAGE_RISE_PU
     assert bid.curve.import_mw[-1] > bid.curve.import_mw[0]
 
 
@@ -293,7 +295,7 @@ def test_a_call_of_capacity_is_followed_in_one_interval_however_far_it_is() -> N
     assert bid_mw == pytest.approx(before_mw - step, abs=1e-6)
 
 
-def test_limits_are_not_relaxed_beyond_range_a_where_taps_have_followed_ders_that_keep_it() -> None:
+def test_voltage_limits_are_not_relaxed_where_taps_have_followed_ders_that_keep_them() -> None:
     """Taps are up for batteries that charge: without them nodes would be outside, with them none is."""
     scenario = LdaScenario(study(RTS_DAY), "city")
     dso = TotalDso(scenario)
@@ -304,7 +306,7 @@ def test_limits_are_not_relaxed_beyond_range_a_where_taps_have_followed_ders_tha
     inputs = replace(start, taps=dso.twin.circuit.taps(), expected_kw=now_kw, now_kw=now_kw)
     rest = dso.twin.solve(scenario.base_kw(start.offers.floor_kw), start.q_kvar)
     bid = dso.bid(inputs, keep_coefficients=False)
-    held = [offer.limits.relaxed_pu[1] < V_MAX_PU for offer in bid.feeders]
+    held = [offer.limits.reached_pu2 is None for offer in bid.feeders]
     outside = [float(np.sqrt(point.w_pu2.max())) > V_MAX_PU for point in rest.points]
     assert any(one and other for one, other in zip(held, outside, strict=True))
     for vertex in range(bid.curve.import_mw.size):
@@ -312,3 +314,63 @@ def test_limits_are_not_relaxed_beyond_range_a_where_taps_have_followed_ders_tha
         state = dso.twin.solve(p_kw, start.q_kvar)
         for is_held, point in zip(held, state.points, strict=True):
             assert not is_held or np.sqrt(point.w_pu2.max()) < V_MAX_PU + MAP_PU
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_voltage_limits_are_relaxed_no_further_than_to_what_the_ders_reach(share: float) -> None:
+    """Taps are up for batteries that charged, of which little is left: they bring nodes back a little way."""
+    scenario = LdaScenario(study(RTS_DAY), "city")
+    dso = TotalDso(scenario)
+    charged_kw = np.where(scenario.fleet.of_kind("battery"), -0.4 * scenario.fleet.power_kw, 0.0)
+    start = charging(scenario, 1.0, 1.0)
+    dso.twin.set_conditions(start.conditions)
+    dso.twin.settle(charged_kw, np.zeros(charged_kw.size))
+    offers = start.offers
+    little = replace(offers, floor_kw=share * offers.floor_kw, width_kw=share * offers.width_kw)
+    at_rest = np.zeros(charged_kw.size)
+    inputs = replace(start, offers=little, taps=dso.twin.circuit.taps(), expected_kw=at_rest, now_kw=at_rest)
+    bid = dso.bid(inputs, keep_coefficients=False)
+    rest = dso.twin.solve(scenario.base_kw(little.floor_kw), start.q_kvar)
+    for offer, point in zip(bid.feeders, rest.points, strict=True):
+        reached = offer.limits.reached_pu2
+        worst = point.w_pu2.max()
+        assert worst > V_MAX_PU**2
+        assert reached is not None
+        if share == 0.0:
+            np.testing.assert_allclose(reached, point.w_pu2, atol=1e-6)
+        else:
+            assert V_MAX_PU**2 < reached.max() < worst - 2.0 * MAP_PU
+
+
+@pytest.mark.parametrize("is_steady", [True, False])
+def test_a_dispatch_keeps_its_limits_once_regulators_have_answered_it(
+    monkeypatch: pytest.MonkeyPatch, is_steady: bool
+) -> None:
+    """Batteries charge that discharged before; regulators that compensate line drop raise what they feed."""
+    for name in ("IMPORT_STEP_SHARE", "VOLTAGE_FALL_PU"):
+        monkeypatch.setattr(total, name, 1.0)
+    if not is_steady:
+        monkeypatch.setattr(TotalDso, "_steady", lambda _, done, *__: done)
+    scenario = LdaScenario(study(RTS_DAY), "city")
+    dso = TotalDso(scenario)
+    now_kw = np.where(scenario.fleet.of_kind("battery"), 0.1 * scenario.fleet.power_kw, 0.0)
+    start = charging(scenario, 1.0, 1.0)
+    dso.twin.set_conditions(start.conditions)
+    dso.twin.settle(now_kw, np.zeros(now_kw.size))
+    taps = dso.twin.circuit.taps()
+    bid = dso.bid(replace(start, taps=taps, expected_kw=now_kw, now_kw=now_kw), keep_coefficients=False)
+    done = dso.dispatch(bid, float(bid.curve.import_mw[-1]), taps, 1.0)
+    p_kw = dso.twin.joined(done.p_kw)
+
+    def worst_pu() -> float:
+        points = dso.twin.solve(p_kw, start.q_kvar).points
+        at_loads = zip(points, dso.twin.loaded, strict=True)
+        return max(float(np.sqrt(point.w_pu2[loaded].max())) for point, loaded in at_loads)
+
+    dso.twin.set_taps(taps)
+    dso.twin.set_conditions(replace(bid.conditions, v_pu=1.0))
+    alarm_pu = float(np.sqrt((V_MAX_PU - VOLTAGE_MARGIN_PU) ** 2 + ALARM_PU2))
+    assert worst_pu() < alarm_pu
+    dso.twin.settle(p_kw, start.q_kvar)
+    assert (dso.twin.circuit.taps() > taps).any()
+    assert (worst_pu() < alarm_pu) == is_steady
