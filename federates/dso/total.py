@@ -75,7 +75,7 @@ VOLTAGE_MARGIN_PU = 0.007
 HEAD_SHARE = 0.98
 LOADING_SHARE = 0.93
 """Room kept inside the limits for what forecasts and the map miss; in voltage one step of a regulator,
-0.00625 pu, and a little. A head is metered. Of the loads behind an element each is estimated alone, and behind
+0.00625 pu, and a little. A head is metered. Of the loads behind an element each is estimated alone; behind
 the smallest regulators of `rts_day` (120 kVA) they drew up to 6 % of its rating more than was believed."""
 VOLTAGE_RISE_PU = 0.02
 VOLTAGE_FALL_PU = 0.01
