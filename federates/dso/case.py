@@ -353,7 +353,7 @@ def _bounds(
         high, low = np.where(limits.loaded, high, np.inf), np.where(limits.loaded, low, -np.inf)
     if limits.before_pu is not None:
         above = (limits.before_pu + limits.rise_pu) ** 2
-        below = (limits.before_pu - limits.fall_pu) ** 2
+        below = np.maximum(limits.before_pu - limits.fall_pu, 0.0) ** 2
         high = np.minimum(high, np.maximum(above, w_base_pu2 + RELAXATION_PU2))
         low = np.maximum(low, np.minimum(below, w_base_pu2 - RELAXATION_PU2))
     if limits.reached_pu2 is not None:

@@ -204,10 +204,14 @@ class ReducedProgram:
         InfeasibleError
             If no state keeps the other limits.
         """
-        self._program.set_costs(self._head, 0.0)
-        self._program.set_column_bounds(self._slack[:1], 0.0, np.inf)
+        excess, offered = self._slack[:1], self._case.columns.price_usd_per_mwh
+        self._program.set_costs(np.concatenate([self._x, self._head]), 0.0)
+        self._program.set_column_bounds(excess, 0.0, np.inf)
+        least = self._solve().voltage_slack_pu2
+        self._program.set_costs(self._x, offered)
+        self._program.set_column_bounds(excess, 0.0, least + self._voltage_tolerance if least > 0.0 else 0.0)
         vertex = self._solve()
-        self._program.set_column_bounds(self._slack[:1], 0.0, 0.0)
+        self._program.set_column_bounds(excess, 0.0, 0.0)
         return vertex
 
     def track(

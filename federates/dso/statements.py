@@ -50,11 +50,14 @@ class HeldReserve:
     """Held by each DER, all products together, shape (ders,). [MW]"""
     usd_per_h: FloatArray
     """Its part of the income, shape (ders,). [$/h]"""
+    left_usd_per_h: float
+    """Income of products that no DER would move for. [$/h]"""
 
 
 def no_reserve(ders: int) -> HeldReserve:
     """Of an area that has sold none."""
-    return HeldReserve(income_usd_per_h=0.0, mw=np.zeros(ders), usd_per_h=np.zeros(ders))
+    none = np.zeros(ders)
+    return HeldReserve(income_usd_per_h=0.0, mw=none, usd_per_h=none, left_usd_per_h=0.0)
 
 
 def held_reserve(
@@ -76,6 +79,7 @@ def held_reserve(
         income_usd_per_h=float(awarded_mw @ price_usd_per_mw_h),
         mw=awarded_mw @ by_product,
         usd_per_h=(awarded_mw * price_usd_per_mw_h) @ by_product,
+        left_usd_per_h=float((awarded_mw * price_usd_per_mw_h)[by_product.sum(axis=1) == 0.0].sum()),
     )
 
 
@@ -190,7 +194,7 @@ def settle(prices: AreaPrices, read: CustomerMeters, apart: BoolArray, hours: fl
         -lmp * (read.lost_mwh - done.lost_mw * hours),
     )
     reserve = prices.reserve
-    left = 0.0 if reserve.mw.any() else reserve.income_usd_per_h * hours
+    left = reserve.left_usd_per_h * hours
     none = np.zeros(read.load_mwh.size)
     return Settled(
         hours=hours,

@@ -354,7 +354,8 @@ class TotalDso:
             + sum(bidder.program().range_end_mw(greatest=end) for bidder in self._bidders)
             for end in (False, True)
         )
-        return self._step_mw((least, greatest), found.before)
+        rating = self.substation_mw
+        return self._step_mw((max(least, -rating), min(greatest, rating)), found.before)
 
     def called(self, inputs: BidInputs, prepared: PreparedBid, room: StoreRoom, hours: float) -> CalledStates:
         """States to which one simulated set can be called and held there; asked right after its bid.
@@ -510,26 +511,35 @@ class TotalDso:
     def _steady(self, done: Dispatch, award_mw: float, prepared: PreparedBid, area: TwinArea) -> Dispatch:
         """A dispatch, or one near it that keeps limits that it breaks once regulators have answered it.
 
-        Regulators that compensate the drop of their line raise what they feed as DERs draw more.
+        Regulators that compensate the drop of their line raise what they feed as DERs draw more. Where the
+        twin collapses at the taps that they would leave, the dispatch stands and the collapse is counted.
         """
         taps = self.twin.circuit.taps()
         at = SetPoints(p_kw=done.p_kw, q_kvar=done.q_kvar)
+        feeders, known = prepared.feeders, prepared.linearised_at
         try:
             area.settle(at)
-            is_kept = not is_alarming(area(at.p_kw, at.q_kvar), prepared.feeders)
-        except DivergedError:
-            is_kept = True
-        if is_kept:
+            rested = area(at.p_kw, at.q_kvar)
+            if not is_alarming(rested, feeders):
+                return done
+            later = settled(rested.interface_mw, at, feeders, area, known)
+            if later.passes_count == 0 or later.broken_count:
+                return done
             area.set_taps(taps)
-            return done
-        later = settled(award_mw, at, prepared.feeders, area, prepared.linearised_at)
-        area.set_taps(taps)
-        drawn_mw = area(later.p_kw, later.q_kvar).interface_mw
-        at = SetPoints(p_kw=later.p_kw, q_kvar=later.q_kvar)
-        now = settled(drawn_mw, at, prepared.feeders, area, prepared.linearised_at)
+            at = SetPoints(p_kw=later.p_kw, q_kvar=later.q_kvar)
+            now = settled(area(at.p_kw, at.q_kvar).interface_mw, at, feeders, area, known)
+        except DivergedError:
+            return replace(done, collapsed_count=done.collapsed_count + 1)
+        finally:
+            area.set_taps(taps)
         if now.broken_count > done.broken_count:
             return done
-        return replace(now, shortfall_mw=award_mw - now.interface_mw)
+        return replace(
+            now,
+            shortfall_mw=award_mw - now.interface_mw,
+            passes_count=done.passes_count + later.passes_count + now.passes_count,
+            collapsed_count=done.collapsed_count + later.collapsed_count + now.collapsed_count,
+        )
 
     def _take(self, sight: Sight, believed: Conditions) -> None:
         """Make the twin draw at every feeder's head what is metered there, loads in proportion."""

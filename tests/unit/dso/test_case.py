@@ -33,6 +33,8 @@ def test_voltages_are_limited_where_loads_are_and_their_step_everywhere() -> Non
     assert np.isfinite(stepping).all()
     assert (stepping[0] >= (before + STEP_PU) ** 2).all()
     assert (-stepping[1] <= (before - STEP_PU) ** 2).all()
+    assert (stepping[0] == (before + STEP_PU) ** 2).any()
+    assert (-stepping[1] == (before - STEP_PU) ** 2).any()
 
 
 def test_an_alarm_is_raised_for_nodes_with_loads() -> None:

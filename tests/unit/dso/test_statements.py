@@ -159,6 +159,16 @@ def test_income_for_reserve_that_nobody_holds_goes_to_the_loads() -> None:
     assert books.unexplained_usd == pytest.approx(0.0, abs=BOOKS_USD)
 
 
+def test_income_of_a_product_that_nobody_holds_goes_to_the_loads_though_others_are_held() -> None:
+    """Nobody would inject less: the 3 $ of regulation down are the loads', 18 $ the DERs'."""
+    prices = replace(even_prices(30.0, 2, 2), reserve=sold([30.0, 10.0], [-30.0, -5.0]))
+    settled = settle(prices, READ, NOBODY, 1.0)
+    books = book(settled, 2)
+    assert explained(settled)["reserve_left"] == pytest.approx(3.0)
+    assert (books.reserve_income_usd, books.ders_reserve_usd) == pytest.approx((21.0, 18.0))
+    assert books.unexplained_usd == pytest.approx(0.0, abs=BOOKS_USD)
+
+
 def test_income_for_reserve_that_is_kept_from_who_holds_it_stays_unexplained() -> None:
     held = sold([30.0, 10.0], [0.0, 5.0])
     prices = replace(even_prices(30.0, 2, 2), reserve=replace(held, usd_per_h=0.9 * held.usd_per_h))
