@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +20,10 @@ import numpy as np
 from federates.catalog import build as build_kind
 from federates.core.context import Context
 from federates.core.forward import FILE
-from federates.core.messages import DerStores, InterfaceBid, SetPoints
+from federates.core.messages import DerOffers, DerStores, InterfaceBid, IntervalMeters, SetPoints
 from federates.core.protocol import Federate, Grant, Handler, Outbox
 from federates.core.run_folder import RunFolder, write_whole
+from federates.core.wiring import Link
 from runner.manifest import Done, ScenarioRecord, manifest, write_done, write_run, write_study
 from runner.scenario import plan_hash, scenario_hash
 from runner.study import load_study
@@ -32,8 +33,10 @@ from tests.instead import Instead
 
 SAYS = "says.json"
 """File in the run's folder: what is said instead, by the kind of federate that says it."""
+PAST = "past.json"
+"""File in the run's folder: links that its coordination model does not have."""
 BEYOND_MW = 1e3
-"""More than any DER gives: the plant gives all that it can. [MW]"""
+"""More than any DER gives or draws: the plant does all that it can. [MW]"""
 MORE_SHARE = 0.5
 """By how much a net demand is overstated."""
 LACKING_MW = 1.0
@@ -52,6 +55,13 @@ def _gives_all(message: object) -> object:
     if not isinstance(message, SetPoints):
         return message
     return replace(message, p_mw=np.full_like(message.p_mw, BEYOND_MW))
+
+
+def _draws_all(message: object) -> object:
+    """Whatever is awarded, every DER is told to draw all that it can."""
+    if not isinstance(message, SetPoints):
+        return message
+    return replace(message, p_mw=np.full_like(message.p_mw, -BEYOND_MW))
 
 
 def _asks_for_more(message: object) -> object:
@@ -76,12 +86,32 @@ def _hides_its_stores(message: object) -> object:
     return replace(message, charge_mw=none, discharge_mw=none)
 
 
+def _offers_no_choice(message: object) -> object:
+    """Offers without a block: every DER at its least injection, whatever the price."""
+    if not isinstance(message, DerOffers):
+        return message
+    none, nothing = np.zeros(0), np.zeros(0, dtype=np.int64)
+    return replace(message, interval=nothing, der=nothing, width_mw=none, price_usd_per_mwh=none)
+
+
+def _loses_a_meter(message: object) -> object:
+    """Meters of an interval without that of the bus that draws most."""
+    if not isinstance(message, IntervalMeters):
+        return message
+    load_mwh = message.load_mwh.copy()
+    load_mwh[load_mwh.argmax()] = 0.0
+    return replace(message, load_mwh=load_mwh)
+
+
 SAYINGS: dict[str, Callable[[object], object]] = {
     "rests": _rests,
     "gives all": _gives_all,
+    "draws all": _draws_all,
     "asks for more": _asks_for_more,
     "promises what it lacks": _promises_what_it_lacks,
     "hides its stores": _hides_its_stores,
+    "offers no choice": _offers_no_choice,
+    "loses a meter": _loses_a_meter,
 }
 """What becomes of a message."""
 
@@ -98,15 +128,16 @@ def variant(base: Path, folder: Path, path: Path, *sets: str) -> Path:
     return _ready(folder, base)
 
 
-def mutant(base: Path, folder: Path, says: Mapping[str, str]) -> Path:
+def mutant(base: Path, folder: Path, says: Mapping[str, str], past: Sequence[Link] = ()) -> Path:
     """Run ``base`` again, still to be carried out; its folder.
 
-    ``says``: what federates of a kind say instead, by kind.
+    ``says``: what federates of a kind say instead, by kind; ``past``: links beside those of its model.
     """
     folder.mkdir()
     for name in ("run.json", "study.yaml"):
         shutil.copy(base / name, folder / name)
     write_whole(folder / SAYS, json.dumps(dict(says)).encode())
+    write_whole(folder / PAST, json.dumps([astuple(link) for link in past]).encode())
     return _ready(folder, base)
 
 
@@ -144,5 +175,6 @@ def _saying(change: Callable[[object], object]) -> Callable[[Handler], Handler]:
 
 
 if __name__ == "__main__":
-    for each in sys.argv[1:]:
-        run_in_this_process(study_of(Path(each)), Path(each), build)
+    for each in map(Path, sys.argv[1:]):
+        beside = json.loads((each / PAST).read_bytes()) if (each / PAST).exists() else ()
+        run_in_this_process(study_of(each), each, build, past=tuple(Link(*link) for link in beside))

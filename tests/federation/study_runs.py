@@ -24,7 +24,7 @@ from federates.core.protocol import Federate, Grant, Handler, Outbox
 from federates.core.run_folder import RunFolder
 from federates.core.settings import Study, federate_names
 from federates.core.time import market_day_spans
-from federates.core.wiring import expand
+from federates.core.wiring import Link, expand
 from federates.recording.parquet import ParquetRecorder
 from federates.transport.impairment import Impairment, loss_windows
 from federates.transport.loopback_host import run_on_loopback
@@ -85,11 +85,15 @@ def shuffled(base: Path, folder: Path, seed: int) -> Path:
 
 
 def run_in_this_process(
-    study: Study, folder: Path, build: Callable[[Context], Federate], order: random.Random | None = None
+    study: Study,
+    folder: Path,
+    build: Callable[[Context], Federate],
+    order: random.Random | None = None,
+    past: tuple[Link, ...] = (),
 ) -> None:
     """Run a study on loopback here; a process of one's own gives engines one thread from their import on.
 
-    ``order``: shuffles federates of one instant.
+    ``order``: shuffles federates of one instant; ``past``: links beside those of its coordination model.
     """
     names, everyone, run_folder = federate_names(study), seatings(study), RunFolder(folder)
     Heartbeat.create(run_folder.heartbeat("all"), names)
@@ -98,7 +102,7 @@ def run_in_this_process(
             folder=run_folder,
             study=study,
             seatings=everyone,
-            wires=expand(MODELS[study.coordination].all_links, everyone),
+            wires=expand((*MODELS[study.coordination].all_links, *past), everyone),
             build=build,
             open_recorder=lambda name, span: ParquetRecorder(folder, name, span),
             impairment=Impairment(loss_windows(study), study.seed),

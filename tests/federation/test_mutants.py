@@ -6,22 +6,31 @@ A case names the run that is done again and what is said in it; the other runs o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from federates.core.wiring import Link
 from runner.idle import idle_days
 from runner.post.compare.comparison import comparable, compare_runs
 from runner.post.compare.verdicts import verdicts
 from runner.shipped import shipped_studies
+from tests.build import TINY
 from tests.federation.mutant import carry_out, mutant, variant
-from tests.federation.study_runs import Runs, run
+from tests.federation.study_runs import NOON_OF_SUN, Runs, run
 
 pytestmark = pytest.mark.federation
 
 NULL = shipped_studies()["null_no_constraint"]
 SHORT = "horizon.duration=5 min"
+WHOLE_DAY = (
+    "horizon.start=2020-03-27",
+    "horizon.duration=24 h",
+    "horizon.step=300 s",
+    "horizon.market_interval=1 h",
+    "market.look_ahead=3",
+)
 BATTERIES_AT_WEAK_HEADS = (
     "horizon.duration=20 min",
     "ldas.0.feeders.0.ders.battery.power=3 MW",
@@ -45,18 +54,28 @@ class Case:
     """A run done again, what is said in it, and the statements that it refutes."""
 
     code: str
-    says: Mapping[str, str]
     refuted: tuple[str, ...]
+    says: Mapping[str, str] = field(default_factory=dict)
+    past: tuple[Link, ...] = ()
+    """Links that the model does not have."""
 
 
 NOON = (
     Case(code="M1", says={"dso": "asks for more"}, refuted=("forward_blind_below_full",)),
     Case(code="M2", says={"aggregator": "rests"}, refuted=("override_unwinds",)),
+    # what overrides then take is demand, whose like is not bought but sold again
+    Case(code="M2", says={"aggregator": "draws all"}, refuted=("override_costs",)),
+    Case(code="M2", says={"transmission": "loses a meter"}, refuted=("accounts_close",)),
     Case(code="M4", says={"dso": "asks for more"}, refuted=("forward_full_below_envelope",)),
     Case(
         code="M5",
         says={"aggregator": "gives all", "dso": "promises what it lacks"},
         refuted=("layered_holds_limits", "layered_breaks_less", "layered_delivers"),
+    ),
+    Case(
+        code="M5",
+        past=(Link("aggregator", "offers", "iso", "der_offers"),),
+        refuted=("layered_precludes_bypass",),
     ),
 )
 """H1, at a noon with more sun than a head may export."""
@@ -77,8 +96,14 @@ UNBOUND = (
     Case(
         code="M5",
         says={"aggregator": "hides its stores"},
-        refuted=("no_constraint_central_alike", "no_constraint_layered_alike"),
+        refuted=(
+            "no_constraint_central_alike",
+            "no_constraint_layered_alike",
+            "forward_layered_near_full",
+        ),
     ),
+    Case(code="M5", says={"aggregator": "draws all"}, refuted=("layered_near_full_visibility",)),
+    Case(code="M4", says={"aggregator": "offers no choice"}, refuted=("flexibility_matters",)),
 )
 """H2, where no feeder limit matters."""
 
@@ -129,7 +154,9 @@ def refute(folders: Folders, cases: tuple[Case, ...], tmp_path: Path) -> None:
         assert isinstance(found, Path), found
         idle = found
     kept = results(folders, idle)
-    others = [mutant(folders[case.code], tmp_path / str(k), case.says) for k, case in enumerate(cases)]
+    others = [
+        mutant(folders[case.code], tmp_path / str(k), case.says, case.past) for k, case in enumerate(cases)
+    ]
     carry_out(others)
     for case, other in zip(cases, others, strict=True):
         told = results({**folders, case.code: other}, idle)
@@ -141,9 +168,22 @@ def test_tier_bypassing_at_noon(noon: Folders, tmp_path: Path) -> None:
     refute(noon, NOON, tmp_path)
 
 
+def test_a_run_that_plans_for_itself(noon: Folders, tmp_path: Path) -> None:
+    # how long a search may take is no part of the scenario, and decides what it finds
+    alone = run(TINY, tmp_path, *NOON_OF_SUN, of("M5"), "federation.solver_limit=200 s").run_dir
+    told = results({**noon, "M5": alone}, None)
+    assert (results(noon, None)["one_commitment"], told["one_commitment"]) == ("supported", "not supported")
+
+
 def test_tier_bypassing_at_the_evening_peak(evening: Folders, tmp_path: Path) -> None:
     refute(evening, EVENING, tmp_path)
 
 
 def test_no_constraint(unbound: Folders, tmp_path: Path) -> None:
     refute(unbound, UNBOUND, tmp_path)
+
+
+def test_a_day_of_little_sun_is_no_duck_and_credits_nobody(tmp_path: Path) -> None:
+    told = results(variants(tmp_path, {code: (*WHOLE_DAY, of(code)) for code in ("M0", "M5")}), None)
+    assert told["net_load_is_a_duck"] == "not supported"
+    assert told["layered_cuts_net_load_peak"] == told["layered_flattens_net_load"] == "not tested"
