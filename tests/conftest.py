@@ -12,6 +12,7 @@ settings.load_profile("unhurried")
 
 ASKED_FOR = {
     "day": "the whole default study; left out unless asked for by -m",
+    "duck": "falsifiers of `duck_day`, some ten minutes; left out unless asked for by -m",
     "reference": "against other programs (extra `reference`, .ci/reference); left out unless asked for by -m",
 }
 
@@ -21,7 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--run-dir",
         type=Path,
         metavar="RUN_DIR",
-        help="look at this run of the default study with `-m day`, instead of running it anew",
+        help="look at this run of the default study (`-m day`), or at the runs of `duck_day` in this folder "
+        "(`-m duck`), instead of running anew",
     )
 
 

@@ -13,10 +13,11 @@ import pytest
 
 from federates.core.wiring import Link
 from runner.idle import idle_days
+from runner.manifest import read_run
 from runner.post.compare.comparison import comparable, compare_runs
 from runner.post.compare.verdicts import verdicts
 from runner.shipped import shipped_studies
-from tests.build import TINY
+from tests.build import DUCK_DAY, TINY
 from tests.federation.mutant import carry_out, mutant, variant
 from tests.federation.study_runs import NOON_OF_SUN, Runs, run
 
@@ -46,6 +47,7 @@ KEYS = {
     "M4": "grand_central_full",
     "M5": "layered_total_dso",
 }
+DUCK_MODELS = ("M0", "M2", "M4", "M5")
 Folders = dict[str, Path]
 
 
@@ -106,6 +108,19 @@ UNBOUND = (
     Case(code="M4", says={"aggregator": "offers no choice"}, refuted=("flexibility_matters",)),
 )
 """H2, where no feeder limit matters."""
+DUCK = (
+    Case(
+        code="M5",
+        says={"aggregator": "rests"},
+        refuted=(
+            "layered_cuts_net_load_peak",
+            "layered_flattens_net_load",
+            "override_cuts_part_of_the_peak",
+        ),
+    ),
+    Case(code="M4", says={"aggregator": "rests"}, refuted=("full_sight_flattens_net_load",)),
+)
+"""H4, on the day of sun and its steep evening."""
 
 
 @pytest.fixture(scope="module")
@@ -116,25 +131,35 @@ def noon(stressed: Runs) -> Folders:
 @pytest.fixture(scope="module")
 def evening(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     out = tmp_path_factory.mktemp("evening")
-    return variants(out, {code: (*BATTERIES_AT_WEAK_HEADS, of(code)) for code in ("M0", "M1", "M5")})
+    return variants(NULL, out, {code: (*BATTERIES_AT_WEAK_HEADS, of(code)) for code in ("M0", "M1", "M5")})
 
 
 @pytest.fixture(scope="module")
 def unbound(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     sets = {code: (SHORT, of(code)) for code in ("M1", "M2", "M3", "M4")}
     exact = {"M5": (SHORT, of("M5"), "market.bid={kind: exact_cuts}")}
-    return variants(tmp_path_factory.mktemp("unbound"), {**sets, **exact})
+    return variants(NULL, tmp_path_factory.mktemp("unbound"), {**sets, **exact})
+
+
+@pytest.fixture(scope="module")
+def duck(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    given = request.config.getoption("--run-dir")
+    if given:
+        runs = {read_run(done.parent).coordination: done.parent for done in sorted(given.glob("*/done.json"))}
+        return {code: runs[KEYS[code]] for code in DUCK_MODELS}
+    sets = {code: (of(code),) for code in DUCK_MODELS}
+    return variants(DUCK_DAY, tmp_path_factory.mktemp("duck"), sets)
 
 
 def of(code: str) -> str:
     return f"coordination={KEYS[code]}"
 
 
-def variants(out: Path, sets: Mapping[str, tuple[str, ...]]) -> Folders:
-    """Runs of the study without a constraint, all from the first one's forward plan."""
+def variants(path: Path, out: Path, sets: Mapping[str, tuple[str, ...]]) -> Folders:
+    """Runs of a study, all from the first one's forward plan."""
     first, *others = sets
-    base = run(NULL, out, *sets[first]).run_dir
-    runs = {code: variant(base, out / code, NULL, *sets[code]) for code in others}
+    base = run(path, out, *sets[first]).run_dir
+    runs = {code: variant(base, out / code, path, *sets[code]) for code in others}
     carry_out(list(runs.values()))
     return {first: base, **runs}
 
@@ -184,6 +209,12 @@ def test_no_constraint(unbound: Folders, tmp_path: Path) -> None:
 
 
 def test_a_day_of_little_sun_is_no_duck_and_credits_nobody(tmp_path: Path) -> None:
-    told = results(variants(tmp_path, {code: (*WHOLE_DAY, of(code)) for code in ("M0", "M5")}), None)
+    told = results(variants(NULL, tmp_path, {code: (*WHOLE_DAY, of(code)) for code in ("M0", "M5")}), None)
     assert told["net_load_is_a_duck"] == "not supported"
     assert told["layered_cuts_net_load_peak"] == told["layered_flattens_net_load"] == "not tested"
+
+
+@pytest.mark.duck
+@pytest.mark.timeout(3600)
+def test_a_duck_whose_areas_rest(duck: Folders, tmp_path: Path) -> None:
+    refute(duck, DUCK, tmp_path)
