@@ -73,9 +73,9 @@ def most_injection_kw(scenario: LdaScenario, model: FeederModel) -> FloatArray:
 
 LOSS_SHARE = 0.1
 """What losses and loads, which the voltage moves, make of injections at rest."""
-NEAR_PU, FAR_PU = 0.006, 0.008
+NEAR_PU, FAR_PU = 0.004, 0.008
 """What the map may err by around the right dispatch, to which batteries add and from which the voltage margin
-keeps, and a state that is reached past a step adds; and what it does around another."""
+keeps, and does around another."""
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,13 @@ keeps, and a state that is reached past a step adds; and what it does around ano
 def test_limits_are_those_of_the_twin_where_the_dsos_forecast_of_the_dispatch_is_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, price: float, least_pu: float, greatest_pu: float
 ) -> None:
-    """From rest into full sun the step of voltage binds, that of the import aside.
+    """From rest into full sun the step of voltage binds, that of the import and the voltages' margin aside.
 
-    Expected, it is met; unexpected, missed.
+    Expected, it is met; unexpected, missed. With the margin the state before breaks a limit, and to ask what DERs
+    reach changes which of equally cheap dispatches is foreseen.
     """
     monkeypatch.setattr("federates.dso.total.IMPORT_STEP_SHARE", np.inf)
+    monkeypatch.setattr("federates.dso.total.VOLTAGE_MARGIN_PU", 0.0)
     wanted = study(TINY, *SUNNY)
     scenario = LdaScenario(wanted, "lda1")
     p_kw = most_injection_kw(scenario, published(wanted, tmp_path, price))
