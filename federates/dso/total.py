@@ -49,6 +49,7 @@ from federates.dso.dispatch import (
 from federates.dso.dlmp import FeederPrices, branch_prices, import_price, prices_at, substation_loss
 from federates.dso.kept import KeptCoefficients
 from federates.dso.offers import Offers
+from federates.dso.program import ReducedProgram
 from federates.dso.reserve import (
     CallableArea,
     CalledStates,
@@ -662,7 +663,7 @@ class TotalDso:
                 limits = replace(limits, relaxed_pu=(V_MIN_PU + RELAXED_PU, V_MAX_PU - RELAXED_PU))
             case = bidder.refresh(point, offer.columns, stepping(limits, before_pu[place]))
             if before is not None and not case.keeps(before.points[place].p_kw):
-                limits = _reached(bidder, case, limits)
+                limits = _reached(case, limits, bidder.name)
                 case = bidder.refresh(point, offer.columns, stepping(limits, before_pu[place]))
             if case.greatest_import_mw > limits.import_mw:
                 least_mw = bidder.program().range_end_mw(greatest=False)
@@ -751,9 +752,12 @@ def stepping(limits: FeederLimits, before_pu: FloatArray | None) -> FeederLimits
     return replace(limits, before_pu=before_pu, rise_pu=VOLTAGE_RISE_PU, fall_pu=VOLTAGE_FALL_PU)
 
 
-def _reached(bidder: FeederBidder, case: FeederCase, limits: FeederLimits) -> FeederLimits:
-    """A feeder's limits, relaxed as far as its DERs cannot keep them."""
-    nearest = bidder.program().nearest_to_limits()
+def _reached(case: FeederCase, limits: FeederLimits, name: str) -> FeederLimits:
+    """A feeder's limits, relaxed as far as its DERs cannot keep them.
+
+    Asked of a program of its own: which of equally cheap dispatches the bidder's finds does not depend on it.
+    """
+    nearest = ReducedProgram(case, name).nearest_to_limits()
     if nearest.voltage_slack_pu2 == 0.0:
         return limits
     return replace(limits, reached_pu2=case.w_pu2(nearest.p_kw, nearest.q_kvar))

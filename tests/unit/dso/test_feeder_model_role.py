@@ -85,13 +85,11 @@ keeps, and does around another."""
 def test_limits_are_those_of_the_twin_where_the_dsos_forecast_of_the_dispatch_is_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, price: float, least_pu: float, greatest_pu: float
 ) -> None:
-    """From rest into full sun the step of voltage binds, that of the import and the voltages' margin aside.
+    """From rest into full sun the step of voltage binds, that of the import aside.
 
-    Expected, it is met; unexpected, missed. With the margin the state before breaks a limit, and to ask what DERs
-    reach changes which of equally cheap dispatches is foreseen.
+    Expected, it is met; unexpected, missed.
     """
     monkeypatch.setattr("federates.dso.total.IMPORT_STEP_SHARE", np.inf)
-    monkeypatch.setattr("federates.dso.total.VOLTAGE_MARGIN_PU", 0.0)
     wanted = study(TINY, *SUNNY)
     scenario = LdaScenario(wanted, "lda1")
     p_kw = most_injection_kw(scenario, published(wanted, tmp_path, price))
