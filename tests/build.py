@@ -21,6 +21,8 @@ TINY = ROOT / "configs" / "studies" / "tiny.yaml"
 RTS_DAY = ROOT / "configs" / "studies" / "rts_day.yaml"
 DUCK_DAY = ROOT / "configs" / "studies" / "duck_day.yaml"
 DAY_HOURS = 24
+KEYS = {model.code: key for key, model in MODELS.items()}
+"""Key of each coordination model by its code."""
 
 
 def study(path: Path = TINY, *sets: str) -> Study:

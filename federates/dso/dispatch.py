@@ -33,7 +33,7 @@ TRUST_FIRST = 0.15
 programs that may move farther exchange DERs of like prices, at losses that the map does not see."""
 TRUST_SHRINK = 0.9
 PASSES_LIMIT = 6
-VOLTAGE_MARGIN_PU = 5e-4
+PASS_MARGIN_PU = 5e-4
 """How far inside the limits the passes aim, for the map's error."""
 ERROR_SHARE = 0.005
 """Miss of the interface that is accepted, as a share of the award."""
@@ -343,7 +343,7 @@ def _relinearised(
     """One pass: one program for all feeders around the twin's state, moving the import by what is missed."""
     tangent = twin.tangent(trial.state)
     columns = joined([offer.columns.ordered(offer.map.order) for offer in feeders])
-    case = area_case(tangent, columns, bases, VOLTAGE_MARGIN_PU)
+    case = area_case(tangent, columns, bases, PASS_MARGIN_PU)
     drawn_mw = sum(point.p_head_kw for point in trial.state.points) / KW_PER_MW
     floor, top, side = columns.floor_kw, columns.top_kw, columns.q_limit_kvar
     p_kw = [np.clip(tangent.p_kw + sign * trust * (top - floor), floor, top) for sign in (-1, 1)]

@@ -21,7 +21,7 @@ from federates.dso.columns import KW_PER_MW, DerColumns
 from federates.dso.dispatch import (
     BROKEN_POWER_SHARE,
     BROKEN_VOLTAGE_PU2,
-    VOLTAGE_MARGIN_PU,
+    PASS_MARGIN_PU,
     SetPoints,
     TwinSolver,
     carried,
@@ -174,8 +174,8 @@ class _Work:
         """Move as few kW as the map says is enough."""
         tight = replace(
             self._limits,
-            v_min_pu=self._limits.v_min_pu + VOLTAGE_MARGIN_PU,
-            v_max_pu=self._limits.v_max_pu - VOLTAGE_MARGIN_PU,
+            v_min_pu=self._limits.v_min_pu + PASS_MARGIN_PU,
+            v_max_pu=self._limits.v_max_pu - PASS_MARGIN_PU,
         )
         case, to_fleet = self._case(tight), self._point.map.to_fleet_order
         vertex = ReducedProgram(case, self._feeder.name).at_price(0.0)

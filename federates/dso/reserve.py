@@ -30,7 +30,7 @@ from federates.core.reserve_offer import DSO_PRODUCTS, NO_RESERVE, ReserveOffer
 from federates.der.fleet import Fleet
 from federates.distribution.linear import OperatingPoint
 from federates.dso.bid import FeederBidder, merit_order
-from federates.dso.case import FeederCase, SolvedBase
+from federates.dso.case import SolvedBase
 from federates.dso.columns import KW_PER_MW, DerColumns
 from federates.dso.dispatch import (
     BROKEN_POWER_SHARE,
@@ -150,7 +150,11 @@ class MappedEnds:
 
 
 def mapped_ends(
-    bidders: Sequence[FeederBidder], state: TwinState, offers: Sequence[FeederOffer]
+    bidders: Sequence[FeederBidder],
+    state: TwinState,
+    offers: Sequence[FeederOffer],
+    *,
+    may_be_empty: bool = False,
 ) -> MappedEnds:
     """Ends of what keeps every limit of every feeder by its map.
 
@@ -162,27 +166,29 @@ def mapped_ends(
         The twin's state around which the feeders are linearised.
     offers
         What can be held, with the limits of each feeder.
+    may_be_empty
+        Whether the twin judges the ends afterwards: a feeder of which nothing can be held within the limits,
+        bound as they are to other injections, has both where it is linearised.
+
+    Raises
+    ------
+    InfeasibleError
+        If nothing can be held within a feeder's limits, and none such is judged.
     """
     total, set_points = np.zeros(2), []
     for bidder, point, offer in zip(bidders, state.points, offers, strict=True):
         case = bidder.refresh(point, offer.columns, offer.limits)
         p_kw, _, holds = merit_order(case, np.array([np.inf, -np.inf]))
         for k in np.flatnonzero(~holds):
-            p_kw[k] = _range_end(bidder, case, greatest=bool(k))
+            try:
+                p_kw[k] = bidder.program().at_range_end(greatest=bool(k)).p_kw
+            except InfeasibleError:
+                if not may_be_empty:
+                    raise
+                p_kw[k] = np.clip(case.point.p_kw, case.columns.floor_kw, case.columns.top_kw)
         total += case.import_at_floor_mw - np.sum(p_kw - case.columns.floor_kw, axis=1) / KW_PER_MW
         set_points.append(bidder.map.to_fleet_order(p_kw))
     return MappedEnds(p_kw=tuple(set_points), import_mw=total)
-
-
-def _range_end(bidder: FeederBidder, case: FeederCase, *, greatest: bool) -> FloatArray:
-    """Injections of an end of a feeder's range, in the map's order; where it is where nothing can be held.
-
-    The injections to which a feeder's limits are bound may be such as cannot be held.
-    """
-    try:
-        return bidder.program().at_range_end(greatest=greatest).p_kw
-    except InfeasibleError:
-        return np.clip(case.point.p_kw, case.columns.floor_kw, case.columns.top_kw)
 
 
 class RegulatedTwin(TwinSolver, Protocol):

@@ -370,7 +370,7 @@ class TotalDso:
         """
         limits = held(self._scenario.fleet, inputs.expected_kw, room, hours)
         area = self._callable(prepared, held_columns(prepared.columns, limits))
-        ends = mapped_ends(self._bidders, prepared.state, area.held)
+        ends = mapped_ends(self._bidders, prepared.state, area.held, may_be_empty=True)
         self.twin.set_conditions(prepared.conditions)
         known = prepared.linearised_at
         expected_mw, anchor = area.import_mw(known), area.anchor(known)
@@ -409,7 +409,7 @@ class TotalDso:
         columns = offers.columns(base_kw, prepared.columns.q_kvar, prepared.columns.q_limit_kvar)
         cut = held_columns(columns, held(fleet, inputs.expected_kw, room, hours))
         area = self._callable(prepared, cut)
-        ends = mapped_ends(self._bidders, prepared.state, area.held)
+        ends = mapped_ends(self._bidders, prepared.state, area.held, may_be_empty=True)
         self.twin.set_conditions(prepared.conditions)
         least, least_mw = sustained_least(ends, area, prepared.linearised_at, inputs.taps)
         at_rest = np.where(answering(fleet), base_kw, np.clip(inputs.expected_kw, cut.floor_kw, cut.top_kw))

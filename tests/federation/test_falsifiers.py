@@ -23,17 +23,12 @@ from runner.post.compare.verdicts import UNEXPLAINED_USD, verdicts
 from runner.post.metrics.catalog import METRICS
 from runner.post.metrics.metric import measured
 from runner.post.run_tables import RunTables
+from tests.build import KEYS
 from tests.federation.study_runs import Runs
 
 pytestmark = pytest.mark.federation
 
-KEYS = {
-    "M1": "grand_central_blind",
-    "M2": "grand_central_override",
-    "M3": "grand_central_envelope",
-    "M4": "grand_central_full",
-    "M5": "layered_total_dso",
-}
+COORDINATED = ("M1", "M2", "M3", "M4", "M5")
 IDLE = "idle"
 """The market days with DERs idle, among the folders that a case changes."""
 BROKEN = ("head_over_kva", "nodes_outside_b_count", "lines_over_count")
@@ -44,7 +39,7 @@ Change = Callable[[Folders], None]
 @pytest.fixture(scope="module")
 def recorded(stressed: Runs, tmp_path_factory: pytest.TempPathFactory) -> Folders:
     """Folder of each model's run, and of the idle days."""
-    runs = {code: stressed(key) for code, key in KEYS.items()}
+    runs = {code: stressed(KEYS[code]) for code in COORDINATED}
     idle = idle_days(comparable(list(runs.values())), tmp_path_factory.mktemp("compare"))
     assert isinstance(idle, Path), idle
     return {**runs, IDLE: idle}
@@ -58,7 +53,7 @@ def as_they_are(recorded: Folders) -> Mapping[str, str]:
 
 def results(folders: Folders) -> dict[str, str]:
     """Result of every verdict."""
-    runs = [folders[code] for code in KEYS]
+    runs = [folders[code] for code in COORDINATED]
     return {verdict.key: verdict.result for verdict in verdicts(compare_runs(runs, folders[IDLE]))}
 
 
@@ -191,7 +186,7 @@ def test_a_broken_law_is_told_and_a_kept_one_is_not(
     assert results(folders)[case.verdict] == "not supported"
 
 
-@pytest.mark.parametrize("code", KEYS)
+@pytest.mark.parametrize("code", COORDINATED)
 def test_every_model_closes_its_accounts_and_has_a_forward_cost(recorded: Folders, code: str) -> None:
     found = measured(RunTables(recorded[code]), METRICS.values())
     assert found["settlement_unexplained_usd"].value == pytest.approx(0.0, abs=UNEXPLAINED_USD)

@@ -17,7 +17,7 @@ from runner.manifest import read_run
 from runner.post.compare.comparison import comparable, compare_runs
 from runner.post.compare.verdicts import verdicts
 from runner.shipped import shipped_studies
-from tests.build import DUCK_DAY, TINY
+from tests.build import DUCK_DAY, KEYS, TINY
 from tests.federation.mutant import carry_out, mutant, variant
 from tests.federation.study_runs import NOON_OF_SUN, Runs, run
 
@@ -39,14 +39,7 @@ BATTERIES_AT_WEAK_HEADS = (
     "ldas.0.feeders.0.export_limit=500 kVA",
 )
 """More at the evening's price than the head of lda1/solar1 may export."""
-KEYS = {
-    "M0": "uncoordinated",
-    "M1": "grand_central_blind",
-    "M2": "grand_central_override",
-    "M3": "grand_central_envelope",
-    "M4": "grand_central_full",
-    "M5": "layered_total_dso",
-}
+COORDINATED = ("M1", "M2", "M3", "M4", "M5")
 DUCK_MODELS = ("M0", "M2", "M4", "M5")
 Folders = dict[str, Path]
 
@@ -125,7 +118,7 @@ DUCK = (
 
 @pytest.fixture(scope="module")
 def noon(stressed: Runs) -> Folders:
-    return {code: stressed(key) for code, key in KEYS.items() if code != "M0"}
+    return {code: stressed(KEYS[code]) for code in COORDINATED}
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,10 @@ from pathlib import Path
 from federates.core import tables as t
 from federates.recording.parquet import ParquetRecorder
 from runner.manifest import ClockRecord, Done, write_done
+from tests.build import KEYS
 from tests.unit.runner_post.run_folders import HOUR, record, run_folder
 
 WIND_MW = 1_000.0
-KEYS = {
-    "M0": "uncoordinated",
-    "M1": "grand_central_blind",
-    "M2": "grand_central_override",
-    "M3": "grand_central_envelope",
-    "M4": "grand_central_full",
-    "M5": "layered_total_dso",
-}
 
 
 def finished(run_dir: Path, coordination: str, **settings: object) -> Path:

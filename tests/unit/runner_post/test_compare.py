@@ -16,7 +16,8 @@ from runner.post.compare.files import as_csv, as_fields, as_markdown, verdicts_j
 from runner.post.compare.judging import Verdict
 from runner.post.compare.verdicts import Rank, ranking, verdicts
 from runner.post.metrics.catalog import METRICS
-from tests.unit.runner_post.compared_runs import KEYS, chosen_run, finished, idle_days
+from tests.build import KEYS
+from tests.unit.runner_post.compared_runs import chosen_run, finished, idle_days
 from tests.unit.runner_post.run_folders import record, run_folder
 
 MODEL_KEYS = {
